@@ -1,0 +1,237 @@
+"""Every error this project raises on purpose.
+
+OrchestrationError
+├── PlanError                the tasks cannot be run as given; lists every problem
+│   └── RoutingError         the router chose nothing that can run
+├── AgentError               an agent could not do its task (becomes an outcome, not an exception)
+│   ├── AgentRefusedError    it understood and said no: not enough seats, over budget
+│   ├── AgentTimeoutError    it did not answer before its deadline
+│   ├── UnknownReplyError    it answered with something that is not a JSON object
+│   └── AgentUnavailableError  its endpoint is configured, but this version cannot reach it
+├── AgentNotFoundError       nobody registered for that id, capability or action
+├── RegistrationError        an agent specification that cannot be registered
+├── ThreadError
+│   ├── ThreadNotFoundError  no thread has that id
+│   ├── ThreadBusyError      another process (or task) is running the thread
+│   ├── ThreadPendingError   the thread has unfinished work, so it takes no new input
+│   ├── LeaseLostError       this process lost the thread to another one
+│   └── DecisionError        an answer that does not fit what the thread waits for
+├── CallableLostError        a condition or router lived in a process that is gone
+├── DatabaseError            the database URL or file cannot be used
+├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
+└── DrawingError             a graph cannot be drawn (graph)
+    └── DrawingFormatError   no drawing has that suffix
+
+Three families are kept apart: the caller's mistakes are raised, a task that went
+wrong becomes an outcome, and control flow (interrupts, cancellation) is never caught.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class OrchestrationError(Exception):
+    """Root of the project's errors; catch it to catch them all."""
+
+    code: ClassVar[str] = "orchestration_error"
+
+
+class Problem(NamedTuple):
+    """One reason why a plan cannot run."""
+
+    code: str
+    """Stable name of the kind of problem, e.g. `unknown_agent`."""
+    message: str
+    """What is wrong, with which value, what is allowed, what to do."""
+    task_id: str | None = None
+
+
+class PlanError(OrchestrationError):
+    """Raised before any agent is called when tasks cannot run as given."""
+
+    code = "invalid_plan"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0].message
+        lines = "\n".join(f"  - {problem.message}" for problem in self.problems)
+        return f"{len(self.problems)} problems in these tasks; no agent was called:\n{lines}"
+
+
+class RoutingError(PlanError):
+    """Raised when a router failed or chose something that cannot run."""
+
+    code = "invalid_route"
+
+
+class AgentError(OrchestrationError):
+    """Raise from an agent to say that the task failed; retried if the task's policy allows."""
+
+    code = "agent_failed"
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class AgentRefusedError(AgentError):
+    """Raise from an agent that understood the task and will not do it; never retried."""
+
+    code = "agent_refused"
+
+
+class AgentTimeoutError(AgentError):
+    """The agent did not answer before the task's deadline; it may have acted all the same."""
+
+    code = "agent_timed_out"
+
+
+class UnknownReplyError(AgentError):
+    """The agent answered with something that is not a JSON object."""
+
+    code = "unknown_reply"
+
+
+class AgentUnavailableError(AgentError):
+    """The agent is configured, but cannot be reached by this version."""
+
+    code = "agent_unavailable"
+
+
+class AgentNotFoundError(OrchestrationError):
+    """Raised when nobody is registered for an agent id, capability or action."""
+
+    code = "agent_not_found"
+
+    def __init__(self, wanted: str, known: Iterable[str]) -> None:
+        self.wanted = wanted
+        self.known = tuple(sorted(known))
+        super().__init__(wanted, self.known)
+
+    def __str__(self) -> str:
+        return (
+            f"no enabled agent for {self.wanted!r}; known are {list(self.known)!r}. "
+            "Register one, enable it, or correct the name."
+        )
+
+
+class RegistrationError(OrchestrationError):
+    """Raised when an `AgentSpec` cannot be registered."""
+
+    code = "invalid_registration"
+
+
+class ThreadError(OrchestrationError):
+    """Root of what can go wrong with one thread."""
+
+    code = "thread_error"
+
+    def __init__(self, thread_id: str, message: str) -> None:
+        self.thread_id = thread_id
+        self.message = message
+        super().__init__(thread_id, message)
+
+    def __str__(self) -> str:
+        return f"thread {self.thread_id!r}: {self.message}"
+
+
+class ThreadNotFoundError(ThreadError):
+    """Raised when no thread has the id."""
+
+    code = "thread_not_found"
+
+    def __init__(self, thread_id: str, known: Iterable[str] = ()) -> None:
+        self.known = tuple(known)
+        hint = f"recent threads are {list(self.known)!r}" if self.known else "there are no threads"
+        super().__init__(thread_id, f"not found; {hint}. Check the id and the database URL.")
+        self.args = (thread_id, self.known)
+
+
+class ThreadBusyError(ThreadError):
+    """Raised when somebody else holds the thread's lease."""
+
+    code = "thread_busy"
+
+    def __init__(self, thread_id: str, holder: str, expires_at: float) -> None:
+        self.holder = holder
+        self.expires_at = expires_at
+        """When the lease ends unless its holder keeps it alive, seconds since the epoch."""
+        super().__init__(
+            thread_id,
+            f"{holder} is running it; its lease ends at {_utc(expires_at)} unless it is kept "
+            "alive. Wait for it, or try again after that time.",
+        )
+        self.args = (thread_id, holder, expires_at)
+
+
+class ThreadPendingError(ThreadError):
+    """Raised when new work is given to a thread that has not finished its last."""
+
+    code = "thread_pending"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            thread_id,
+            "its last run has not finished, so it takes no new tasks. "
+            "Resume it first (`resume(thread_id)`), or use another thread id.",
+        )
+        self.args = (thread_id,)
+
+
+class LeaseLostError(ThreadError):
+    """Raised in a process whose lease ended and whose thread may belong to another now."""
+
+    code = "lease_lost"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            thread_id,
+            "this process lost its lease, so nothing more of it is written or called here. "
+            "The thread can be resumed by whoever holds it now.",
+        )
+        self.args = (thread_id,)
+
+
+class DecisionError(ThreadError):
+    """Raised when an answer does not fit the question; the question stays open."""
+
+    code = "invalid_decision"
+
+
+class CallableLostError(ThreadError):
+    """Raised when a thread needs a Python callable that this process does not have."""
+
+    code = "callable_lost"
+
+    def __init__(self, thread_id: str, uses: Sequence[str]) -> None:
+        self.uses = tuple(uses)
+        super().__init__(
+            thread_id,
+            f"{', '.join(self.uses)} was given as a Python callable, which lived in the process "
+            "that started the thread. Write it as a CEL expression string instead, e.g. "
+            'condition="outputs.ticketing.total_price > 5000"; that is stored with the thread.',
+        )
+        self.args = (thread_id, self.uses)
+
+
+class DatabaseError(OrchestrationError):
+    """Raised when a database URL cannot be understood or its database not used."""
+
+    code = "database_error"
+
+
+def _utc(seconds: float) -> str:
+    from datetime import UTC, datetime  # noqa: PLC0415  only needed when a message is shown
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

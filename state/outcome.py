@@ -1,0 +1,92 @@
+"""What became of one task, as it stands in a checkpoint."""
+
+from __future__ import annotations
+
+from typing import Required, TypedDict
+
+from state.jsonvalue import JsonObject
+from state.status import SkipCause, TaskStatus
+
+
+class ErrorRecord(TypedDict):
+    """An error as JSON."""
+
+    code: str
+    """Stable name of the kind of error, e.g. `agent_refused`."""
+    type: str
+    """Name of the Python class that was raised."""
+    message: str
+
+
+class Outcome(TypedDict, total=False):
+    """What became of one task. `status` and `attempts` are always there.
+
+    A task that failed and will be tried again is `pending`, with `next_due_at`.
+    """
+
+    status: Required[str]
+    """A `TaskStatus`, as plain text."""
+    attempts: Required[int]
+    """How often the agent was called."""
+    output: JsonObject
+    error: ErrorRecord
+    reason: str
+    """Why it was skipped, cancelled or rejected, in words."""
+    because: str
+    """A `SkipCause`, as plain text."""
+    because_of: str
+    """The task whose fate decided this one's."""
+    agent: str
+    version: str
+    cost: float
+    started_at: float
+    """Seconds since the epoch; of the last attempt."""
+    finished_at: float
+    next_due_at: float
+    """When the next attempt is due, seconds since the epoch."""
+
+
+UNSUCCESSFUL = frozenset(
+    {TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.CANCELLED, TaskStatus.REJECTED}
+)
+HARMLESS_SKIPS = frozenset({SkipCause.CONDITION, SkipCause.NOT_ROUTED})
+
+
+def blocks(outcome: Outcome) -> bool:
+    """Whether a task that builds on this one cannot run.
+
+    A task whose own condition was false was not needed, so it blocks nobody.
+    """
+    if outcome["status"] == TaskStatus.SKIPPED:
+        return outcome["because"] not in HARMLESS_SKIPS
+    return outcome["status"] in UNSUCCESSFUL
+
+
+def is_finished(outcome: Outcome | None) -> bool:
+    """Whether the task will not be tried (again) in this run."""
+    return outcome is not None and outcome["status"] != TaskStatus.PENDING
+
+
+def skipped(reason: str, *, because: SkipCause, because_of: str = "") -> Outcome:
+    """The outcome of a task that did not run."""
+    outcome = Outcome(
+        status=TaskStatus.SKIPPED.value, attempts=0, reason=reason, because=because.value
+    )
+    if because_of:
+        outcome["because_of"] = because_of
+    return outcome
+
+
+def error_record(error: BaseException) -> ErrorRecord:
+    """Describe `error` as JSON; long messages are cut at 2,000 characters."""
+    message = str(error) or repr(error)
+    return {
+        "code": getattr(error, "code", None) or "agent_raised",
+        "type": type(error).__name__,
+        "message": message.encode(errors="replace").decode()[:2000],
+    }
+
+
+def error_json(record: ErrorRecord) -> JsonObject:
+    """The record as a plain JSON object."""
+    return {"code": record["code"], "type": record["type"], "message": record["message"]}

@@ -1,0 +1,180 @@
+"""A validated plan: JSON all through, so that it can be stored, compared and resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+
+from state.failure_mode import FailureModeDocument
+from state.jsonvalue import JsonObject
+from state.retry import RetryDocument
+from state.status import CoordinationStrategy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+PLAN_SCHEMA = 1
+"""Version of the documents below; stored with every plan."""
+
+AGGREGATE, ROUTER, LOADER = "aggregate", "router", "plan"
+RESERVED_NODES = frozenset({AGGREGATE, ROUTER, LOADER})
+"""Names of nodes that are no task."""
+
+
+class CelDocument(TypedDict):
+    """An expression in the Common Expression Language."""
+
+    kind: Literal["cel"]
+    expression: str
+
+
+class CallableDocument(TypedDict):
+    """A Python callable, found by its key in the process that started the thread."""
+
+    kind: Literal["callable"]
+    key: str
+    """Starts with the plan's run id."""
+    name: str
+    takes_argument: bool
+
+
+class MapDocument(TypedDict):
+    """CEL expressions tried in order; the first that holds gives its target."""
+
+    kind: Literal["map"]
+    cases: list[list[str]]
+    """Pairs of expression and target."""
+
+
+ExpressionDocument = CelDocument | CallableDocument
+RouterDocument = CelDocument | CallableDocument | MapDocument
+
+
+class AggregateDocument(TypedDict):
+    """How the outputs become one value."""
+
+    kind: Literal["collect", "merge", "first_success", "majority", "callable"]
+    callable: NotRequired[CallableDocument]
+
+
+class PlannedTask(TypedDict):
+    """One task of a plan."""
+
+    id: str
+    agent: str | None
+    capability: str | None
+    input: JsonObject
+    needs: list[str]
+    """Tasks that must not have failed."""
+    upstream: list[str]
+    """Tasks whose outputs the agent gets."""
+    condition: ExpressionDocument | None
+    approval: bool
+    timeout_seconds: float | None
+    retry: RetryDocument | None
+
+
+class Region(TypedDict):
+    """A part of a plan's shape.
+
+    `task` is a leaf. `series` runs its parts one after another, `parallel` all at once and
+    without waiting for each other; the tasks of a `mesh` cannot be told apart like that.
+    """
+
+    kind: Literal["task", "series", "parallel", "mesh"]
+    tasks: list[str]
+    """Every task in it, in plan order."""
+    parts: NotRequired[list[Region]]
+
+
+class PlanDocument(TypedDict):
+    """A whole plan, as it stands in the state and in the thread's row."""
+
+    schema: int
+    run_id: str
+    strategy: str
+    """A `CoordinationStrategy`, as plain text."""
+    order: list[str]
+    tasks: dict[str, PlannedTask]
+    layout: Region
+    waits: dict[str, list[str]]
+    """Which task will wait for which others without building on them."""
+    on_failure: FailureModeDocument
+    aggregate: AggregateDocument | None
+    router: RouterDocument | None
+    router_input: JsonObject | None
+    tenant: str | None
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A validated plan. Treat `document` as frozen: runs and checkpoints share it."""
+
+    document: PlanDocument
+
+    @property
+    def run_id(self) -> str:
+        """The run this plan was made for; part of every idempotency key."""
+        return self.document["run_id"]
+
+    @property
+    def strategy(self) -> CoordinationStrategy:
+        """Which graph it is compiled into."""
+        return CoordinationStrategy(self.document["strategy"])
+
+    def tasks(self) -> Iterator[PlannedTask]:
+        """The tasks in the order they were given."""
+        return (self.document["tasks"][id_] for id_ in self.document["order"])
+
+    def shape(self) -> Hashable:
+        """What the compiled graph depends on; plans of equal shape share one graph."""
+        document = self.document
+        traits = tuple(
+            (task["id"], task["approval"], task["condition"] is not None, task["retry"] is not None)
+            for task in self.tasks()
+        )
+        layout = (
+            None
+            if document["strategy"] != CoordinationStrategy.PARALLEL
+            else (_region_shape(document["layout"]), _edges(document))
+        )
+        return (document["strategy"], traits, layout, document["aggregate"] is not None)
+
+    def signature(self) -> str:
+        """Hash of the definition: equal for plans that differ only in run, tenant and user."""
+        definition = {
+            key: value
+            for key, value in self.document.items()
+            if key not in {"run_id", "tenant", "user"}
+        }
+        text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.replace(self.run_id, "").encode()).hexdigest()
+
+    def callables(self) -> Iterator[tuple[str, CallableDocument]]:
+        """Each Python callable the plan needs, with the words for its use."""
+        for task in self.tasks():
+            condition = task["condition"]
+            if condition is not None and condition["kind"] == "callable":
+                yield f"the condition of task {task['id']!r}", condition
+        router = self.document["router"]
+        if router is not None and router["kind"] == "callable":
+            yield "the router", router
+        aggregate = self.document["aggregate"]
+        if aggregate is not None and "callable" in aggregate:
+            yield "the aggregation", aggregate["callable"]
+
+
+def _region_shape(region: Region) -> Hashable:
+    if region["kind"] in {"task", "mesh"}:
+        return (region["kind"], *region["tasks"])
+    return (region["kind"], *(_region_shape(part) for part in region["parts"]))
+
+
+def _edges(document: PlanDocument) -> Hashable:
+    """Who needs whom; only a mesh (where tasks wait for others) is built from it."""
+    if not document["waits"]:
+        return ()
+    return tuple((task["id"], *task["needs"]) for task in document["tasks"].values())

@@ -1,0 +1,89 @@
+"""What a graph remembers between supersteps, and how parallel updates are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, NotRequired, TypedDict
+
+from state.jsonvalue import JsonValue
+from state.outcome import Outcome
+from state.plan import PlanDocument
+from state.status import TaskStatus
+
+
+class ApprovalRecord(TypedDict):
+    """What a person decided about one task."""
+
+    decision: str
+    """`approve` or `reject`."""
+    message: str
+
+
+class RouteRecord(TypedDict, total=False):
+    """What the router decided: `chosen`, or why it could not."""
+
+    chosen: str
+    error: str
+
+
+Outcomes = dict[str, Outcome]
+
+
+def merge_outcomes(left: Mapping[str, Outcome], right: Mapping[str, Outcome]) -> Outcomes:
+    """Join two sets of outcomes; of one task's two, the later in its life stays.
+
+    Parallel branches write to the same key, subgraphs write back what they were given, and
+    a resumed superstep may write again: so this is associative and idempotent.
+    """
+    merged = dict(left)
+    for task_id, outcome in right.items():
+        known = merged.get(task_id)
+        if known is None or _age(outcome) >= _age(known):
+            merged[task_id] = outcome
+    return merged
+
+
+def merge_approvals(
+    left: Mapping[str, ApprovalRecord], right: Mapping[str, ApprovalRecord]
+) -> dict[str, ApprovalRecord]:
+    """Join two sets of decisions; the first decision about a task stays."""
+    return {**right, **left}
+
+
+_AGE: Mapping[str, int] = {TaskStatus.PENDING: 0, TaskStatus.COMPENSATED: 2}
+
+
+def _age(outcome: Outcome) -> tuple[int, int]:
+    return outcome["attempts"], _AGE.get(outcome["status"], 1)
+
+
+class SharedState(TypedDict):
+    """The keys that subgraphs write back; each has a reducer."""
+
+    outcomes: Annotated[Outcomes, merge_outcomes]
+    approvals: Annotated[dict[str, ApprovalRecord], merge_approvals]
+
+
+class RunState(SharedState):
+    """The whole state of a run; every key is JSON and is checkpointed."""
+
+    plan: PlanDocument
+    route: NotRequired[RouteRecord]
+    aggregate: NotRequired[JsonValue]
+
+
+class RunOutput(SharedState):
+    """What a finished graph hands out."""
+
+    route: NotRequired[RouteRecord]
+    aggregate: NotRequired[JsonValue]
+
+
+class RunUpdate(TypedDict, total=False):
+    """What a node may write."""
+
+    plan: PlanDocument
+    outcomes: Outcomes
+    approvals: dict[str, ApprovalRecord]
+    route: RouteRecord
+    aggregate: JsonValue
