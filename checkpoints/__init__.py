@@ -1,0 +1,1 @@
+"""Where runs are kept: checkpointers, thread rows with leases, the store."""

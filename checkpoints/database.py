@@ -1,0 +1,169 @@
+"""Open a database URL into a checkpointer, a store and thread records."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from state.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.store.base import BaseStore
+
+    from checkpoints.threads import ThreadStore
+
+URL_VARIABLE: Final = "ORCHESTRATION_DATABASE_URL"
+DEFAULT_URL: Final = "sqlite:///.orchestration/orchestration.db"
+BUSY_SECONDS: Final = 30.0
+"""How long a write waits for another process's before it gives up."""
+
+_SYNCHRONOUS = ("FULL", "NORMAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open database; use it from any thread or event loop, and close it."""
+
+    url: str
+    checkpointer: BaseCheckpointSaver[str]
+    threads: ThreadStore
+    store: BaseStore
+    durable: bool
+    """Whether threads outlive the process."""
+    close: Callable[[], None]
+
+
+def database_url(url: str | None = None) -> str:
+    """Return `url`, else the environment's, else the default: a file in `.orchestration/`."""
+    return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+
+
+def open_database(url: str | None = None) -> Database:
+    """Open a database, creating file, folder and tables as needed.
+
+    Args:
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `memory://`; by default
+            the environment's `ORCHESTRATION_DATABASE_URL`. SQLite takes
+            `?synchronous=NORMAL`, which is faster and may lose the last commits when the
+            machine (not just the process) dies.
+
+    Raises:
+        DatabaseError: The URL is not understood, or the file cannot be used.
+    """
+    url = database_url(url)
+    if url == "memory://":
+        return _open_memory(url)
+    if url.startswith("sqlite:///"):
+        return _open_sqlite(url)
+    scheme = url.split("://", 1)[0]
+    later = " (Postgres is planned, not built yet)" if scheme.startswith("postgres") else ""
+    raise DatabaseError(
+        f"database URL scheme {scheme!r} is not supported{later}; use "
+        "'sqlite:///path/to/file.db' or 'memory://'"
+    )
+
+
+def _open_memory(url: str) -> Database:
+    from langgraph.checkpoint.memory import InMemorySaver  # noqa: PLC0415  heavy
+    from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
+
+    from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
+    from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
+
+    return Database(
+        url=url,
+        checkpointer=InMemorySaver(serde=strict_serializer()),
+        threads=MemoryThreads(),
+        store=InMemoryStore(),
+        durable=False,
+        close=lambda: None,
+    )
+
+
+def _open_sqlite(url: str) -> Database:
+    from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
+    from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
+    from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
+    from checkpoints.sqlite_store import ThreadedSqliteStore  # noqa: PLC0415  heavy
+    from checkpoints.sqlite_threads import SqliteThreads  # noqa: PLC0415
+
+    path, synchronous = _parse_sqlite(url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _create_tables(path, synchronous)
+        reader = connect(path, synchronous)
+        shelf = connect(path, synchronous)
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseError(f"cannot use {path} as a SQLite database: {error}") from error
+    writer = GroupCommitWriter(lambda: connect(path, synchronous))
+
+    def close() -> None:
+        writer.close()
+        reader.close()
+        shelf.close()
+
+    return Database(
+        url=url,
+        checkpointer=GroupCommitSqliteSaver(writer, reader, serde=strict_serializer()),
+        threads=SqliteThreads(writer),
+        store=ThreadedSqliteStore(shelf),
+        durable=True,
+        close=close,
+    )
+
+
+def connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
+    """Open one connection in autocommit mode: transactions are begun explicitly."""
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    return connection
+
+
+def _create_tables(path: Path, synchronous: str) -> None:
+    """Switch to WAL and create what is missing; several processes may do it at once.
+
+    SQLite does not wait its busy timeout for the switch to WAL, hence the loop.
+    """
+    from langgraph.checkpoint.sqlite import SqliteSaver  # noqa: PLC0415  heavy
+
+    from checkpoints.lease_sql import SCHEMA  # noqa: PLC0415
+
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        connection = connect(path, synchronous)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            SqliteSaver(connection).setup()
+            connection.executescript(SCHEMA)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+        finally:
+            connection.close()
+
+
+def _parse_sqlite(url: str) -> tuple[Path, str]:
+    location, _, query = url.removeprefix("sqlite:///").partition("?")
+    synchronous = "FULL"
+    for part in filter(None, query.split("&")):
+        name, _, value = part.partition("=")
+        if name != "synchronous" or value.upper() not in _SYNCHRONOUS:
+            raise DatabaseError(
+                f"database URL option {part!r} is unknown; "
+                f"use synchronous=FULL or synchronous=NORMAL"
+            )
+        synchronous = value.upper()
+    if not location or location == ":memory:":
+        raise DatabaseError(f"database URL {url!r} names no file; use 'memory://' for memory")
+    return Path(location), synchronous

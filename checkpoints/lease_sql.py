@@ -1,0 +1,176 @@
+"""The rows of threads and their leases, as SQL on one SQLite connection.
+
+Every function here runs inside a transaction of the group-commit writer.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
+from state.errors import (
+    LeaseLostError,
+    ThreadBusyError,
+    ThreadNotFoundError,
+    ThreadPendingError,
+)
+from state.plan import PLAN_SCHEMA, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS orchestration_threads (
+    thread_id TEXT PRIMARY KEY,
+    schema_version INTEGER NOT NULL,
+    run_id TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    lease_token INTEGER NOT NULL,
+    lease_holder TEXT,
+    lease_expires_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS orchestration_threads_by_update
+    ON orchestration_threads (updated_at DESC);
+"""
+_COLUMNS = (
+    "thread_id, plan, status, created_at, updated_at, lease_token, lease_holder, lease_expires_at"
+)
+
+
+def start(
+    connection: sqlite3.Connection, thread_id: str, plan: Plan, *, holder: str, seconds: float
+) -> Lease:
+    """Store the plan of a new run and claim its thread; see `ThreadStore.start`."""
+    now = time.time()
+    row = connection.execute(
+        "SELECT status, lease_token, lease_holder, lease_expires_at "
+        "FROM orchestration_threads WHERE thread_id = ?",
+        (thread_id,),
+    ).fetchone()
+    token = 1
+    if row is not None:
+        status, last_token, last_holder, expires_at = row
+        if last_holder is not None and expires_at > now:
+            raise ThreadBusyError(thread_id, last_holder, expires_at)
+        if status in UNFINISHED:
+            raise ThreadPendingError(thread_id)
+        token = last_token + 1
+    lease = Lease(thread_id, token, holder, now + seconds)
+    connection.execute(
+        "INSERT INTO orchestration_threads (thread_id, schema_version, run_id, plan, signature, "
+        "status, created_at, updated_at, lease_token, lease_holder, lease_expires_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (thread_id) DO UPDATE SET schema_version = excluded.schema_version, "
+        "run_id = excluded.run_id, plan = excluded.plan, signature = excluded.signature, "
+        "status = excluded.status, updated_at = excluded.updated_at, "
+        "lease_token = excluded.lease_token, lease_holder = excluded.lease_holder, "
+        "lease_expires_at = excluded.lease_expires_at",
+        (
+            thread_id,
+            PLAN_SCHEMA,
+            plan.run_id,
+            json.dumps(plan.document),
+            plan.signature(),
+            RUNNING,
+            now,
+            now,
+            token,
+            holder,
+            lease.expires_at,
+        ),
+    )
+    return lease
+
+
+def resume(
+    connection: sqlite3.Connection, thread_id: str, *, holder: str, seconds: float
+) -> tuple[ThreadRecord, Lease]:
+    """Claim a thread as it is; see `ThreadStore.resume`."""
+    now = time.time()
+    record = get(connection, thread_id)
+    last = record.lease
+    if last is not None and last.expires_at > now:
+        raise ThreadBusyError(thread_id, last.holder, last.expires_at)
+    connection.execute(
+        "UPDATE orchestration_threads SET lease_token = lease_token + 1, lease_holder = ?, "
+        "lease_expires_at = ? WHERE thread_id = ?",
+        (holder, now + seconds, thread_id),
+    )
+    (token,) = connection.execute(
+        "SELECT lease_token FROM orchestration_threads WHERE thread_id = ?", (thread_id,)
+    ).fetchone()
+    return record, Lease(thread_id, token, holder, now + seconds)
+
+
+def check_token(connection: sqlite3.Connection, thread_id: str, token: int) -> None:
+    """Return if the token is the thread's latest.
+
+    Raises:
+        LeaseLostError: Somebody claimed the thread since.
+    """
+    row = connection.execute(
+        "SELECT lease_token FROM orchestration_threads WHERE thread_id = ?", (thread_id,)
+    ).fetchone()
+    if row is None or row[0] != token:
+        raise LeaseLostError(thread_id)
+
+
+def renew(connection: sqlite3.Connection, leases: Sequence[Lease], *, seconds: float) -> set[str]:
+    """Extend leases; return the ids of the threads that are lost."""
+    expires_at = time.time() + seconds
+    lost = set()
+    for lease in leases:
+        changed = connection.execute(
+            "UPDATE orchestration_threads SET lease_expires_at = ? "
+            "WHERE thread_id = ? AND lease_token = ? AND lease_holder IS NOT NULL",
+            (expires_at, lease.thread_id, lease.token),
+        )
+        if changed.rowcount == 0:
+            lost.add(lease.thread_id)
+    return lost
+
+
+def release(connection: sqlite3.Connection, lease: Lease, *, status: str) -> None:
+    """End a lease; see `ThreadStore.release`."""
+    changed = connection.execute(
+        "UPDATE orchestration_threads SET lease_holder = NULL, lease_expires_at = 0, "
+        "status = ?, updated_at = ? WHERE thread_id = ? AND lease_token = ?",
+        (status, time.time(), lease.thread_id, lease.token),
+    )
+    if changed.rowcount == 0:
+        raise LeaseLostError(lease.thread_id)
+
+
+def get(connection: sqlite3.Connection, thread_id: str) -> ThreadRecord:
+    """Return one record; see `ThreadStore.get`."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM orchestration_threads WHERE thread_id = ?",  # noqa: S608
+        (thread_id,),
+    ).fetchone()
+    if row is None:
+        known = [record.thread_id for record in recent(connection, limit=5, status=None)]
+        raise ThreadNotFoundError(thread_id, known)
+    return _record(row)
+
+
+def recent(connection: sqlite3.Connection, *, limit: int, status: str | None) -> list[ThreadRecord]:
+    """Return records, the last changed first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM orchestration_threads "  # noqa: S608
+        "WHERE ?1 IS NULL OR status = ?1 ORDER BY updated_at DESC LIMIT ?2",
+        (status, limit),
+    )
+    return [_record(row) for row in rows]
+
+
+def _record(row: tuple[Any, ...]) -> ThreadRecord:
+    thread_id, plan, status, created_at, updated_at, token, holder, expires_at = row
+    lease = None if holder is None else Lease(thread_id, token, holder, expires_at)
+    return ThreadRecord(thread_id, Plan(json.loads(plan)), status, created_at, updated_at, lease)

@@ -1,0 +1,93 @@
+"""Thread records and leases in this process only."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
+from state.errors import LeaseLostError, ThreadBusyError, ThreadNotFoundError, ThreadPendingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from state.plan import Plan
+
+
+class MemoryThreads:
+    """A `ThreadStore` for `memory://`; leases end only when they are released.
+
+    Nobody outside the process can take a thread over, so nothing expires. Methods never
+    wait inside, which makes them atomic.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, ThreadRecord] = {}
+        self._tokens: dict[str, int] = {}
+
+    async def start(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Lease:  # noqa: ARG002  leases do not expire
+        """Store the plan of a new run and claim its thread."""
+        last = self._records.get(thread_id)
+        if last is not None:
+            self._refuse_if_busy(last)
+            if last.status in UNFINISHED:
+                raise ThreadPendingError(thread_id)
+        now = time.time()
+        created_at = now if last is None else last.created_at
+        lease = self._lease(thread_id, holder)
+        self._records[thread_id] = ThreadRecord(thread_id, plan, RUNNING, created_at, now, lease)
+        return lease
+
+    async def resume(
+        self,
+        thread_id: str,
+        *,
+        holder: str,
+        seconds: float,  # noqa: ARG002  leases do not expire
+    ) -> tuple[ThreadRecord, Lease]:
+        """Claim a thread as it is."""
+        record = await self.get(thread_id)
+        self._refuse_if_busy(record)
+        lease = self._lease(thread_id, holder)
+        self._records[thread_id] = replace(record, lease=lease)
+        return record, lease
+
+    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> set[str]:  # noqa: ARG002
+        """Say which threads are lost: none of those still claimed."""
+        return {each.thread_id for each in leases if not self._holds(each)}
+
+    async def release(self, lease: Lease, *, status: str) -> None:
+        """End a lease and note how the thread stands."""
+        if not self._holds(lease):
+            raise LeaseLostError(lease.thread_id)
+        self._records[lease.thread_id] = replace(
+            self._records[lease.thread_id], status=status, updated_at=time.time(), lease=None
+        )
+
+    async def get(self, thread_id: str) -> ThreadRecord:
+        """Return one record."""
+        if thread_id not in self._records:
+            known = [record.thread_id for record in await self.recent(limit=5)]
+            raise ThreadNotFoundError(thread_id, known)
+        return self._records[thread_id]
+
+    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+        """Return records, the last changed first."""
+        records = [each for each in self._records.values() if status in {None, each.status}]
+        return sorted(records, key=lambda each: each.updated_at, reverse=True)[:limit]
+
+    def _holds(self, lease: Lease) -> bool:
+        record = self._records.get(lease.thread_id)
+        held = None if record is None else record.lease
+        return held is not None and held.token == lease.token
+
+    def _lease(self, thread_id: str, holder: str) -> Lease:
+        token = self._tokens[thread_id] = self._tokens.get(thread_id, 0) + 1
+        return Lease(thread_id, token, holder, math.inf)
+
+    @staticmethod
+    def _refuse_if_busy(record: ThreadRecord) -> None:
+        if record.lease is not None:
+            raise ThreadBusyError(record.thread_id, record.lease.holder, time.time())

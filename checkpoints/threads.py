@@ -1,0 +1,90 @@
+"""Threads: one record each with its plan and its lease, so that anyone can resume it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from state.plan import Plan
+
+RUNNING: Final = "running"
+"""Status of a thread whose run has begun and is not known to have ended."""
+UNFINISHED: Final = frozenset({RUNNING, "interrupted"})
+"""Statuses in which a thread takes no new tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one thread; whoever holds the highest token has it."""
+
+    thread_id: str
+    token: int
+    """Fencing token; grows with every claim."""
+    holder: str
+    expires_at: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRecord:
+    """What is known of one thread without reading its checkpoints."""
+
+    thread_id: str
+    plan: Plan
+    status: str
+    """A `WorkflowStatus`, or `running`."""
+    created_at: float
+    updated_at: float
+    lease: Lease | None
+    """Who runs it, or ran it when it died."""
+
+
+class ThreadStore(Protocol):
+    """Keeps thread records and hands out leases; every method is atomic."""
+
+    async def start(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Lease:
+        """Store the plan of a new run and claim the thread for `seconds`.
+
+        Raises:
+            ThreadBusyError: Somebody runs it.
+            ThreadPendingError: Its last run has not finished.
+        """
+        ...
+
+    async def resume(
+        self, thread_id: str, *, holder: str, seconds: float
+    ) -> tuple[ThreadRecord, Lease]:
+        """Claim a thread as it is.
+
+        Raises:
+            ThreadBusyError: Somebody runs it.
+            ThreadNotFoundError: There is none.
+        """
+        ...
+
+    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Collection[str]:
+        """Extend leases; return the ids of the threads that are lost to others."""
+        ...
+
+    async def release(self, lease: Lease, *, status: str) -> None:
+        """End a lease and note how the thread stands.
+
+        Raises:
+            LeaseLostError: The thread belongs to another; its status is left alone.
+        """
+        ...
+
+    async def get(self, thread_id: str) -> ThreadRecord:
+        """Return one record.
+
+        Raises:
+            ThreadNotFoundError: There is none.
+        """
+        ...
+
+    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+        """Return records, the last changed first."""
+        ...
