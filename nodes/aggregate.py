@@ -1,0 +1,76 @@
+"""The aggregate node: makes one value of the tasks' outputs, whatever became of each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from langchain_core.runnables import RunnableConfig
+
+from nodes.expressions import successful_outputs
+from nodes.run_handle import handle_of
+from state.jsonvalue import JsonObject, JsonValue, json_object
+from state.outcome import error_json, error_record
+from state.run_state import RunState, RunUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from state.plan import AggregateDocument
+
+
+async def aggregate(state: RunState, config: RunnableConfig) -> RunUpdate:  # noqa: ARG001  LangGraph's signature
+    """Aggregate the outputs of the tasks that succeeded, in task order."""
+    plan = state["plan"]
+    known = successful_outputs(state["outcomes"])
+    outputs = {id_: known[id_] for id_ in plan["order"] if id_ in known}
+    document = plan["aggregate"]
+    if document is None:
+        return {}
+    if document["kind"] == "callable":
+        function = handle_of(state).callables[document["callable"]["key"]]
+        return {"aggregate": _called(function, outputs)}
+    return {"aggregate": aggregated(document, outputs, total=len(plan["order"]))}
+
+
+def aggregated(
+    document: AggregateDocument, outputs: Mapping[str, JsonObject], *, total: int
+) -> JsonValue:
+    """Apply one way of aggregation.
+
+    - `collect`: the outputs by task id.
+    - `merge`: one object; of equal keys the later task's value stays.
+    - `first_success`: the first output in task order, or null.
+    - `majority`: the output given by more than half of the `total` tasks, or null.
+    """
+    match document["kind"]:
+        case "collect":
+            return dict(outputs)
+        case "merge":
+            merged: JsonObject = {}
+            for output in outputs.values():
+                merged |= output
+            return merged
+        case "first_success":
+            return next(iter(outputs.values()), None)
+        case "majority":
+            return _majority(outputs, of=total)
+        case "callable":
+            raise ValueError("a callable aggregates for itself")
+
+
+def _majority(outputs: Mapping[str, JsonObject], *, of: int) -> JsonValue:
+    texts = Counter(json.dumps(output, sort_keys=True) for output in outputs.values())
+    for text, count in texts.most_common(1):
+        if count * 2 > of:
+            winner: JsonValue = json.loads(text)
+            return winner
+    return None
+
+
+def _called(function: Callable[..., object], outputs: Mapping[str, JsonObject]) -> JsonValue:
+    try:
+        return json_object({"value": function(outputs)}, at="the aggregation")["value"]
+    except Exception as error:  # noqa: BLE001  an aggregation is a task of the caller's
+        return {"error": error_json(error_record(error))}

@@ -1,0 +1,41 @@
+"""The loader node: begins a run in a graph that carries its plan along."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final, TypedDict, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Overwrite
+
+from nodes.run_handle import template_of
+from state.plan import PlanDocument
+
+TEMPLATE_KEY: Final = "__orchestration_template"
+"""Key in `configurable` that names the template of a graph made by `compile()`."""
+
+
+class LoaderInput(TypedDict, total=False):
+    """What such a graph takes; nothing is needed."""
+
+    messages: list[dict[str, Any]]
+    """Stand in for the `messages` of the first task's input."""
+
+
+async def load_plan(state: LoaderInput, config: RunnableConfig) -> dict[str, Any]:
+    """Put the template's plan into the state, as a new run."""
+    key = config["configurable"][TEMPLATE_KEY]
+    document = template_of(key).document
+    loaded = {**document, "run_id": f"{key}:{uuid.uuid4().hex}"}
+    if messages := state.get("messages"):
+        first = document["order"][0]
+        task = document["tasks"][first]
+        changed = {**task, "input": {**task["input"], "messages": messages}}
+        loaded["tasks"] = {**document["tasks"], first: changed}
+    return {
+        "plan": cast("PlanDocument", loaded),
+        "outcomes": Overwrite({}),
+        "approvals": Overwrite({}),
+        "route": {},
+        "aggregate": None,
+    }

@@ -1,0 +1,75 @@
+"""What nodes need from above, and nothing about who provides it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from state.agent_context import AgentContext
+    from state.errors import Problem
+    from state.jsonvalue import JsonObject
+
+
+class Agent(Protocol):
+    """One version of one agent, ready to be called."""
+
+    @property
+    def agent_id(self) -> str:
+        """Who it is."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Which version of it."""
+        ...
+
+    def call(self, input_data: JsonObject, context: AgentContext) -> Awaitable[JsonObject]:
+        """Do one task and answer with a JSON object.
+
+        Raises:
+            AgentError: It could not or would not; anything else that is raised counts as
+                a failure too.
+        """
+        ...
+
+
+class Agents(Protocol):
+    """Finds agents for tasks."""
+
+    def choose(self, *, agent_id: str | None, capability: str | None) -> Agent:
+        """Pick who does a task that names an agent or, failing that, a capability.
+
+        Raises:
+            AgentNotFoundError: Nobody enabled fits.
+        """
+        ...
+
+    def problem_with(self, *, agent_id: str | None, capability: str | None) -> Problem | None:
+        """Say why a task for this agent or capability could not run, before anything does."""
+        ...
+
+
+class Clock(Protocol):
+    """Wall time and waiting, so that tests need not wait."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class LeaseGuard(Protocol):
+    """Tells whether this process may still act for a thread."""
+
+    async def confirm(self) -> None:
+        """Return if it may.
+
+        Raises:
+            LeaseLostError: It may not.
+        """
+        ...
