@@ -1,0 +1,88 @@
+"""From a plan to LangGraph's compiled graph, which plans of equal shape share."""
+
+from __future__ import annotations
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from graph import conditional, parallel, sequential
+from nodes.plan_loader import TEMPLATE_KEY
+from nodes.run_handle import RunHandle, Template, offer_template
+from state.status import CoordinationStrategy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+    from langgraph.store.base import BaseStore
+
+    from graph.steps import PlanGraph
+    from state.plan import Plan
+    from state.run_state import RunState
+
+    CompiledPlan = CompiledStateGraph[RunState, None, RunState, Any]
+
+KEPT_GRAPHS: Final = 256
+
+_BUILDERS = {
+    CoordinationStrategy.SEQUENTIAL: sequential.build,
+    CoordinationStrategy.PARALLEL: parallel.build,
+    CoordinationStrategy.CONDITIONAL: conditional.build,
+}
+
+
+def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
+    """Return the graph of a plan, not yet compiled.
+
+    Args:
+        plan: Its shape decides.
+        loads_plan: Whether the graph carries its plan along, or gets it as input.
+    """
+    return _BUILDERS[plan.strategy](plan, loads_plan=loads_plan)
+
+
+def compile_template(
+    plan: Plan, make_handle: Callable[[], RunHandle], *, key: str | None = None
+) -> CompiledPlan:
+    """Compile a graph that carries its plan along, to be invoked or embedded by anybody.
+
+    Args:
+        plan: Every invocation is a new run of it.
+        make_handle: Makes what serves a run in this process.
+        key: Names the template; needed where another process shall resume its runs.
+    """
+    key = key or f"template-{uuid.uuid4().hex}"
+    offer_template(key, Template(plan.document, make_handle))
+    compiled = build(plan, loads_plan=True).compile(name=str(plan.strategy))
+    return compiled.with_config(configurable={TEMPLATE_KEY: key})
+
+
+class Compiler:
+    """Compiles plans for one checkpointer; keeps the graphs used last."""
+
+    def __init__(
+        self,
+        checkpointer: BaseCheckpointSaver[str] | None = None,
+        store: BaseStore | None = None,
+    ) -> None:
+        self._checkpointer = checkpointer
+        self._store = store
+        self._graphs: OrderedDict[Hashable, CompiledPlan] = OrderedDict()
+
+    def compile(self, plan: Plan) -> CompiledPlan:
+        """Return the compiled graph for plans of this shape."""
+        shape = plan.shape()
+        graph = self._graphs.get(shape)
+        if graph is not None:
+            self._graphs.move_to_end(shape)
+            return graph
+        graph = build(plan).compile(
+            checkpointer=self._checkpointer, store=self._store, name=str(plan.strategy)
+        )
+        self._graphs[shape] = graph
+        if len(self._graphs) > KEPT_GRAPHS:
+            self._graphs.popitem(last=False)
+        return graph

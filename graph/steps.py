@@ -1,0 +1,90 @@
+"""The nodes of one task, in any graph: condition, approval, agent call."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langgraph.graph import START, StateGraph
+
+from nodes.agent_call import NEXT_NODES, call_agent, call_agent_with_retry
+from nodes.aggregate import aggregate
+from nodes.approval import APPROVAL, CONDITION, approve, decide_condition
+from nodes.plan_loader import LoaderInput, load_plan
+from state.plan import AGGREGATE, LOADER
+from state.run_state import RunOutput, RunState
+
+if TYPE_CHECKING:
+    from state.plan import Plan, PlannedTask
+
+    PlanGraph = StateGraph[RunState, None, Any, Any]
+
+END_NODE = "__end__"
+
+
+class Ends(NamedTuple):
+    """Where a part of a graph is entered, and which of its nodes are the last."""
+
+    entries: list[str]
+    exits: list[str]
+    routes_itself: bool = False
+    """Its one exit names its successors itself (`Command(goto=...)`), so it has no edges."""
+
+
+def open_graph(*, loads_plan: bool) -> tuple[PlanGraph, str]:
+    """Return an empty graph, and the node after which its first tasks come.
+
+    Args:
+        loads_plan: Whether the graph carries its plan along, or gets it as input.
+    """
+    if not loads_plan:
+        return StateGraph(RunState, output_schema=RunOutput), START
+    graph: PlanGraph = StateGraph(RunState, input_schema=LoaderInput, output_schema=RunOutput)
+    graph.add_node(LOADER, load_plan, input_schema=LoaderInput)
+    graph.add_edge(START, LOADER)
+    return graph, LOADER
+
+
+def first_node(task: PlannedTask) -> str:
+    """The node where a task begins."""
+    if not task["approval"]:
+        return task["id"]
+    return task["id"] + (APPROVAL if task["condition"] is None else CONDITION)
+
+
+def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
+    """Add the nodes of a task that goes on to the nodes `following`."""
+    before: list[str] = []
+    if task["approval"]:
+        if task["condition"] is not None:
+            graph.add_node(task["id"] + CONDITION, decide_condition)
+            before.append(task["id"] + CONDITION)
+        graph.add_node(task["id"] + APPROVAL, approve)
+        before.append(task["id"] + APPROVAL)
+    for node, successor in pairwise([*before, task["id"]]):
+        graph.add_edge(node, successor)
+    if task["retry"] is None:
+        graph.add_node(task["id"], call_agent)
+    else:
+        graph.add_node(
+            task["id"],
+            call_agent_with_retry,
+            metadata={NEXT_NODES: following},
+            destinations=(task["id"], *following),
+        )
+    return Ends([first_node(task)], [task["id"]], routes_itself=task["retry"] is not None)
+
+
+def connect(graph: PlanGraph, exits: list[str], entries: list[str]) -> None:
+    """Make every entry wait for all exits."""
+    for entry in entries:
+        graph.add_edge(exits[0] if len(exits) == 1 else exits, entry)
+
+
+def add_aggregate(graph: PlanGraph, plan: Plan) -> str:
+    """Add the aggregate node if the plan has one; return the node that ends the graph."""
+    if plan.document["aggregate"] is None:
+        return END_NODE
+    graph.add_node(AGGREGATE, aggregate)
+    graph.add_edge(AGGREGATE, END_NODE)
+    return AGGREGATE
