@@ -1,0 +1,276 @@
+"""The embedded engine: runs threads in this process.
+
+Its one idea is `advance`: take a thread's lease, read its checkpoint, and run it to its
+next interrupt or its end. Anybody may do it again at any time, from any process: the
+checkpointer is the only state, and the lease keeps two from running one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langgraph.types import Command, Overwrite
+
+from checkpoints.sqlite_saver import LEASE_TOKEN
+from checkpoints.threads import RUNNING
+from graph.compiler import Compiler
+from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
+from orchestration.engines.leases import HeldLease, LeaseKeeper, holder_name, lease_seconds
+from orchestration.engines.local_parts import LocalParts
+from orchestration.engines.snapshots import (
+    belongs_to,
+    check_callables,
+    known_outcomes,
+    next_step,
+    pending_interrupts,
+    resume_values,
+)
+from state.errors import LeaseLostError, Problem, RoutingError
+from state.result import TaskResult, WorkflowResult, workflow_status
+from state.status import WorkflowStatus
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.types import Interrupt
+
+    from checkpoints.database import Database
+    from checkpoints.threads import Lease, ThreadRecord
+    from nodes.ports import Agents, Clock
+    from state.plan import Plan
+    from state.run_state import Outcomes
+
+
+NO_PARTS = LocalParts()
+
+
+@dataclass(slots=True, kw_only=True)
+class Segment:
+    """A thread that this process holds, ready to run."""
+
+    thread_id: str
+    plan: Plan
+    config: RunnableConfig
+    held: HeldLease
+    status: str = RUNNING
+    """How the thread stands when the segment ends."""
+
+
+class EmbeddedEngine:
+    """Runs threads of one database in this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        agents: Agents,
+        *,
+        slots: AbstractAsyncContextManager[None] | None = None,
+        lease: float | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`slots` is entered for each agent call; `lease` is in seconds."""
+        self._database = database
+        self._agents = agents
+        self._slots = slots
+        self._clock = clock
+        self._seconds = lease_seconds(lease)
+        self._keeper = LeaseKeeper(database.threads, self._seconds)
+        self._compiler = Compiler(database.checkpointer, database.store)
+
+    async def start(
+        self, thread_id: str, plan: Plan, local: LocalParts = NO_PARTS
+    ) -> WorkflowResult:
+        """Begin a run on a new thread, or on one whose last run is over.
+
+        Raises:
+            ThreadBusyError: Somebody runs the thread.
+            ThreadPendingError: Its last run has not finished.
+            RoutingError: The router failed, or chose nothing that can run.
+            LeaseLostError: Another process took the thread over meanwhile.
+        """
+        since = time.monotonic()
+        lease = await self._database.threads.start(
+            thread_id, plan, holder=holder_name(), seconds=self._seconds
+        )
+        async with self._segment(lease, plan, since) as segment:
+            return await self._run(segment, _first_input(plan, lease), {}, local)
+
+    async def resume(
+        self,
+        thread_id: str,
+        local: LocalParts = NO_PARTS,
+        *,
+        decisions: Mapping[str, object] | None = None,
+    ) -> WorkflowResult:
+        """Run a thread on from where its checkpoints say it stands.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+            ThreadBusyError: Somebody runs the thread.
+            DecisionError: An answer fits nothing that is asked; all stays as it was.
+            CallableLostError: It needs a callable that this process does not have.
+            RoutingError, LeaseLostError: As for `start`.
+        """
+        since = time.monotonic()
+        record, lease = await self._database.threads.resume(
+            thread_id, holder=holder_name(), seconds=self._seconds
+        )
+        async with self._segment(lease, record.plan, since, record.status) as segment:
+            return await self._resume(segment, decisions, local)
+
+    async def _resume(
+        self, segment: Segment, decisions: Mapping[str, object] | None, local: LocalParts
+    ) -> WorkflowResult:
+        graph = self._compiler.compile(segment.plan)
+        snapshot = await graph.aget_state(segment.config, subgraphs=True)
+        plan, step = segment.plan, next_step(snapshot, segment.plan)
+        known = {} if step == "start" else known_outcomes(snapshot)
+        if local.observe is not None:
+            for task_id, outcome in known.items():
+                local.observe(task_id, outcome)
+        pending = () if step == "start" else pending_interrupts(snapshot.interrupts)
+        answers = resume_values(segment.thread_id, pending, decisions or {})
+        if step == "finished" or (step == "wait" and not answers):
+            return self._conclude(segment, snapshot.values, snapshot.interrupts)
+        check_callables(segment.thread_id, plan, snapshot, local.callables)
+        if step == "start":
+            return await self._run(segment, _first_input(plan, segment.held.lease), {}, local)
+        return await self._run(segment, Command(resume=answers) if answers else None, known, local)
+
+    async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
+        """Return threads, the last changed first."""
+        return await self._database.threads.recent(limit=limit, status=status)
+
+    async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
+        """Read a thread and what is known of its run, without its lease.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        record = await self._database.threads.get(thread_id)
+        graph = self._compiler.compile(record.plan)
+        snapshot = await graph.aget_state(_config(thread_id), subgraphs=True)
+        if not belongs_to(snapshot, record.plan):
+            return record, _result(thread_id, record.plan, {}, ())
+        values = {**snapshot.values, "outcomes": known_outcomes(snapshot)}
+        return record, _result(thread_id, record.plan, values, snapshot.interrupts)
+
+    @asynccontextmanager
+    async def _segment(
+        self, lease: Lease, plan: Plan, since: float, status: str = RUNNING
+    ) -> AsyncIterator[Segment]:
+        """Hold a lease while the body runs the thread; release it however that ends."""
+        held = self._keeper.hold(lease, since=since)
+        segment = Segment(
+            thread_id=lease.thread_id,
+            plan=plan,
+            config=_config(lease.thread_id, lease.token, plan),
+            held=held,
+            status=status,
+        )
+        try:
+            yield segment
+        except LeaseLostError:
+            held.lost = True
+            raise
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if not held.lost or current is None:
+                raise
+            current.uncancel()
+            raise LeaseLostError(lease.thread_id) from None
+        finally:
+            self._keeper.drop(held)
+            if not held.lost:
+                await asyncio.shield(self._database.threads.release(lease, status=segment.status))
+
+    async def _run(
+        self,
+        segment: Segment,
+        graph_input: Any,  # noqa: ANN401  an input, a Command or None
+        known: Outcomes,
+        local: LocalParts,
+    ) -> WorkflowResult:
+        plan = segment.plan
+        graph = self._compiler.compile(plan)
+        handle = RunHandle(
+            agents=self._agents,
+            clock=self._clock,
+            callables=local.callables,
+            observe=local.observe,
+            lease=segment.held if self._database.durable else None,
+            slots=self._slots,
+            stop=stop_signal(plan.document, known),
+        )
+        segment.status = RUNNING
+        with open_handle(plan.run_id, handle):
+            if local.watch is None:
+                values = await graph.ainvoke(graph_input, segment.config, durability="sync")
+                return self._conclude(segment, values, values.get("__interrupt__", ()))
+            async for chunk in graph.astream(
+                graph_input,
+                segment.config,
+                durability="sync",
+                stream_mode="tasks",
+                subgraphs=True,
+            ):
+                local.watch(chunk)
+        snapshot = await graph.aget_state(segment.config)
+        return self._conclude(segment, snapshot.values, snapshot.interrupts)
+
+    def _conclude(
+        self, segment: Segment, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
+    ) -> WorkflowResult:
+        """Sum up the segment, and note how the thread stands."""
+        if error := values.get("route", {}).get("error"):
+            segment.status = WorkflowStatus.FAILED
+            raise RoutingError([Problem("bad_route", error)])
+        result = _result(segment.thread_id, segment.plan, values, interrupts)
+        segment.status = result.status
+        return result
+
+
+def _result(
+    thread_id: str, plan: Plan, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
+) -> WorkflowResult:
+    outcomes: Outcomes = values.get("outcomes", {})
+    pending = pending_interrupts(interrupts)
+    return WorkflowResult(
+        thread_id,
+        workflow_status(plan, outcomes, interrupted=bool(pending)),
+        tuple(TaskResult.of(id_, outcomes.get(id_)) for id_ in plan.document["order"]),
+        pending,
+        values.get("aggregate"),
+        plan.document["waits"],
+    )
+
+
+def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) -> RunnableConfig:
+    configurable: dict[str, Any] = {"thread_id": thread_id}
+    if token is not None:
+        configurable[LEASE_TOKEN] = token
+    if plan is None:
+        return {"configurable": configurable}
+    attempts = sum(
+        1 if not task["retry"] else task["retry"]["max_attempts"] for task in plan.tasks()
+    )
+    return {"configurable": configurable, "recursion_limit": 25 + 3 * attempts}
+
+
+def _first_input(plan: Plan, lease: Lease) -> dict[str, Any]:
+    """The state a run begins with; on a thread that had runs before, theirs is cleared."""
+    if lease.token == 1:
+        return {"plan": plan.document, "outcomes": {}, "approvals": {}}
+    return {
+        "plan": plan.document,
+        "outcomes": Overwrite({}),
+        "approvals": Overwrite({}),
+        "route": {},
+        "aggregate": None,
+    }

@@ -1,0 +1,110 @@
+"""Keeps the leases of this process's running threads alive."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from state.errors import LeaseLostError
+
+if TYPE_CHECKING:
+    from checkpoints.threads import Lease, ThreadStore
+
+LEASE_VARIABLE: Final = "ORCHESTRATION_LEASE_SECONDS"
+DEFAULT_LEASE_SECONDS: Final = 30.0
+
+
+def lease_seconds(wanted: float | None = None) -> float:
+    """Return how long a lease lasts without a heartbeat.
+
+    Raises:
+        ValueError: It is not a positive number.
+    """
+    seconds = float(os.environ.get(LEASE_VARIABLE) or DEFAULT_LEASE_SECONDS)
+    seconds = seconds if wanted is None else wanted
+    if not seconds > 0:
+        raise ValueError(f"a lease of {seconds} seconds cannot be; use a positive number")
+    return seconds
+
+
+@cache
+def holder_name() -> str:
+    """Name this process to others: host, process id, and a part that is never reused."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(slots=True, eq=False)
+class HeldLease:
+    """One lease of this process; the `LeaseGuard` of the nodes' port."""
+
+    lease: Lease
+    keeper: LeaseKeeper
+    runner: asyncio.Task[object] | None
+    sure_until: float
+    """Until when nobody can have taken the thread; in terms of `time.monotonic`."""
+    lost: bool = False
+
+    async def confirm(self) -> None:
+        """Return if the thread is still this process's.
+
+        Raises:
+            LeaseLostError: Another process took it.
+        """
+        if not self.lost and time.monotonic() > self.sure_until:
+            await self.keeper.renew()
+        if self.lost:
+            raise LeaseLostError(self.lease.thread_id)
+
+
+class LeaseKeeper:
+    """Renews all held leases three times per lease time; cancels the run of a lost one."""
+
+    def __init__(self, threads: ThreadStore, seconds: float) -> None:
+        self._threads = threads
+        self._seconds = seconds
+        self._held: set[HeldLease] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.Task[None] | None = None
+
+    def hold(self, lease: Lease, *, since: float) -> HeldLease:
+        """Keep a lease alive that was claimed at monotonic time `since`, for this task."""
+        held = HeldLease(lease, self, asyncio.current_task(), since + self._seconds)
+        self._held.add(held)
+        if self._timer is None:
+            self._schedule()
+        return held
+
+    def drop(self, held: HeldLease) -> None:
+        """Stop keeping a lease alive."""
+        self._held.discard(held)
+        if not self._held and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def renew(self) -> None:
+        """Renew every held lease now."""
+        held = list(self._held)
+        since = time.monotonic()
+        lost = await self._threads.renew([each.lease for each in held], seconds=self._seconds)
+        for each in held:
+            if each.lease.thread_id not in lost:
+                each.sure_until = since + self._seconds
+            elif each in self._held and not each.lost:
+                each.lost = True
+                if each.runner is not None:
+                    each.runner.cancel()
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._seconds / 3, self._beat)
+
+    def _beat(self) -> None:
+        self._schedule()
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.ensure_future(self.renew())

@@ -1,0 +1,24 @@
+"""What a process has of a run beside its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from state.outcome import Outcome
+
+    Chunk = tuple[tuple[str, ...], Any]
+    """Namespace and payload of LangGraph's `tasks` stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalParts:
+    """Callables that the plan names, and who watches the run."""
+
+    callables: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+    observe: Callable[[str, Outcome], None] | None = None
+    """Told each outcome as soon as it is known."""
+    watch: Callable[[Chunk], None] | None = None
+    """Told each node's beginning and end."""

@@ -1,0 +1,119 @@
+"""What a checkpoint says of a run: what is known, what it waits for, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from langgraph.types import StateSnapshot
+
+from nodes.approval import answer_problem
+from state.errors import CallableLostError, DecisionError
+from state.outcome import is_finished
+from state.result import PendingInterrupt
+from state.run_state import Outcomes, merge_outcomes
+
+if TYPE_CHECKING:
+    from langgraph.types import Interrupt
+
+    from state.jsonvalue import JsonValue
+    from state.plan import Plan, PlanDocument
+
+Next = Literal["start", "continue", "wait", "finished"]
+
+
+def belongs_to(snapshot: StateSnapshot, plan: Plan) -> bool:
+    """Whether the checkpoint is of this run, and not of the thread's run before."""
+    document: PlanDocument | None = snapshot.values.get("plan")
+    return document is not None and document["run_id"] == plan.run_id
+
+
+def known_outcomes(snapshot: StateSnapshot) -> Outcomes:
+    """Everything durable of a run: the state, and the writes of a superstep under way."""
+    known: Outcomes = dict(snapshot.values.get("outcomes", {}))
+    for task in snapshot.tasks:
+        if isinstance(task.result, Mapping):
+            known = merge_outcomes(known, task.result.get("outcomes", {}))
+        if isinstance(task.state, StateSnapshot):
+            known = merge_outcomes(known, known_outcomes(task.state))
+    return known
+
+
+def next_step(snapshot: StateSnapshot, plan: Plan) -> Next:
+    """Say how a thread goes on.
+
+    A run is over when it has no tasks; `snapshot.next` may be empty before that.
+    """
+    if not belongs_to(snapshot, plan):
+        return "start"
+    if not snapshot.tasks:
+        return "finished"
+    unfinished = [task for task in snapshot.tasks if task.result is None and not task.interrupts]
+    return "continue" if unfinished else "wait"
+
+
+def pending_interrupts(interrupts: Iterable[Interrupt]) -> tuple[PendingInterrupt, ...]:
+    """Say LangGraph's interrupts in the project's terms."""
+    pending = []
+    for each in interrupts:
+        value: JsonValue = each.value
+        task_id = value.get("task_id", "") if isinstance(value, dict) else ""
+        pending.append(PendingInterrupt(each.id, str(task_id), value))
+    return tuple(pending)
+
+
+def resume_values(
+    thread_id: str, pending: tuple[PendingInterrupt, ...], decisions: Mapping[str, object]
+) -> dict[str, object]:
+    """Match answers, given by task id or interrupt id, to what is asked.
+
+    Raises:
+        DecisionError: An answer fits no question, or has the wrong form.
+    """
+    by_name = {each.interrupt_id: each for each in pending}
+    by_name |= {each.task_id: each for each in pending if each.task_id}
+    answers = {}
+    for name, answer in decisions.items():
+        question = by_name.get(name)
+        if question is None:
+            waiting = [each.task_id or each.interrupt_id for each in pending]
+            raise DecisionError(thread_id, f"nothing waits under {name!r}; waiting are {waiting}")
+        answers[question.interrupt_id] = _checked(thread_id, question, answer)
+    return answers
+
+
+def _checked(thread_id: str, question: PendingInterrupt, answer: object) -> object:
+    """An answer in the form that the waiting node reads."""
+    is_approval = isinstance(question.value, dict) and "action_requests" in question.value
+    if is_approval and isinstance(answer, str):
+        answer = {"decisions": [{"type": answer}]}
+    if is_approval and (problem := answer_problem(answer)):
+        raise DecisionError(thread_id, problem)
+    if answer is None or answer == {}:  # LangGraph takes these for no answer at all
+        raise DecisionError(thread_id, f"{answer!r} is no answer; give what was asked for")
+    return answer
+
+
+def check_callables(
+    thread_id: str, plan: Plan, snapshot: StateSnapshot, here: Mapping[str, object]
+) -> None:
+    """Return if every Python callable that the rest of the run needs is in this process.
+
+    Raises:
+        CallableLostError: Naming each that is not.
+    """
+    known = known_outcomes(snapshot) if belongs_to(snapshot, plan) else {}
+    lost = []
+    for use, document in plan.callables():
+        _, kind, *task = document["key"].split("/")
+        done = (
+            is_finished(known.get(task[0]))
+            if task
+            else kind in snapshot.values and belongs_to(snapshot, plan)
+        )
+        if kind == "router":
+            done = "route" in snapshot.values
+        if not done and document["key"] not in here:
+            lost.append(use)
+    if lost:
+        raise CallableLostError(thread_id, lost)

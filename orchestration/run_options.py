@@ -1,0 +1,22 @@
+"""What may be said of a run beside its tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from graph.planner import Aggregation
+    from state.failure_mode import FailureMode
+
+
+class RunOptions(TypedDict, total=False):
+    """Keyword arguments that every way of running tasks takes."""
+
+    thread_id: str | None
+    """Under which id to keep the run; by default a new one."""
+    on_failure: FailureMode | str | None
+    """`continue`, `fail_fast`, `all_or_nothing` or `quorum(n)`."""
+    aggregate: Aggregation | None
+    """`collect`, `merge`, `first_success`, `majority`, or a callable that gets the outputs."""
+    tenant: str | None
+    user: str | None

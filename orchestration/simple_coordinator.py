@@ -1,0 +1,381 @@
+"""The coordinator: hand over tasks and a strategy, get results that survive anything."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from graph.planner import Planned, PlanRequest, Router, plan
+from orchestration.agent_registry import get_registry
+from orchestration.concurrency import ConcurrencyLimit
+from orchestration.engines.local_parts import LocalParts
+from orchestration.execution_stats import ExecutionStats
+from orchestration.run_options import RunOptions
+from orchestration.workflow_events import EventTranslator, WorkflowEvent
+from state.errors import PlanError, Problem
+from state.status import CoordinationStrategy, WorkflowStatus
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from checkpoints.threads import ThreadRecord
+    from graph.compiler import CompiledPlan
+    from orchestration.agent_registry import AgentRegistry
+    from orchestration.engines.embedded import EmbeddedEngine
+    from orchestration.engines.local_parts import Chunk
+    from state.jsonvalue import JsonValue
+    from state.outcome import Outcome
+    from state.result import WorkflowResult
+    from state.task import AgentTask
+
+LONGEST_THREAD_ID = 200
+
+
+class SimpleCoordinator:
+    """Runs tasks for several agents as one durable workflow.
+
+    Every strategy becomes a LangGraph graph with a checkpoint after each step, so a
+    workflow can be paused, killed, and resumed elsewhere by its thread id alone. One
+    coordinator serves any number of concurrent workflows. It opens its database when it is
+    first used; close it with `async with` or `close()`, or leave that to its end.
+
+    Args:
+        registry: Who the agents are; by default `get_registry()`.
+        database_url: Where threads are kept; see `checkpoints.open_database`. By default
+            the environment's `ORCHESTRATION_DATABASE_URL`, or a file in `.orchestration/`.
+        max_concurrency: Agent calls at the same time, over all workflows of this
+            coordinator; None is no limit.
+        lease_seconds: How long after a crash a thread stays taken; by default the
+            environment's `ORCHESTRATION_LEASE_SECONDS`, or 30.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: AgentRegistry | None = None,
+        database_url: str | None = None,
+        max_concurrency: int | None = None,
+        lease_seconds: float | None = None,
+    ) -> None:
+        if max_concurrency is not None and max_concurrency < 1:
+            raise ValueError(f"max_concurrency is {max_concurrency}; give at least 1, or None")
+        self._registry = registry
+        self._database_url = database_url
+        self._lease_seconds = lease_seconds
+        self._slots = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
+        self._opening = threading.Lock()
+        self._opened: EmbeddedEngine | None = None
+        self._closer: weakref.finalize[..., SimpleCoordinator] | None = None
+        self._unfinished: dict[str, LocalParts] = {}
+        self._stats = ExecutionStats()
+
+    @property
+    def registry(self) -> AgentRegistry:
+        """The agents this coordinator can call."""
+        if self._registry is None:
+            self._registry = get_registry()
+        return self._registry
+
+    # -- running -------------------------------------------------------------------------
+
+    async def execute_sequential(
+        self, tasks: Sequence[AgentTask], **options: Unpack[RunOptions]
+    ) -> WorkflowResult:
+        """Run tasks one after another; each gets the outputs of all before it.
+
+        The first failure ends the sequence, and the rest is skipped, unless
+        `on_failure="continue"`.
+
+        Args:
+            tasks: What to do; their `status`, `output` and `error` are set as it is done.
+            options: See `RunOptions`.
+
+        Raises:
+            PlanError: The tasks cannot run as given; no agent was called.
+            ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
+        """
+        return await self.execute_workflow(
+            tasks, strategy=CoordinationStrategy.SEQUENTIAL, **options
+        )
+
+    async def execute_parallel(
+        self, tasks: Sequence[AgentTask], **options: Unpack[RunOptions]
+    ) -> WorkflowResult:
+        """Run tasks beside each other, as far as their `depends_on` allows.
+
+        By default a failure only skips what builds on it (`on_failure="continue"`), and
+        `result.aggregate` collects the outputs. Arguments and errors as in
+        `execute_sequential`.
+        """
+        return await self.execute_workflow(tasks, strategy=CoordinationStrategy.PARALLEL, **options)
+
+    async def execute_conditional(
+        self,
+        tasks: Sequence[AgentTask],
+        router: Router,
+        *,
+        input_data: Mapping[str, Any] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> WorkflowResult:
+        """Run the one task that a router picks.
+
+        Args:
+            tasks: The tasks to pick from.
+            router: A callable that gets the input data and returns an agent id, task id or
+                capability; or a CEL expression that does; or a map of CEL conditions to
+                targets, tried in order.
+            input_data: What the router sees; by default the first task's.
+            options: See `RunOptions`.
+
+        Raises:
+            RoutingError: The router failed, or returned nothing that can run.
+            PlanError, ThreadBusyError, ThreadPendingError: As in `execute_sequential`.
+        """
+        return await self.execute_workflow(
+            tasks,
+            strategy=CoordinationStrategy.CONDITIONAL,
+            router=router,
+            input_data=input_data,
+            **options,
+        )
+
+    async def execute_workflow(
+        self,
+        tasks: Sequence[AgentTask],
+        *,
+        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        router: Router | None = None,
+        input_data: Mapping[str, Any] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> WorkflowResult:
+        """Run tasks under any strategy; see the methods named after them."""
+        thread_id = options.get("thread_id") or new_thread_id()
+        planned = self._plan(tasks, strategy, router, input_data, options)
+        return await self._start(thread_id, planned, local_parts(planned, tasks))
+
+    async def resume(
+        self, thread_id: str, decisions: Mapping[str, object] | None = None
+    ) -> WorkflowResult:
+        """Run a thread on from where it stands; on a finished one, return its result.
+
+        Args:
+            thread_id: Any thread of the database, started by whatever process.
+            decisions: Answers to what the thread waits for, by task id (or interrupt id);
+                to an approval `"approve"`, `"reject"`, or LangChain's `HITLResponse`, e.g.
+                `{"decisions": [{"type": "reject", "message": "too dear"}]}`.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+            ThreadBusyError: Somebody is running it.
+            DecisionError: An answer fits nothing that is asked; all stays as it was.
+            CallableLostError: It needs a Python callable of a process that is gone.
+        """
+        engine = await self._engine()
+        parts = self._unfinished.get(thread_id) or LocalParts()
+        result = await engine.resume(thread_id, parts, decisions=decisions)
+        self._remember(result, parts)
+        return result
+
+    async def stream(
+        self,
+        tasks: Sequence[AgentTask],
+        *,
+        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        router: Router | None = None,
+        input_data: Mapping[str, Any] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> AsyncIterator[WorkflowEvent]:
+        """Run tasks and yield what happens, in order; the last event holds the result.
+
+        Leaving the iteration early stops the run where it stands; it can be resumed.
+        """
+        planned = self._plan(tasks, strategy, router, input_data, options)
+        thread_id = options.get("thread_id") or new_thread_id()
+        events = EventTranslator(thread_id, planned.plan)
+        order: list[JsonValue] = [*planned.plan.document["order"]]
+        yield events.event("run_started", data={"order": order, "strategy": str(strategy)})
+        chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        parts = replace(local_parts(planned, tasks), watch=chunks.put_nowait)
+        run = asyncio.ensure_future(self._start(thread_id, planned, parts))
+        run.add_done_callback(lambda _: chunks.put_nowait(None))
+        try:
+            while (chunk := await chunks.get()) is not None:
+                for event in events.translate(chunk[1]):
+                    yield event
+            yield events.event("run_finished", data=(await run).as_json())
+        finally:
+            run.cancel()
+            await asyncio.wait({run})
+
+    def compile(
+        self,
+        tasks: Sequence[AgentTask],
+        *,
+        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        router: Router | None = None,
+        **options: Unpack[RunOptions],
+    ) -> CompiledPlan:
+        """Return the LangGraph graph itself, to draw, to invoke (`ainvoke({})`), to embed.
+
+        Each invocation is a run of its own. The graph has no checkpointer, so it can be
+        embedded in others, and nothing of this coordinator's database or leases.
+        """
+        from graph.compiler import compile_template  # noqa: PLC0415  LangGraph is heavy
+        from nodes.run_handle import RunHandle  # noqa: PLC0415
+
+        planned = self._plan(tasks, strategy, router, None, options)
+        registry, slots = self.registry, self._slots
+
+        def make_handle() -> RunHandle:
+            return RunHandle(agents=registry, callables=planned.callables, slots=slots)
+
+        return compile_template(planned.plan, make_handle)
+
+    # -- looking -------------------------------------------------------------------------
+
+    async def threads(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+        """Return the threads of the database, the last changed first."""
+        engine = await self._engine()
+        return await engine.threads(limit=limit, status=status)
+
+    async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
+        """Return a thread and what is known of its run, without touching either.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        engine = await self._engine()
+        return await engine.inspect(thread_id)
+
+    def get_execution_stats(self) -> dict[str, Any]:
+        """Count what this coordinator did in this process.
+
+        Returns `total_executions`, `avg_time_ms`, `strategies_used` (strategy to count) and
+        `statuses` (workflow status to count).
+        """
+        return self._stats.summary()
+
+    # -- closing -------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the database; a later use opens it again."""
+        with self._opening:
+            if self._closer is not None:
+                self._closer()
+            self._opened = self._closer = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    # -- inside --------------------------------------------------------------------------
+
+    def _plan(
+        self,
+        tasks: Sequence[AgentTask],
+        strategy: CoordinationStrategy | str,
+        router: Router | None,
+        input_data: Mapping[str, Any] | None,
+        options: RunOptions,
+    ) -> Planned:
+        check_thread_id(options.get("thread_id"))
+        request = PlanRequest(
+            tasks=tasks,
+            strategy=strategy,
+            router=router,
+            router_input=input_data,
+            on_failure=options.get("on_failure"),
+            aggregate=options.get("aggregate"),
+            tenant=options.get("tenant"),
+            user=options.get("user"),
+        )
+        return plan(request, agents=self.registry, run_id=uuid.uuid4().hex)
+
+    async def _start(self, thread_id: str, planned: Planned, parts: LocalParts) -> WorkflowResult:
+        engine = await self._engine()
+        strategy, begun = str(planned.plan.strategy), time.perf_counter()
+        status = "error"
+        try:
+            result = await engine.start(thread_id, planned.plan, parts)
+            status = str(result.status)
+        finally:
+            self._stats.record(strategy, status, time.perf_counter() - begun)
+        self._remember(result, parts)
+        return result
+
+    def _remember(self, result: WorkflowResult, parts: LocalParts) -> None:
+        """Keep the live parts of a run while it waits for a person."""
+        if result.status == WorkflowStatus.INTERRUPTED:
+            self._unfinished[result.thread_id] = parts
+        else:
+            self._unfinished.pop(result.thread_id, None)
+
+    async def _engine(self) -> EmbeddedEngine:
+        if self._opened is None:
+            return await asyncio.to_thread(self._open)
+        return self._opened
+
+    def _open(self) -> EmbeddedEngine:
+        """Open the database; LangGraph is imported only now."""
+        from checkpoints.database import open_database  # noqa: PLC0415
+        from orchestration.engines.embedded import EmbeddedEngine  # noqa: PLC0415
+
+        with self._opening:
+            if self._opened is not None:
+                return self._opened
+            database = open_database(self._database_url)
+            self._closer = weakref.finalize(self, database.close)
+            self._opened = EmbeddedEngine(
+                database, self.registry, slots=self._slots, lease=self._lease_seconds
+            )
+            return self._opened
+
+
+def new_thread_id() -> str:
+    """Return an id that no thread has."""
+    return uuid.uuid4().hex
+
+
+def check_thread_id(thread_id: str | None) -> None:
+    """Return if a caller's thread id can be used.
+
+    Raises:
+        PlanError: It is empty, too long, or no text.
+    """
+    if thread_id is None:
+        return
+    if not isinstance(thread_id, str) or not 0 < len(thread_id.strip()) <= LONGEST_THREAD_ID:
+        message = (
+            f"thread id {thread_id!r} cannot be used; give 1 to {LONGEST_THREAD_ID} characters"
+        )
+        raise PlanError([Problem("bad_thread_id", message)])
+
+
+class RecordOutcomes:
+    """Sets `status`, `output` and `error` of the caller's own task objects."""
+
+    def __init__(self, order: Sequence[str], tasks: Sequence[AgentTask]) -> None:
+        self._tasks = dict(zip(order, tasks, strict=True))
+
+    def __call__(self, task_id: str, outcome: Outcome) -> None:
+        """Take over one outcome."""
+        self._tasks[task_id].record(outcome)
+
+
+def local_parts(planned: Planned, tasks: Sequence[AgentTask]) -> LocalParts:
+    """What this process has of a run beside its plan."""
+    observe = RecordOutcomes(planned.plan.document["order"], tasks)
+    return LocalParts(callables=planned.callables, observe=observe)

@@ -1,0 +1,103 @@
+"""What happens in a run, as a stream of events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from state.outcome import is_finished
+from state.result import TaskResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from state.jsonvalue import JsonObject
+    from state.plan import Plan
+
+EventKind = Literal[
+    "run_started",
+    "task_started",
+    "task_retrying",
+    "task_finished",
+    "approval_requested",
+    "run_finished",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowEvent:
+    """One thing that happened; `sequence` counts from 1 within the stream."""
+
+    sequence: int
+    kind: EventKind
+    thread_id: str
+    task_id: str = ""
+    data: JsonObject = field(default_factory=dict)
+    """`run_started`: `order`, `strategy`. `task_finished`, `task_retrying`: a `TaskResult`.
+    `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`."""
+
+    def as_json(self) -> JsonObject:
+        """The event as a JSON object."""
+        return {
+            "sequence": self.sequence,
+            "kind": self.kind,
+            "thread_id": self.thread_id,
+            "task_id": self.task_id,
+            "data": self.data,
+        }
+
+
+class EventTranslator:
+    """Says LangGraph's `tasks` stream in the project's terms, each fact once.
+
+    A subgraph's node reports again what its inner nodes did; what was said is left out.
+    """
+
+    def __init__(self, thread_id: str, plan: Plan) -> None:
+        self._thread_id = thread_id
+        self._plan = plan
+        self._count = 0
+        self._told: set[tuple[str, str, int]] = set()
+
+    def event(
+        self, kind: EventKind, task_id: str = "", data: JsonObject | None = None
+    ) -> WorkflowEvent:
+        """Number the next event."""
+        self._count += 1
+        return WorkflowEvent(self._count, kind, self._thread_id, task_id, data or {})
+
+    def translate(self, payload: dict[str, Any]) -> Iterator[WorkflowEvent]:
+        """Say one payload of the `tasks` stream as events; often as none."""
+        name = payload["name"]
+        if "triggers" in payload:
+            attempt = self._attempt(payload, name)
+            if name in self._plan.document["tasks"] and self._is_new("start", name, attempt):
+                yield self.event("task_started", name, {"attempt": attempt})
+            return
+        yield from self._finished(payload)
+        for interrupt in payload.get("interrupts", ()):
+            value = interrupt["value"]
+            task_id = value.get("task_id", "") if isinstance(value, dict) else ""
+            if self._is_new("interrupt", interrupt["id"], 0):
+                data: JsonObject = {"id": interrupt["id"], "value": value}
+                yield self.event("approval_requested", task_id, data)
+
+    def _finished(self, payload: dict[str, Any]) -> Iterator[WorkflowEvent]:
+        result = payload.get("result")
+        outcomes = result.get("outcomes", {}) if isinstance(result, dict) else {}
+        for task_id, outcome in outcomes.items():
+            kind: EventKind = "task_finished" if is_finished(outcome) else "task_retrying"
+            if self._is_new(kind, task_id, outcome["attempts"]):
+                yield self.event(kind, task_id, TaskResult.of(task_id, outcome).as_json())
+
+    def _is_new(self, kind: str, name: str, number: int) -> bool:
+        key = (kind, name, number)
+        if key in self._told:
+            return False
+        self._told.add(key)
+        return True
+
+    @staticmethod
+    def _attempt(payload: dict[str, Any], name: str) -> int:
+        known = payload["input"].get("outcomes", {}).get(name)
+        return 1 if known is None else int(known["attempts"]) + 1
