@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from state.errors import DatabaseError
@@ -30,18 +31,28 @@ class _Queued(NamedTuple):
     write: Write[Any]
     future: Future[Any]
 
-    def run(self, connection: sqlite3.Connection) -> Callable[[], None] | None:
-        """Do it in a savepoint; return how to report success once it is committed."""
+    def run(self, connection: sqlite3.Connection) -> Callable[[], None]:
+        """Do it in a savepoint; return how to report it once the group is committed.
+
+        Raises:
+            sqlite3.Error: SQLite gave up the whole transaction, as on a full disk.
+        """
         connection.execute("SAVEPOINT write")
         try:
             value = self.write(connection)
-        except Exception as error:  # noqa: BLE001  it belongs to whoever asked for the write
+        except Exception as error:  # it belongs to whoever asked for the write
+            if not connection.in_transaction:
+                raise
             connection.execute("ROLLBACK TO write")
             connection.execute("RELEASE write")
-            self.future.set_exception(error)
-            return None
+            return partial(self.fail, error)
         connection.execute("RELEASE write")
-        return lambda: self.future.set_result(value)
+        return partial(self.future.set_result, value)
+
+    def fail(self, error: Exception) -> None:
+        """Report an error, unless something was reported before."""
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class GroupCommitWriter:
@@ -73,6 +84,7 @@ class GroupCommitWriter:
             DatabaseError: The writer was closed.
         """
         future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # a queued write is done, whoever waits for it
         with self._wake:
             if self._closed:
                 raise DatabaseError("the database is closed; open it again")
@@ -97,7 +109,7 @@ class GroupCommitWriter:
             self._due = 0.0
             self._wake.notify()
             thread = self._thread
-        if thread is not None:
+        if thread is not None and thread is not threading.current_thread():
             thread.join()
 
     def _run(self) -> None:
@@ -109,8 +121,7 @@ class GroupCommitWriter:
                     self._commit(connection, batch)
                 except Exception as error:  # noqa: BLE001  reported to everyone in the batch
                     for queued in batch:
-                        if not queued.future.done():
-                            queued.future.set_exception(error)
+                        queued.fail(error)
         finally:
             if connection is not None:
                 connection.close()
@@ -143,5 +154,4 @@ class GroupCommitWriter:
             raise
         self.commits += 1
         for report in reports:
-            if report is not None:
-                report()
+            report()

@@ -141,7 +141,8 @@ def release(connection: sqlite3.Connection, lease: Lease, *, status: str) -> Non
     """End a lease; see `ThreadStore.release`."""
     changed = connection.execute(
         "UPDATE orchestration_threads SET lease_holder = NULL, lease_expires_at = 0, "
-        "status = ?, updated_at = ? WHERE thread_id = ? AND lease_token = ?",
+        "status = ?, updated_at = ? "
+        "WHERE thread_id = ? AND lease_token = ? AND lease_holder IS NOT NULL",
         (status, time.time(), lease.thread_id, lease.token),
     )
     if changed.rowcount == 0:

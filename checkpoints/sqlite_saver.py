@@ -14,6 +14,7 @@ from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from checkpoints.lease_sql import check_token
+from state.errors import DatabaseError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -72,17 +73,31 @@ class GroupCommitSqliteSaver(SqliteSaver):
         super().__init__(reader, serde=serde)
         self._writer = writer
         self._collecting = threading.local()
+        self._inputs: dict[tuple[str, str], Future[None]] = {}
         self.is_setup = True  # whoever opens the database creates the tables
 
     @contextmanager
     def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:  # noqa: FBT001, FBT002
         """Yield a cursor of the reading connection, or one that collects for the writer."""
-        if transaction:
-            statements: _Statements = self._collecting.statements
+        statements: _Statements | None = getattr(self._collecting, "statements", None)
+        if transaction and statements is not None:
             yield cast("sqlite3.Cursor", statements)
+        elif transaction:  # a write method of LangGraph's that this class does not know
+            statements = _Statements()
+            yield cast("sqlite3.Cursor", statements)
+            self._writer.submit(statements.run).result()
         else:
-            with super().cursor(transaction=False) as cursor:
+            with self._reading(), super().cursor(transaction=False) as cursor:
                 yield cursor
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.ProgrammingError as error:
+            if "closed" not in str(error):
+                raise
+            raise DatabaseError("the database is closed; open it again") from error
 
     # -- writes ---------------------------------------------------------------------
 
@@ -105,9 +120,21 @@ class GroupCommitSqliteSaver(SqliteSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Save a checkpoint; returns when it is durable."""
-        stored, future = self._put(config, checkpoint, metadata, new_versions)
+        """Save a checkpoint; returns when it is durable.
+
+        The one that only holds a run's input shares the commit of the next, before which
+        LangGraph runs no node of the graph; whoever awaits the next awaits both.
+        """
+        input_only = metadata.get("source") == "input"
+        stored, future = self._put(config, checkpoint, metadata, new_versions, lazy=input_only)
+        key = (stored["configurable"]["thread_id"], stored["configurable"]["checkpoint_ns"])
+        if input_only:
+            self._inputs[key] = future
+            return stored
+        earlier = self._inputs.pop(key, None)
         await asyncio.wrap_future(future)
+        if earlier is not None:  # done by now: the writer keeps the order
+            earlier.result()
         return stored
 
     def put_writes(
@@ -144,10 +171,12 @@ class GroupCommitSqliteSaver(SqliteSaver):
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
+        *,
+        lazy: bool = False,
     ) -> tuple[RunnableConfig, Future[None]]:
         with self._collect() as statements:
             stored = super().put(config, checkpoint, metadata, new_versions)
-        return stored, self._submit(statements, config)
+        return stored, self._submit(statements, config, lazy=lazy)
 
     def _put_writes(
         self,
@@ -169,7 +198,10 @@ class GroupCommitSqliteSaver(SqliteSaver):
     @contextmanager
     def _collect(self) -> Iterator[_Statements]:
         self._collecting.statements = statements = _Statements()
-        yield statements
+        try:
+            yield statements
+        finally:
+            del self._collecting.statements
 
     def _submit(
         self, statements: _Statements, config: RunnableConfig, *, lazy: bool = False
@@ -187,6 +219,30 @@ class GroupCommitSqliteSaver(SqliteSaver):
 
     # -- reads: LangGraph's own code, off the event loop ------------------------------
 
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Read one checkpoint."""
+        self._settle(config)
+        return super().get_tuple(config)
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002  LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Read checkpoints, the newest first."""
+        self._settle(config)
+        return super().list(config, filter=filter, before=before, limit=limit)
+
+    def _settle(self, config: RunnableConfig | None) -> None:
+        """Wait for inputs that share another checkpoint's commit, so that a read sees them."""
+        wanted = None if config is None else config["configurable"]["thread_id"]
+        for (thread_id, _), future in tuple(self._inputs.items()):
+            if wanted in {None, thread_id}:
+                future.result()
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Read one checkpoint."""
         return await asyncio.to_thread(self.get_tuple, config)
@@ -201,8 +257,8 @@ class GroupCommitSqliteSaver(SqliteSaver):
     ) -> AsyncIterator[CheckpointTuple]:
         """Read checkpoints, the newest first."""
 
-        def read() -> list[CheckpointTuple]:
-            return list(self.list(config, filter=filter, before=before, limit=limit))
+        def read() -> tuple[CheckpointTuple, ...]:
+            return tuple(self.list(config, filter=filter, before=before, limit=limit))
 
         for each in await asyncio.to_thread(read):
             yield each

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
     """Return the graph of a conditional plan: the router goes to one task, or to the end."""
-    graph, begin = open_graph(loads_plan=loads_plan)
+    graph, begin = open_graph(plan, loads_plan=loads_plan)
     last = add_aggregate(graph, plan)
     tasks = list(plan.tasks())
     graph.add_node(ROUTER, route, destinations=(*map(first_node, tasks), END_NODE))

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from state.plan import Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+
+DEEPEST: Final = 24
+"""Regions inside regions; deeper ones stay a mesh, as every level is a subgraph that costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,20 @@ class Precedence:
     after: tuple[int, ...]
 
 
-def find_cycle(needs: Mapping[str, Sequence[str]]) -> list[str] | None:
-    """Return one cycle, each task needed by the next and the first again last, or None."""
-    try:
-        TopologicalSorter(needs).prepare()
-    except CycleError as error:
-        cycle: list[str] = error.args[1]
-        return cycle
-    return None
+def find_cycles(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Return cycles that share no task, each task needed by the next, the first again last."""
+    cycles: list[list[str]] = []
+    left = dict(needs)
+    while True:
+        known = {id_: [other for other in others if other in left] for id_, others in left.items()}
+        try:
+            TopologicalSorter(known).prepare()
+        except CycleError as error:
+            cycle: list[str] = error.args[1]
+            cycles.append(cycle)
+            left = {id_: others for id_, others in left.items() if id_ not in cycle}
+        else:
+            return cycles
 
 
 def precedence(needs: Mapping[str, Sequence[str]]) -> Precedence:
@@ -120,20 +130,23 @@ def _mesh_waits(tasks: Sequence[str], needs: Mapping[str, Sequence[str]]) -> dic
     return waits
 
 
-def _region(order: Precedence, mask: int) -> Region:
+def _region(order: Precedence, mask: int, depth: int = 0) -> Region:
     tasks = [order.ids[i] for i in _bits(mask)]
     if len(tasks) == 1:
         return {"kind": "task", "tasks": tasks}
+    if depth == DEEPEST:
+        return {"kind": "mesh", "tasks": tasks}
     related = [order.before[i] | order.after[i] for i in range(len(order.ids))]
     beside = _components(mask, related)
     if len(beside) > 1:
-        parts = [_region(order, part) for part in beside]
+        parts = [_region(order, part, depth + 1) for part in beside]
         return {"kind": "parallel", "tasks": tasks, "parts": parts}
     unrelated = [mask & ~related[i] & ~(1 << i) for i in range(len(order.ids))]
     blocks = _components(mask, unrelated)
     if len(blocks) > 1:
         blocks.sort(key=lambda block: (order.before[_lowest(block)] & mask).bit_count())
-        return {"kind": "series", "tasks": tasks, "parts": [_region(order, b) for b in blocks]}
+        parts = [_region(order, block, depth + 1) for block in blocks]
+        return {"kind": "series", "tasks": tasks, "parts": parts}
     return {"kind": "mesh", "tasks": tasks}
 
 

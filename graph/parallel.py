@@ -13,7 +13,7 @@ from langgraph.graph import START, StateGraph
 
 from graph.layout import direct_needs
 from graph.steps import END_NODE, Ends, add_aggregate, add_task, connect, open_graph
-from state.run_state import RunState, SharedState
+from state.run_state import BranchOutput, RunState
 
 if TYPE_CHECKING:
     from graph.steps import PlanGraph
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
     """Return the graph of a parallel plan; the aggregate node joins whatever happened."""
-    graph, begin = open_graph(loads_plan=loads_plan)
+    graph, begin = open_graph(plan, loads_plan=loads_plan)
     last = add_aggregate(graph, plan)
     ends = _Builder(plan.document["tasks"]).add(graph, plan.document["layout"], [last])
     connect(graph, [begin], ends.entries)
@@ -81,7 +81,7 @@ class _Builder:
         """Add what runs beside others as one node, and return its name."""
         if region["kind"] == "task" and not _may_linger(self._tasks[region["tasks"][0]]):
             return self.add(graph, region, []).exits[0]
-        inner: PlanGraph = StateGraph(RunState, output_schema=SharedState)
+        inner: PlanGraph = StateGraph(RunState, output_schema=BranchOutput)
         ends = self.add(inner, region, [END_NODE])
         connect(inner, [START], ends.entries)
         if not ends.routes_itself:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from graph.layout import extra_waits, find_cycle, layout
-from nodes.expressions import expression_problem
-from state.errors import PlanError, Problem
-from state.failure_mode import FAILURE_KINDS, FailureMode
-from state.jsonvalue import JsonObject, NotJsonError, json_object
-from state.plan import (
-    PLAN_SCHEMA,
-    RESERVED_NODES,
-    AggregateDocument,
-    CallableDocument,
-    ExpressionDocument,
-    Plan,
-    PlannedTask,
-    RouterDocument,
+from graph.expressions import (
+    check_targets,
+    planned_aggregate,
+    planned_router,
+    planned_router_input,
 )
+from graph.layout import extra_waits, find_cycles, layout
+from graph.plan_request import Draft, Planned, PlanRequest
+from graph.planned_task import planned_task
+from state.errors import PlanError
+from state.failure_mode import FAILURE_KINDS, FailureMode
+from state.jsonvalue import described, plain_text
+from state.plan import PLAN_SCHEMA, RESERVED_NODES, Plan
 from state.status import CoordinationStrategy
 from state.task import AgentTask
 
@@ -32,49 +27,8 @@ if TYPE_CHECKING:
     from nodes.ports import Agents
     from state.failure_mode import FailureKind
 
-TASK_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
-BUILT_IN_AGGREGATIONS = ("collect", "merge", "first_success", "majority")
-
-Aggregation = str | Callable[..., object]
-"""`collect`, `merge`, `first_success`, `majority`, or a callable that gets the outputs."""
-Router = str | Mapping[str, str] | Callable[[dict[str, Any]], str]
-"""A CEL expression, a map of CEL conditions to targets, or a callable."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRequest:
-    """Everything a caller wants of one run."""
-
-    tasks: Sequence[AgentTask]
-    strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL
-    on_failure: FailureMode | str | None = None
-    """By default `fail_fast` for a sequence, `continue` otherwise."""
-    aggregate: Aggregation | None = None
-    router: Router | None = None
-    router_input: Mapping[str, Any] | None = None
-    tenant: str | None = None
-    user: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A plan, and the live objects it refers to by key."""
-
-    plan: Plan
-    callables: Mapping[str, Callable[..., object]]
-
-
-@dataclass(slots=True)
-class _Draft:
-    """What the planner has found so far."""
-
-    agents: Agents
-    run_id: str
-    problems: list[Problem] = field(default_factory=list)
-    callables: dict[str, Callable[..., object]] = field(default_factory=dict)
-
-    def problem(self, code: str, message: str, task_id: str | None = None) -> None:
-        self.problems.append(Problem(code, message, task_id))
+TASK_ID = re.compile(r"(?!__)[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+"""LangGraph keeps names that begin with two underscores for itself."""
 
 
 def plan(request: PlanRequest, *, agents: Agents, run_id: str) -> Planned:
@@ -88,18 +42,20 @@ def plan(request: PlanRequest, *, agents: Agents, run_id: str) -> Planned:
     Raises:
         PlanError: With every problem of the request, not just the first.
     """
-    draft = _Draft(agents, run_id)
+    draft = Draft(agents, run_id)
     strategy = _strategy(request.strategy, draft)
     mode = _failure_mode(request, strategy, draft)
     ids = _task_ids(request.tasks, draft)
     needs = _needs(request.tasks, ids, strategy, mode, draft)
     tasks = {
-        id_: _planned_task(task, id_, ids[:position], needs, strategy, draft)
+        id_: planned_task(task, id_, ids[:position], needs, strategy, draft)
         for position, (task, id_) in enumerate(zip(request.tasks, ids, strict=True))
     }
-    router = _router(request, strategy, draft)
-    aggregate = _aggregate(request, strategy, draft)
-    router_input = _router_input(request, strategy, draft)
+    router = planned_router(request, strategy, draft)
+    aggregate = planned_aggregate(request, strategy, draft)
+    router_input = planned_router_input(request, strategy, draft)
+    tenant, user = _who(request.tenant, "tenant", draft), _who(request.user, "user", draft)
+    check_targets(router, request.tasks, ids, draft)
     if draft.problems:
         raise PlanError(draft.problems)
     if strategy == CoordinationStrategy.PARALLEL:
@@ -121,15 +77,24 @@ def plan(request: PlanRequest, *, agents: Agents, run_id: str) -> Planned:
                 "aggregate": aggregate,
                 "router": router,
                 "router_input": router_input,
-                "tenant": request.tenant,
-                "user": request.user,
+                "tenant": tenant,
+                "user": user,
             }
         ),
         draft.callables,
     )
 
 
-def _strategy(wanted: CoordinationStrategy | str, draft: _Draft) -> CoordinationStrategy:
+def _who(value: object, what: str, draft: Draft) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        draft.problem(f"bad_{what}", f"{what} is {described(value)}; give text, or None")
+        return None
+    return plain_text(value)
+
+
+def _strategy(wanted: CoordinationStrategy | str, draft: Draft) -> CoordinationStrategy:
     try:
         return CoordinationStrategy(wanted)
     except ValueError:
@@ -139,41 +104,52 @@ def _strategy(wanted: CoordinationStrategy | str, draft: _Draft) -> Coordination
 
 
 def _failure_mode(
-    request: PlanRequest, strategy: CoordinationStrategy, draft: _Draft
+    request: PlanRequest, strategy: CoordinationStrategy, draft: Draft
 ) -> FailureMode:
     wanted = request.on_failure
     if wanted is None:
         sequential = strategy == CoordinationStrategy.SEQUENTIAL
         return FailureMode("fail_fast" if sequential else "continue")
     kinds: Mapping[str, FailureKind] = {kind: kind for kind in FAILURE_KINDS if kind != "quorum"}
-    if isinstance(wanted, str):
+    if not isinstance(wanted, FailureMode):
         if wanted not in kinds:
             draft.problem(
                 "bad_failure_mode",
-                f"on_failure is {wanted!r}; use one of {list(kinds)} or quorum(n)",
+                f"on_failure is {described(wanted)}; use one of {list(kinds)} or quorum(n)",
             )
         return FailureMode(kinds.get(wanted, "continue"))
+    return _checked_mode(wanted, len(request.tasks), strategy, draft)
+
+
+def _checked_mode(
+    wanted: FailureMode, total: int, strategy: CoordinationStrategy, draft: Draft
+) -> FailureMode:
+    if wanted.kind not in FAILURE_KINDS:
+        draft.problem(
+            "bad_failure_mode", f"on_failure is {wanted!r}; use one of {list(FAILURE_KINDS)}"
+        )
     if wanted.kind == "quorum":
         if strategy != CoordinationStrategy.PARALLEL:
             draft.problem(
                 "bad_failure_mode", f"quorum needs the parallel strategy, not {strategy.value!r}"
             )
-        if not 1 <= wanted.needed <= len(request.tasks):
+        if type(wanted.needed) is not int or not 1 <= wanted.needed <= total:
             draft.problem(
                 "bad_failure_mode",
-                f"quorum({wanted.needed}) of {len(request.tasks)} tasks cannot be; "
-                f"use 1 to {len(request.tasks)}",
+                f"quorum({wanted.needed!r}) of {total} tasks cannot be; use 1 to {total}",
             )
     return wanted
 
 
-def _task_ids(tasks: Sequence[AgentTask], draft: _Draft) -> list[str]:
+def _task_ids(tasks: Sequence[AgentTask], draft: Draft) -> list[str]:
     """One id for each task; ids that callers chose are never changed."""
     if not tasks:
         draft.problem("no_tasks", "there are no tasks; give at least one")
     chosen = [task.task_id for task in tasks if task.task_id is not None]
-    for id_, count in Counter(chosen).items():
-        if count > 1:
+    if len(set(chosen)) < len(chosen):
+        for id_, count in Counter(chosen).items():
+            if count == 1:
+                continue
             draft.problem(
                 "duplicate_task",
                 f"task id {id_!r} is used {count} times; give every task its own id",
@@ -183,19 +159,22 @@ def _task_ids(tasks: Sequence[AgentTask], draft: _Draft) -> list[str]:
     ids = []
     for task in tasks:
         id_ = task.task_id if task.task_id is not None else _default_id(task, taken)
-        if not TASK_ID.fullmatch(id_) or (id_ in RESERVED_NODES and task.task_id is not None):
+        fits = isinstance(id_, str) and TASK_ID.fullmatch(id_)
+        if not fits or (id_ in RESERVED_NODES and task.task_id is not None):
             draft.problem(
                 "bad_task_id",
-                f"task id {id_!r} cannot be used; use 1 to 64 letters, digits, '_' or '-', and "
-                f"none of {sorted(RESERVED_NODES)}",
-                id_,
+                f"task id {id_!r} cannot be used; use 1 to 64 letters, digits, '_' or '-', not "
+                f"beginning with '__', and none of {sorted(RESERVED_NODES)}",
+                str(id_),
             )
-        ids.append(id_)
+        ids.append(plain_text(id_) if isinstance(id_, str) else str(id_))
     return ids
 
 
 def _default_id(task: AgentTask, taken: set[str]) -> str:
-    base = re.sub(r"[^A-Za-z0-9_-]", "_", task.agent_id or str(task.capability or "task"))[:60]
+    base = str(task.agent_id or task.capability or "task")
+    if not TASK_ID.fullmatch(base):
+        base = re.sub(r"[^A-Za-z0-9_-]", "_", base)[:60]
     id_, number = base, 1
     while id_ in taken:
         number += 1
@@ -209,39 +188,39 @@ def _needs(
     ids: Sequence[str],
     strategy: CoordinationStrategy,
     mode: FailureMode,
-    draft: _Draft,
+    draft: Draft,
 ) -> dict[str, list[str]]:
     """Which tasks must not have failed before each one."""
     needs: dict[str, list[str]] = {}
     for position, (task, id_) in enumerate(zip(tasks, ids, strict=True)):
-        earlier = set(ids[:position])
-        mine = _depends_on(task, id_, ids, draft)
+        mine = _depends_on(task, id_, ids, draft) if task.depends_on != () else []
         if strategy == CoordinationStrategy.SEQUENTIAL:
             for other in mine:
-                if other not in earlier:
+                if other not in ids[:position]:
                     draft.problem(
                         "later_dependency",
                         f"task {id_!r} depends on {other!r}, which does not come before it in "
                         "the sequence; reorder the tasks, or run them in parallel",
                         id_,
                     )
-            if position and mode.kind != "continue":
-                mine = [*mine, ids[position - 1]]
-        elif strategy == CoordinationStrategy.CONDITIONAL and mine:
-            draft.problem(
-                "needless_dependency",
-                f"task {id_!r} has depends_on={mine!r}, but a conditional workflow runs only one "
-                "task; remove it, or use a sequence with conditions",
-                id_,
-            )
-        needs[id_] = list(dict.fromkeys(mine))
-    if strategy == CoordinationStrategy.PARALLEL and (cycle := find_cycle(needs)):
-        path = " -> ".join(cycle)
-        draft.problem("cycle", f"these tasks wait for each other: {path}; break the cycle")
+            if position and mode.kind != "continue" and ids[position - 1] not in mine:
+                mine.append(ids[position - 1])
+        needs[id_] = mine
+    if strategy == CoordinationStrategy.PARALLEL and any(needs.values()):
+        for cycle in find_cycles(needs):
+            path = " -> ".join(cycle)
+            draft.problem("cycle", f"these tasks wait for each other: {path}; break the cycle")
     return needs
 
 
-def _depends_on(task: AgentTask, id_: str, ids: Sequence[str], draft: _Draft) -> list[str]:
+def _depends_on(task: AgentTask, id_: str, ids: Sequence[str], draft: Draft) -> list[str]:
+    if not isinstance(task.depends_on, Sequence):
+        draft.problem(
+            "unknown_dependency",
+            f"task {id_!r}: depends_on is {described(task.depends_on)}; give a list of task ids",
+            id_,
+        )
+        return []
     wanted = [task.depends_on] if isinstance(task.depends_on, str) else list(task.depends_on)
     for other in wanted:
         if other not in ids:
@@ -250,179 +229,4 @@ def _depends_on(task: AgentTask, id_: str, ids: Sequence[str], draft: _Draft) ->
                 f"task {id_!r} depends on {other!r}, which is no task here; tasks are {list(ids)}",
                 id_,
             )
-    return [other for other in wanted if other in ids]
-
-
-def _planned_task(  # noqa: PLR0913, PLR0917  one argument for each thing a task is made from
-    task: AgentTask,
-    id_: str,
-    earlier: Sequence[str],
-    needs: Mapping[str, list[str]],
-    strategy: CoordinationStrategy,
-    draft: _Draft,
-) -> PlannedTask:
-    capability = None if task.capability is None else str(task.capability)
-    if (task.agent_id is None) == (capability is None):
-        draft.problem(
-            "no_agent", f"task {id_!r} must name either agent_id or capability, and not both", id_
-        )
-    elif problem := draft.agents.problem_with(agent_id=task.agent_id, capability=capability):
-        draft.problem(problem.code, f"task {id_!r}: {problem.message}", id_)
-    input_data = _input(task.input_data, f"task {id_!r}: input_data", id_, draft)
-    sequential = strategy == CoordinationStrategy.SEQUENTIAL
-    return {
-        "id": id_,
-        "agent": task.agent_id,
-        "capability": capability,
-        "input": input_data,
-        "needs": needs[id_],
-        "upstream": list(earlier) if sequential else needs[id_],
-        "condition": _condition(task, id_, draft),
-        "approval": bool(task.requires_approval or input_data.get("requires_approval")),
-        "timeout_seconds": _timeout(task, id_, draft),
-        "retry": _retry(task, id_, draft),
-    }
-
-
-def _retry(task: AgentTask, id_: str, draft: _Draft) -> Any:  # noqa: ANN401
-    if task.retry is None:
-        return None
-    for problem in task.retry.problems():
-        draft.problem("bad_retry", f"task {id_!r}: {problem}", id_)
-    return task.retry.document() if task.retry.max_attempts > 1 else None
-
-
-def _input(value: object, at: str, id_: str | None, draft: _Draft) -> JsonObject:
-    try:
-        return json_object(value, at=at)
-    except NotJsonError as error:
-        draft.problem("input_not_json", str(error), id_)
-        return {}
-
-
-def _timeout(task: AgentTask, id_: str, draft: _Draft) -> float | None:
-    if task.timeout is None:
-        return None
-    wanted = task.timeout
-    seconds = wanted.total_seconds() if isinstance(wanted, timedelta) else wanted
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        draft.problem(
-            "bad_timeout",
-            f"task {id_!r}: timeout is {wanted!r}; it must be a positive number of seconds, "
-            "a timedelta, or None",
-            id_,
-        )
-        return None
-    return float(seconds)
-
-
-def _condition(task: AgentTask, id_: str, draft: _Draft) -> ExpressionDocument | None:
-    if task.condition is None:
-        return None
-    at = f"the condition of task {id_!r}"
-    return _expression(task.condition, at=at, key=f"condition/{id_}", id_=id_, draft=draft)
-
-
-def _expression(
-    value: object, *, at: str, key: str, id_: str | None, draft: _Draft
-) -> ExpressionDocument:
-    if isinstance(value, str):
-        if problem := expression_problem(value):
-            draft.problem("bad_expression", f"{at} is not valid CEL: {problem}", id_)
-        return {"kind": "cel", "expression": value}
-    if not callable(value):
-        draft.problem(
-            "bad_expression",
-            f"{at} is a {type(value).__name__}; use a CEL expression string or a callable",
-            id_,
-        )
-        return {"kind": "cel", "expression": "false"}
-    return _callable(value, at=at, key=key, id_=id_, draft=draft)
-
-
-def _callable(
-    value: Callable[..., object], *, at: str, key: str, id_: str | None, draft: _Draft
-) -> CallableDocument:
-    count = _required_arguments(value)
-    if count > 1:
-        draft.problem(
-            "bad_expression", f"{at} needs {count} arguments; it may take none or one", id_
-        )
-    full_key = f"{draft.run_id}/{key}"
-    draft.callables[full_key] = value
-    name = getattr(value, "__qualname__", type(value).__qualname__)
-    return {"kind": "callable", "key": full_key, "name": name, "takes_argument": _takes_one(value)}
-
-
-def _positional(value: Callable[..., object]) -> list[inspect.Parameter]:
-    try:
-        parameters = inspect.signature(value).parameters.values()
-    except (TypeError, ValueError):  # some built-in callables have no signature
-        return []
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [each for each in parameters if each.kind in kinds]
-
-
-def _required_arguments(value: Callable[..., object]) -> int:
-    return sum(each.default is inspect.Parameter.empty for each in _positional(value))
-
-
-def _takes_one(value: Callable[..., object]) -> bool:
-    """Whether to pass it something: a parameter without a default asks for it."""
-    return _required_arguments(value) == 1
-
-
-def _router(
-    request: PlanRequest, strategy: CoordinationStrategy, draft: _Draft
-) -> RouterDocument | None:
-    if strategy != CoordinationStrategy.CONDITIONAL:
-        if request.router is not None:
-            draft.problem(
-                "needless_router",
-                f"a router was given, but the strategy is {strategy.value!r}; use 'conditional'",
-            )
-        return None
-    if request.router is None:
-        draft.problem("no_router", "the conditional strategy needs a router; give router=...")
-        return None
-    if isinstance(request.router, Mapping):
-        return _router_map(request.router, draft)
-    return _expression(request.router, at="the router", key="router", id_=None, draft=draft)
-
-
-def _router_map(cases: Mapping[str, str], draft: _Draft) -> RouterDocument:
-    if not cases:
-        draft.problem("no_router", "the router map is empty; give at least one case")
-    for expression in cases:
-        if problem := expression_problem(expression):
-            message = f"the router's case {expression!r} is not valid CEL: {problem}"
-            draft.problem("bad_expression", message)
-    return {"kind": "map", "cases": [list(case) for case in cases.items()]}
-
-
-def _router_input(
-    request: PlanRequest, strategy: CoordinationStrategy, draft: _Draft
-) -> JsonObject | None:
-    """What the router sees: by default the first task's input, which the plan holds anyway."""
-    if strategy != CoordinationStrategy.CONDITIONAL or request.router_input is None:
-        return None
-    return _input(request.router_input, "the router's input_data", None, draft)
-
-
-def _aggregate(
-    request: PlanRequest, strategy: CoordinationStrategy, draft: _Draft
-) -> AggregateDocument | None:
-    wanted = request.aggregate
-    if wanted is None:
-        return {"kind": "collect"} if strategy == CoordinationStrategy.PARALLEL else None
-    match wanted:
-        case "collect" | "merge" | "first_success" | "majority":
-            return {"kind": wanted}
-        case str():
-            draft.problem(
-                "bad_aggregation",
-                f"aggregate is {wanted!r}; use one of {list(BUILT_IN_AGGREGATIONS)} or a callable",
-            )
-            return None
-    document = _callable(wanted, at="the aggregation", key="aggregate", id_=None, draft=draft)
-    return {"kind": "callable", "callable": document}
+    return [plain_text(other) for other in dict.fromkeys(wanted) if other in ids]

@@ -16,7 +16,7 @@ def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
 
     After a failure the remaining nodes still run, each only to record that it is skipped.
     """
-    graph, begin = open_graph(loads_plan=loads_plan)
+    graph, begin = open_graph(plan, loads_plan=loads_plan)
     last = add_aggregate(graph, plan)
     tasks = list(plan.tasks())
     graph.add_edge(begin, first_node(tasks[0]))

@@ -12,12 +12,12 @@ from nodes.aggregate import aggregate
 from nodes.approval import APPROVAL, CONDITION, approve, decide_condition
 from nodes.plan_loader import LoaderInput, load_plan
 from state.plan import AGGREGATE, LOADER
-from state.run_state import RunOutput, RunState
+from state.run_state import CoreOutput, CoreState, RunOutput, RunState
 
 if TYPE_CHECKING:
     from state.plan import Plan, PlannedTask
 
-    PlanGraph = StateGraph[RunState, None, Any, Any]
+    PlanGraph = StateGraph[Any, None, Any, Any]
 
 END_NODE = "__end__"
 
@@ -31,14 +31,21 @@ class Ends(NamedTuple):
     """Its one exit names its successors itself (`Command(goto=...)`), so it has no edges."""
 
 
-def open_graph(*, loads_plan: bool) -> tuple[PlanGraph, str]:
+def open_graph(plan: Plan, *, loads_plan: bool) -> tuple[PlanGraph, str]:
     """Return an empty graph, and the node after which its first tasks come.
 
     Args:
+        plan: Decides which keys the state needs.
         loads_plan: Whether the graph carries its plan along, or gets it as input.
     """
-    if not loads_plan:
-        return StateGraph(RunState, output_schema=RunOutput), START
+    if loads_plan:
+        return _loading_graph()
+    if plan.is_plain():
+        return StateGraph(CoreState, output_schema=CoreOutput), START
+    return StateGraph(RunState, output_schema=RunOutput), START
+
+
+def _loading_graph() -> tuple[PlanGraph, str]:
     graph: PlanGraph = StateGraph(RunState, input_schema=LoaderInput, output_schema=RunOutput)
     graph.add_node(LOADER, load_plan, input_schema=LoaderInput)
     graph.add_edge(START, LOADER)

@@ -14,16 +14,16 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
-from nodes.expressions import ExpressionError, evaluate
+from nodes.expressions import ExpressionError, holds
 from nodes.run_handle import RunHandle, handle_of
 from nodes.stop_signal import CancelledByStopError
 from state.agent_context import AgentContext
 from state.errors import (
+    AgentError,
     AgentNotFoundError,
     AgentRefusedError,
     AgentTimeoutError,
     AgentUnavailableError,
-    OrchestrationError,
     UnknownReplyError,
 )
 from state.jsonvalue import JsonObject, NotJsonError, json_object
@@ -85,18 +85,44 @@ async def _outcome(
     state: RunState, task_id: str, run: RunHandle, config: RunnableConfig
 ) -> Outcome:
     task, previous = state["plan"]["tasks"][task_id], state["outcomes"].get(task_id)
-    if previous is not None:
-        await _until_due(previous, run)
-        hindrance = _stopped(run)
-    else:
-        hindrance = blocked(task, state["outcomes"], run) or _rejected(task, state)
-        if hindrance is None and not task["approval"]:
-            hindrance = condition_outcome(task, state["outcomes"], run)
+    hindrance = (
+        _hindrance(task, state, run) if previous is None else await _wait_for_retry(previous, run)
+    )
     if hindrance is not None:
         return hindrance
-    if run.lease is not None:
-        await run.lease.confirm()
-    return await _attempt(run, task, _context(state, task, run, config))
+    if run.slots is None:
+        return await _attempt(state, task, run, config)
+    async with run.slots:
+        return _stopped(run) or await _attempt(state, task, run, config)
+
+
+def _hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | None:
+    """The outcome of a task that is not to run at all, or None."""
+    outcomes = state["outcomes"]
+    outcome = blocked(task, outcomes, run)
+    if outcome is not None:
+        return outcome
+    if task["approval"]:  # its condition was decided before anybody was asked
+        return _rejected(task, state)
+    return condition_outcome(task, outcomes, run)
+
+
+async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
+    """Wait until the next attempt is due; its outcome if the run ends first."""
+    wait = run.clock.sleep(max(0.0, previous.get("next_due_at", 0.0) - run.clock.now()))
+    if run.stop is None:
+        await wait
+        return None
+    try:
+        await run.stop.guard(wait, only_waits=True)
+    except CancelledByStopError as error:
+        ended = Outcome(
+            status=TaskStatus.CANCELLED.value, attempts=previous["attempts"], reason=str(error)
+        )
+        if "error" in previous:
+            ended["error"] = previous["error"]
+        return ended
+    return None
 
 
 def blocked(task: PlannedTask, outcomes: Mapping[str, Outcome], run: RunHandle) -> Outcome | None:
@@ -118,17 +144,10 @@ def condition_outcome(
     if condition is None:
         return None
     try:
-        holds = evaluate(
-            condition,
-            outcomes=outcomes,
-            input_data=task["input"],
-            argument=outcomes,
-            callables=run.callables,
-        )
+        if holds(condition, outcomes=outcomes, input_data=task["input"], callables=run.callables):
+            return None
     except ExpressionError as error:
         return Outcome(status=TaskStatus.FAILED.value, attempts=0, error=error_record(error))
-    if holds:
-        return None
     words = condition["expression"] if condition["kind"] == "cel" else condition["name"]
     return skipped(f"its condition is false: {words}", because=SkipCause.CONDITION)
 
@@ -140,17 +159,11 @@ def _stopped(run: RunHandle) -> Outcome | None:
 
 
 def _rejected(task: PlannedTask, state: RunState) -> Outcome | None:
-    decision = state["approvals"].get(task["id"])
+    decision = state.get("approvals", {}).get(task["id"])
     if decision is None or decision["decision"] != "reject":
         return None
     reason = decision["message"] or "the approver rejected it"
     return Outcome(status=TaskStatus.REJECTED.value, attempts=0, reason=reason)
-
-
-async def _until_due(previous: Outcome, run: RunHandle) -> None:
-    wait = previous.get("next_due_at", 0.0) - run.clock.now()
-    if wait > 0:
-        await run.clock.sleep(wait)
 
 
 def _context(
@@ -160,7 +173,7 @@ def _context(
     task_id, run_id = task["id"], plan["run_id"]
     previous = outcomes.get(task_id)
     upstream = {
-        other: outcomes[other]["output"]
+        other: json_object(outcomes[other]["output"], at=other)
         for other in task["upstream"]
         if other in outcomes and outcomes[other]["status"] == TaskStatus.SUCCEEDED
     }
@@ -177,24 +190,31 @@ def _context(
     )
 
 
-async def _attempt(run: RunHandle, task: PlannedTask, context: AgentContext) -> Outcome:
+async def _attempt(
+    state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
+) -> Outcome:
     """Call the agent once and say what became of it."""
+    if run.lease is not None:
+        await run.lease.confirm()
+    context = _context(state, task, run, config)
     started = run.clock.now()
     agent: Agent | None = None
     try:
         agent = run.agents.choose(agent_id=task["agent"], capability=task["capability"])
-        output = await _call(run, agent, task, context)
+        reply = await _call(agent, task, run, context)
         outcome = Outcome(
-            status=TaskStatus.SUCCEEDED.value, attempts=context.attempt, output=output
+            status=TaskStatus.SUCCEEDED.value,
+            attempts=context.attempt,
+            output=json_object(reply, at=f"the reply of agent {agent.agent_id!r}"),
         )
     except GraphBubbleUp:  # an interrupt of a graph that is the agent
         raise
-    except CancelledByStopError as error:
-        outcome = Outcome(
-            status=TaskStatus.CANCELLED.value, attempts=context.attempt, reason=str(error)
-        )
     except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
         outcome = _failure(error, run, task, context)
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise
+        outcome = _failure(AgentError("the agent cancelled itself"), run, task, context)
     if agent is not None:
         outcome["agent"], outcome["version"] = agent.agent_id, agent.version
     outcome["started_at"], outcome["finished_at"] = started, run.clock.now()
@@ -202,45 +222,42 @@ async def _attempt(run: RunHandle, task: PlannedTask, context: AgentContext) -> 
 
 
 async def _call(
-    run: RunHandle, agent: Agent, task: PlannedTask, context: AgentContext
+    agent: Agent, task: PlannedTask, run: RunHandle, context: AgentContext
 ) -> JsonObject:
-    if run.slots is None:
-        reply = await _answer(run, agent, task, context)
-    else:
-        async with run.slots:
-            reply = await _answer(run, agent, task, context)
-    try:
-        return json_object(reply, at=f"the reply of agent {agent.agent_id!r}")
-    except NotJsonError as error:
-        raise UnknownReplyError(f"{error}; agents answer with a JSON object") from error
-
-
-async def _answer(
-    run: RunHandle, agent: Agent, task: PlannedTask, context: AgentContext
-) -> JsonObject:
-    call = agent.call(task["input"], context)
+    """Await the agent's reply, no longer than the deadline and the run allow."""
+    call = agent.call(json_object(task["input"], at="input_data"), context)
+    timeout = task["timeout_seconds"]
     if run.stop is not None:
         call = run.stop.guard(call)
-    timeout = task["timeout_seconds"]
+    if timeout is None:
+        return await call
     try:
         async with asyncio.timeout(timeout) as limit:
             return await call
     except TimeoutError as error:
-        if limit.expired():
-            raise AgentTimeoutError(
-                f"agent {agent.agent_id!r} did not answer within {timeout:g} s; "
-                "it may have acted all the same"
-            ) from error
-        raise AgentTimeoutError(f"agent {agent.agent_id!r} timed out: {error}") from error
-    except asyncio.CancelledError as error:
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
+        if not limit.expired():  # the agent's own
             raise
-        raise OrchestrationError(f"agent {agent.agent_id!r} cancelled itself") from error
+        raise AgentTimeoutError(
+            f"agent {agent.agent_id!r} did not answer within {timeout:g} s; "
+            "it may have acted all the same"
+        ) from error
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was asked to stop, as opposed to an agent that raised for itself."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
 
 
 def _failure(error: Exception, run: RunHandle, task: PlannedTask, context: AgentContext) -> Outcome:
-    status = TaskStatus.TIMED_OUT if isinstance(error, AgentTimeoutError) else TaskStatus.FAILED
+    if isinstance(error, CancelledByStopError):
+        return Outcome(
+            status=TaskStatus.CANCELLED.value, attempts=context.attempt, reason=str(error)
+        )
+    if isinstance(error, NotJsonError):
+        error = UnknownReplyError(f"{error}; agents answer with a JSON object")
+    timed_out = isinstance(error, AgentTimeoutError | TimeoutError)
+    status = TaskStatus.TIMED_OUT if timed_out else TaskStatus.FAILED
     outcome = Outcome(status=status.value, attempts=context.attempt, error=error_record(error))
     policy = task["retry"]
     if (

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from langchain_core.runnables import RunnableConfig
 
-from nodes.expressions import successful_outputs
+from nodes.expressions import ExpressionError, call_here, successful_outputs
 from nodes.run_handle import handle_of
-from state.jsonvalue import JsonObject, JsonValue, json_object
+from state.jsonvalue import JsonObject, JsonValue, NotJsonError, json_object
 from state.outcome import error_json, error_record
 from state.run_state import RunState, RunUpdate
 
@@ -70,7 +70,9 @@ def _majority(outputs: Mapping[str, JsonObject], *, of: int) -> JsonValue:
 
 
 def _called(function: Callable[..., object], outputs: Mapping[str, JsonObject]) -> JsonValue:
+    """Aggregate with a caller's function; what it gets are copies, so it changes nothing."""
     try:
-        return json_object({"value": function(outputs)}, at="the aggregation")["value"]
-    except Exception as error:  # noqa: BLE001  an aggregation is a task of the caller's
+        value = call_here(function, "the aggregation", json_object(outputs, at="outputs"))
+        return json_object({"aggregate": value}, at="the result")["aggregate"]
+    except (ExpressionError, NotJsonError) as error:
         return {"error": error_json(error_record(error))}

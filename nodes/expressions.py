@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from state.jsonvalue import described, json_object
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
@@ -103,11 +104,49 @@ def evaluate(
         function = callables.get(document["key"])
         if function is None:
             raise ExpressionError(f"{document['name']} is not in this process any more")
-        return _call(function, document["name"], (argument,) * document["takes_argument"])
+        return call_here(function, document["name"], *(argument,) * document["takes_argument"])
     return _evaluate_cel(document["expression"], outcomes=outcomes, input_data=input_data)
 
 
-def _call(function: Callable[..., object], name: str, arguments: tuple[object, ...]) -> object:
+def holds(
+    condition: ExpressionDocument,
+    *,
+    outcomes: Mapping[str, Outcome],
+    input_data: JsonObject,
+    callables: Mapping[str, Callable[..., object]],
+) -> bool:
+    """Evaluate a condition; what it gets are copies, so that it changes nothing.
+
+    Raises:
+        ExpressionError: It raised, or is neither true nor false.
+    """
+    argument = None
+    if condition["kind"] == "callable" and condition["takes_argument"]:
+        argument = json_object(outcomes, at="outcomes")
+    value = evaluate(
+        condition,
+        outcomes=outcomes,
+        input_data=input_data,
+        argument=argument,
+        callables=callables,
+    )
+    if condition["kind"] == "cel" and not isinstance(value, bool):
+        raise ExpressionError(
+            f"{condition['expression']!r} gives {described(value)}; a condition must be true or "
+            "false, e.g. compare with == or use has(...)"
+        )
+    try:
+        return bool(value)
+    except Exception as error:
+        raise ExpressionError(f"its answer is neither true nor false: {error}") from error
+
+
+def call_here(function: Callable[..., object], name: str, *arguments: object) -> object:
+    """Call a caller's function on the event loop.
+
+    Raises:
+        ExpressionError: It raised, or it is asynchronous.
+    """
     try:
         value = function(*arguments)
     except Exception as error:
@@ -115,7 +154,9 @@ def _call(function: Callable[..., object], name: str, arguments: tuple[object, .
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
-        raise ExpressionError(f"{name} is asynchronous; a condition or router must not wait")
+        raise ExpressionError(
+            f"{name} is asynchronous; a condition, router or aggregation must not wait"
+        )
     return value
 
 

@@ -9,6 +9,8 @@ from langgraph.types import Command
 
 from nodes.expressions import ExpressionError, evaluate
 from nodes.run_handle import RunHandle, handle_of
+from state.capability import AgentCapability
+from state.jsonvalue import described
 from state.outcome import Outcome, skipped
 from state.run_state import RouteRecord, RunState
 from state.status import SkipCause
@@ -55,7 +57,7 @@ def _decide(plan: PlanDocument, run: RunHandle) -> RouteRecord:
         return {"error": f"the router failed: {error}"}
     if not isinstance(answer, str):
         return {
-            "error": f"the router returned {answer!r}, a {type(answer).__name__}; "
+            "error": f"the router returned {described(answer)}, a {type(answer).__name__}; "
             f"it must return one of {_targets(plan)}"
         }
     chosen = _task_for(plan, answer)
@@ -84,9 +86,13 @@ def _task_for(plan: PlanDocument, answer: str) -> str | None:
         return answer
     for id_ in plan["order"]:
         task = plan["tasks"][id_]
-        if answer in {task["agent"], task["capability"]}:
+        if answer == task["agent"] or _is_capability(answer, task["capability"]):
             return id_
     return None
+
+
+def _is_capability(answer: str, capability: str | None) -> bool:
+    return capability is not None and bool(answer.strip()) and AgentCapability(answer) == capability
 
 
 def _targets(plan: PlanDocument) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodes.stop_signal import StopSignal
 from state.errors import OrchestrationError
+from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -57,7 +58,7 @@ class RunHandle:
     slots: AbstractAsyncContextManager[None] | None = None
     """Entered for the time of a call; bounds how many run at once."""
     stop: StopSignal | None = None
-    """There only in failure modes that end early."""
+    """There only where a failure (or a quorum) ends tasks that run beside each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,12 @@ def handle_of(state: RunState) -> RunHandle:
 
 
 def stop_signal(plan: PlanDocument, known: Outcomes) -> StopSignal | None:
-    """The stop signal of a run, if its failure mode can end it early."""
-    return None if plan["on_failure"]["kind"] == "continue" else StopSignal(plan, known)
+    """The stop signal of a run whose tasks run beside each other and may end early.
+
+    Elsewhere a task needs the one before it, and that is enough to stop.
+    """
+    beside = plan["strategy"] == CoordinationStrategy.PARALLEL
+    return StopSignal(plan, known) if beside and plan["on_failure"]["kind"] != "continue" else None
 
 
 def _template_handle(run_id: str, state: RunState) -> RunHandle:

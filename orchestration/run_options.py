@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from graph.planner import Aggregation
+    from graph.plan_request import Aggregation
     from state.failure_mode import FailureMode
 
 

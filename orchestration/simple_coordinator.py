@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from graph.planner import Planned, PlanRequest, Router, plan
+from graph.plan_request import Planned, PlanRequest, Router
+from graph.planner import plan
 from orchestration.agent_registry import get_registry
 from orchestration.concurrency import ConcurrencyLimit
 from orchestration.engines.local_parts import LocalParts
@@ -378,4 +379,4 @@ class RecordOutcomes:
 def local_parts(planned: Planned, tasks: Sequence[AgentTask]) -> LocalParts:
     """What this process has of a run beside its plan."""
     observe = RecordOutcomes(planned.plan.document["order"], tasks)
-    return LocalParts(callables=planned.callables, observe=observe)
+    return LocalParts(run_id=planned.plan.run_id, callables=planned.callables, observe=observe)

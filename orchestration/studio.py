@@ -11,7 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from graph.compiler import compile_template
-from graph.planner import PlanRequest, plan
+from graph.plan_request import PlanRequest
+from graph.planner import plan
 from nodes.run_handle import RunHandle
 from orchestration.agent_registry import get_registry
 from state.status import CoordinationStrategy

@@ -88,7 +88,7 @@ class EventTranslator:
         for task_id, outcome in outcomes.items():
             kind: EventKind = "task_finished" if is_finished(outcome) else "task_retrying"
             if self._is_new(kind, task_id, outcome["attempts"]):
-                yield self.event(kind, task_id, TaskResult.of(task_id, outcome).as_json())
+                yield self.event(kind, task_id, TaskResult(task_id, outcome).as_json())
 
     def _is_new(self, kind: str, name: str, number: int) -> bool:
         key = (kind, name, number)

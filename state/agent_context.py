@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from state.jsonvalue import JsonObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentContext:
+class AgentContext(NamedTuple):
     """One call of one agent for one task."""
 
     thread_id: str
     task_id: str
     run_id: str
-    attempt: int = 1
-    """1 for the first call; higher for retries."""
     idempotency_key: str
     """The same for every attempt at this task of this run, also after a crash and elsewhere.
 
     An agent with side effects records it with the effect and answers a repeated key
     from the record.
     """
+    attempt: int = 1
+    """1 for the first call; higher for retries."""
     deadline: float | None = None
     """When the caller stops waiting, seconds since the epoch; None if it never does."""
-    upstream: Mapping[str, JsonObject] = field(default_factory=dict)
+    upstream: Mapping[str, JsonObject] = MappingProxyType({})
     """Outputs of the tasks this one builds on, by task id."""
     tenant: str | None = None
     user: str | None = None

@@ -15,8 +15,8 @@ OrchestrationError
 │   ├── ThreadBusyError      another process (or task) is running the thread
 │   ├── ThreadPendingError   the thread has unfinished work, so it takes no new input
 │   ├── LeaseLostError       this process lost the thread to another one
-│   └── DecisionError        an answer that does not fit what the thread waits for
-├── CallableLostError        a condition or router lived in a process that is gone
+│   ├── DecisionError        an answer that does not fit what the thread waits for
+│   └── CallableLostError    a condition or router lived in a process that is gone
 ├── DatabaseError            the database URL or file cannot be used
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
 └── DrawingError             a graph cannot be drawn (graph)
@@ -78,7 +78,7 @@ class AgentError(OrchestrationError):
     code = "agent_failed"
 
     def __init__(self, message: str) -> None:
-        self.message = message
+        self.message = str(message)
         super().__init__(message)
 
     def __str__(self) -> str:
@@ -234,4 +234,6 @@ class DatabaseError(OrchestrationError):
 def _utc(seconds: float) -> str:
     from datetime import UTC, datetime  # noqa: PLC0415  only needed when a message is shown
 
+    if seconds == float("inf"):
+        return "no set time"
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
 
+DEEPEST: Final = 100
+"""Levels of nesting; a checkpoint holds some 250, and a state adds levels of its own."""
 _LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
 
 
@@ -36,45 +36,79 @@ def json_object(value: object, *, at: str) -> JsonObject:
     Raises:
         NotJsonError: With the path of the first part that is not JSON.
     """
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         raise NotJsonError(at, f"is a {type(value).__name__}; it must be a dict (a JSON object)")
-    return _copy_dict(value, at)
+    return _copy_object(value, at, 0)
 
 
-def _copy_dict(value: Mapping[object, object], at: str) -> JsonObject:
+def plain_text(value: str) -> str:
+    """Return text as a plain `str`: of an enum of strings, its value."""
+    return str.__str__(value)
+
+
+def described(value: object) -> str:
+    """Show a value in an error, shortened, whatever its `repr` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  its author's; the type says enough
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
+
+
+def _copy_object(value: Mapping[object, object], at: str, depth: int) -> JsonObject:
+    if depth > DEEPEST:
+        raise NotJsonError(at, f"is nested more than {DEEPEST} levels deep (or holds itself)")
     copied: JsonObject = {}
     for key, item in value.items():
-        if type(key) is not str:
-            raise NotJsonError(at, f"has the key {key!r}; JSON keys are strings")
+        if type(key) is not str or not key.isascii():
+            key = _key(key, at)  # noqa: PLW2901
         if type(item) is str and item.isascii():  # by far the commonest leaf
             copied[key] = item
         else:
-            copied[key] = _copy(item, f"{at}.{key}")
+            copied[key] = _copy(item, at, key, depth)
     return copied
 
 
-def _copy(value: object, at: str) -> JsonValue:  # noqa: C901  one case for each JSON type
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return _text(value, at)
-        case int():
-            if not _SMALLEST <= value <= _LARGEST:
-                raise NotJsonError(at, f"is {value}, which needs more than 64 bits; use a string")
-            return int(value)
-        case float():
-            if not math.isfinite(value):
-                raise NotJsonError(at, f"is {value}, which JSON does not have; use null")
-            return float(value)
-        case dict():
-            return _copy_dict(value, at)
-        case list() | tuple():
-            return [_copy(item, f"{at}[{index}]") for index, item in enumerate(value)]
-        case _:
+def _copy(value: object, at: str, key: str | int, depth: int) -> JsonValue:
+    kind = type(value)
+    if kind is bool or value is None:
+        return value  # type: ignore[return-value]  # `kind` says which
+    if isinstance(value, str):
+        return _text(value, _path(at, key))
+    if isinstance(value, bool | int | float):
+        return _number(value, _path(at, key))
+    if isinstance(value, Mapping):
+        return _copy_object(value, _path(at, key), depth + 1)
+    if isinstance(value, list | tuple):
+        path = _path(at, key)
+        if depth >= DEEPEST:
+            raise NotJsonError(path, f"is nested more than {DEEPEST} levels deep")
+        return [_copy(item, path, index, depth + 1) for index, item in enumerate(value)]
+    raise NotJsonError(
+        _path(at, key), f"is a {kind.__name__} ({described(value)}), which is not a JSON value"
+    )
+
+
+def _path(at: str, key: str | int) -> str:
+    return f"{at}.{key}" if isinstance(key, str) else f"{at}[{key}]"
+
+
+def _key(key: object, at: str) -> str:
+    if type(key) is not str:
+        raise NotJsonError(at, f"has the key {described(key)}; JSON keys are strings")
+    return _text(key, f"a key of {at}")
+
+
+def _number(value: float, at: str) -> JsonValue:
+    if isinstance(value, int):
+        if not _SMALLEST <= value <= _LARGEST:
             raise NotJsonError(
-                at, f"is a {type(value).__name__} ({_brief(value)}), which is not a JSON value"
+                at, f"is {described(value)}, which needs more than 64 bits; use a string"
             )
+        return int(value)
+    if not math.isfinite(value):
+        raise NotJsonError(at, f"is {value}, which JSON does not have; use null")
+    return float(value)
 
 
 def _text(value: str, at: str) -> str:
@@ -82,9 +116,4 @@ def _text(value: str, at: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise NotJsonError(at, f"is text that UTF-8 cannot hold ({value[:40]!a})") from None
-    return str(value)
-
-
-def _brief(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
+    return plain_text(value)

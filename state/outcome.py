@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Required, TypedDict
+from typing import Final, Required, TypedDict
 
-from state.jsonvalue import JsonObject
+from state.jsonvalue import JsonObject, described, plain_text
 from state.status import SkipCause, TaskStatus
+
+LONGEST_MESSAGE: Final = 2000
 
 
 class ErrorRecord(TypedDict):
@@ -78,13 +80,20 @@ def skipped(reason: str, *, because: SkipCause, because_of: str = "") -> Outcome
 
 
 def error_record(error: BaseException) -> ErrorRecord:
-    """Describe `error` as JSON; long messages are cut at 2,000 characters."""
-    message = str(error) or repr(error)
+    """Describe `error` as JSON, whatever it is; long messages are cut."""
+    code = getattr(error, "code", None)
     return {
-        "code": getattr(error, "code", None) or "agent_raised",
+        "code": plain_text(code) if isinstance(code, str) and code else "agent_raised",
         "type": type(error).__name__,
-        "message": message.encode(errors="replace").decode()[:2000],
+        "message": _message(error).encode(errors="replace").decode()[:LONGEST_MESSAGE],
     }
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error) or described(error)
+    except Exception:  # noqa: BLE001  an error's own mistake must not hide that there was one
+        return described(error)
 
 
 def error_json(record: ErrorRecord) -> JsonObject:

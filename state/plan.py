@@ -13,7 +13,7 @@ from state.retry import RetryDocument
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Mapping
 
 PLAN_SCHEMA = 1
 """Version of the documents below; stored with every plan."""
@@ -35,7 +35,7 @@ class CallableDocument(TypedDict):
 
     kind: Literal["callable"]
     key: str
-    """Starts with the plan's run id."""
+    """Unique within the plan, e.g. `condition/finance`."""
     name: str
     takes_argument: bool
 
@@ -129,6 +129,15 @@ class Plan:
         """The tasks in the order they were given."""
         return (self.document["tasks"][id_] for id_ in self.document["order"])
 
+    def is_plain(self) -> bool:
+        """Whether it has no approval, router or aggregation, and so needs the least state."""
+        document = self.document
+        return (
+            document["aggregate"] is None
+            and document["router"] is None
+            and not any(task["approval"] for task in self.tasks())
+        )
+
     def shape(self) -> Hashable:
         """What the compiled graph depends on; plans of equal shape share one graph."""
         document = self.document
@@ -139,7 +148,7 @@ class Plan:
         layout = (
             None
             if document["strategy"] != CoordinationStrategy.PARALLEL
-            else (_region_shape(document["layout"]), _edges(document))
+            else _region_shape(document["layout"], document["tasks"])
         )
         return (document["strategy"], traits, layout, document["aggregate"] is not None)
 
@@ -151,7 +160,7 @@ class Plan:
             if key not in {"run_id", "tenant", "user"}
         }
         text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.replace(self.run_id, "").encode()).hexdigest()
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def callables(self) -> Iterator[tuple[str, CallableDocument]]:
         """Each Python callable the plan needs, with the words for its use."""
@@ -167,14 +176,9 @@ class Plan:
             yield "the aggregation", aggregate["callable"]
 
 
-def _region_shape(region: Region) -> Hashable:
-    if region["kind"] in {"task", "mesh"}:
-        return (region["kind"], *region["tasks"])
-    return (region["kind"], *(_region_shape(part) for part in region["parts"]))
-
-
-def _edges(document: PlanDocument) -> Hashable:
-    """Who needs whom; only a mesh (where tasks wait for others) is built from it."""
-    if not document["waits"]:
-        return ()
-    return tuple((task["id"], *task["needs"]) for task in document["tasks"].values())
+def _region_shape(region: Region, tasks: Mapping[str, PlannedTask]) -> Hashable:
+    if region["kind"] == "task":
+        return region["tasks"][0]
+    if region["kind"] == "mesh":  # built from who needs whom
+        return ("mesh", *((id_, *tasks[id_]["needs"]) for id_ in region["tasks"]))
+    return (region["kind"], *(_region_shape(part, tasks) for part in region["parts"]))

@@ -11,51 +11,75 @@ from state.outcome import blocks, error_json, is_finished
 from state.status import TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
+    from state.failure_mode import FailureModeDocument
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import ErrorRecord, Outcome
     from state.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
+_NOT_REACHED: Outcome = {"status": TaskStatus.PENDING.value, "attempts": 0}
+
+
 class TaskResult:
-    """What became of one task."""
+    """What became of one task: its id, and a view of its outcome."""
 
-    task_id: str
-    status: TaskStatus
-    output: JsonObject = field(default_factory=dict)
-    error: ErrorRecord | None = None
-    reason: str = ""
-    """Why it was skipped, cancelled or rejected."""
-    attempts: int = 0
-    agent: str = ""
-    version: str = ""
-    cost: float = 0.0
-    duration_seconds: float = 0.0
-    """Of the last attempt."""
+    __slots__ = ("_outcome", "task_id")
 
-    @classmethod
-    def of(cls, task_id: str, outcome: Outcome | None) -> TaskResult:
-        """Read an outcome; None is a task that was not reached yet."""
-        if outcome is None:
-            return cls(task_id, TaskStatus.PENDING)
-        finished = outcome.get("finished_at", 0.0)
-        return cls(
-            task_id,
-            TaskStatus(outcome["status"]),
-            outcome.get("output", {}),
-            outcome.get("error"),
-            outcome.get("reason", ""),
-            outcome["attempts"],
-            outcome.get("agent", ""),
-            outcome.get("version", ""),
-            outcome.get("cost", 0.0),
-            finished - outcome.get("started_at", finished),
-        )
+    def __init__(self, task_id: str, outcome: Outcome | None = None) -> None:
+        """Without an outcome, the task was not reached yet."""
+        self.task_id = task_id
+        self._outcome = _NOT_REACHED if outcome is None else outcome
+
+    @property
+    def status(self) -> TaskStatus:
+        """How it stands."""
+        return TaskStatus(self._outcome["status"])
 
     @property
     def succeeded(self) -> bool:
         """Whether the agent did it."""
-        return self.status == TaskStatus.SUCCEEDED
+        return self._outcome["status"] == TaskStatus.SUCCEEDED
+
+    @property
+    def output(self) -> JsonObject:
+        """The agent's reply; empty unless the task succeeded."""
+        return self._outcome.get("output", {})
+
+    @property
+    def error(self) -> ErrorRecord | None:
+        """What went wrong, in the last attempt."""
+        return self._outcome.get("error")
+
+    @property
+    def reason(self) -> str:
+        """Why it was skipped, cancelled or rejected."""
+        return self._outcome.get("reason", "")
+
+    @property
+    def attempts(self) -> int:
+        """How often the agent was called."""
+        return self._outcome["attempts"]
+
+    @property
+    def agent(self) -> str:
+        """Who was called."""
+        return self._outcome.get("agent", "")
+
+    @property
+    def version(self) -> str:
+        """Which version of the agent was called."""
+        return self._outcome.get("version", "")
+
+    @property
+    def cost(self) -> float:
+        """What the agent said it cost."""
+        return self._outcome.get("cost", 0.0)
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long the last attempt took."""
+        finished = self._outcome.get("finished_at", 0.0)
+        return finished - self._outcome.get("started_at", finished)
 
     def as_json(self) -> JsonObject:
         """The result as a JSON object, for `--json` and logs."""
@@ -71,6 +95,17 @@ class TaskResult:
             "cost": self.cost,
             "duration_seconds": round(self.duration_seconds, 6),
         }
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TaskResult):
+            return NotImplemented
+        return (self.task_id, self._outcome) == (other.task_id, other._outcome)
+
+    __hash__ = None  # type: ignore[assignment]  # outcomes are mutable JSON
+
+    def __repr__(self) -> str:
+        what = self.error or self.reason or self.output
+        return f"TaskResult({self.task_id!r}, {str(self.status)!r}, {what!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +143,10 @@ class WorkflowResult(Sequence[TaskResult]):
                 return task
         raise KeyError(key)
 
+    def __contains__(self, key: object) -> bool:
+        """Whether a task id, or a result, is among these."""
+        return any(key in (task.task_id, task) for task in self.tasks)
+
     def __len__(self) -> int:
         return len(self.tasks)
 
@@ -144,18 +183,26 @@ def workflow_status(
 ) -> WorkflowStatus:
     """Sum up what became of a plan's tasks."""
     order, mode = plan.document["order"], plan.document["on_failure"]
+    statuses = {outcome["status"] for outcome in outcomes.values()}
+    if statuses == {TaskStatus.SUCCEEDED} and len(outcomes) == len(order) and not interrupted:
+        return WorkflowStatus.COMPLETED  # by far the commonest
     if interrupted or not all(is_finished(outcomes.get(id_)) for id_ in order):
         return WorkflowStatus.INTERRUPTED
-    if any(outcome["status"] == TaskStatus.REJECTED for outcome in outcomes.values()):
+    if TaskStatus.REJECTED in statuses and mode["kind"] != "quorum":
         return WorkflowStatus.REJECTED
+    return _status_at_the_end(mode, outcomes, len(order))
+
+
+def _status_at_the_end(
+    mode: FailureModeDocument, outcomes: Mapping[str, Outcome], total: int
+) -> WorkflowStatus:
+    """Sum up tasks that are all over."""
     if mode["kind"] == "quorum":
-        verdict = stop_verdict(mode, outcomes, total=len(order))
+        verdict = stop_verdict(mode, outcomes, total=total)
         fulfilled = verdict is not None and verdict.fulfilled
         return WorkflowStatus.COMPLETED if fulfilled else WorkflowStatus.FAILED
     if not any(blocks(outcome) for outcome in outcomes.values()):
         return WorkflowStatus.COMPLETED
-    if mode["kind"] == "continue" and any(
-        outcome["status"] == TaskStatus.SUCCEEDED for outcome in outcomes.values()
-    ):
-        return WorkflowStatus.PARTIAL
-    return WorkflowStatus.FAILED
+    some = any(outcome["status"] == TaskStatus.SUCCEEDED for outcome in outcomes.values())
+    goes_on = mode["kind"] == "continue"
+    return WorkflowStatus.PARTIAL if goes_on and some else WorkflowStatus.FAILED

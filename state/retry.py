@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,12 +41,13 @@ class RetryPolicy:
 
     def problems(self) -> Iterator[str]:
         """What is wrong with these numbers, in words; nothing if all is well."""
-        if self.max_attempts < 1:
-            yield f"retry.max_attempts is {self.max_attempts}; it must be at least 1"
-        if self.initial_delay < timedelta(0) or self.max_delay < timedelta(0):
-            yield "a retry delay is negative; use zero or more"
-        if self.backoff < 1:
-            yield f"retry.backoff is {self.backoff}; it must be at least 1"
+        if type(self.max_attempts) is not int or self.max_attempts < 1:
+            yield f"retry.max_attempts is {self.max_attempts!r}; it must be a whole number from 1"
+        for name, delay in (("initial_delay", self.initial_delay), ("max_delay", self.max_delay)):
+            if not isinstance(delay, timedelta) or delay < timedelta(0):
+                yield f"retry.{name} is {delay!r}; it must be a timedelta, and not negative"
+        if not isinstance(self.backoff, int | float) or not 1 <= self.backoff < math.inf:
+            yield f"retry.backoff is {self.backoff!r}; it must be a number from 1"
 
     def document(self) -> RetryDocument:
         """The policy as JSON."""
@@ -63,9 +65,11 @@ def retry_delay(policy: RetryDocument, attempt: int, *, seed: str) -> float:
 
     The same seed gives the same wait, so that a decision can be taken again.
     """
-    delay = min(
-        policy["initial_seconds"] * policy["backoff"] ** (attempt - 1), policy["max_seconds"]
-    )
+    try:
+        grown = policy["initial_seconds"] * policy["backoff"] ** (attempt - 1)
+    except OverflowError:
+        grown = math.inf
+    delay = min(grown, policy["max_seconds"])
     if policy["jitter"]:
         delay *= 0.5 + random.Random(f"{seed}:{attempt}").random() / 2  # noqa: S311  not a secret
     return delay

@@ -57,23 +57,38 @@ def _age(outcome: Outcome) -> tuple[int, int]:
     return outcome["attempts"], _AGE.get(outcome["status"], 1)
 
 
-class SharedState(TypedDict):
-    """The keys that subgraphs write back; each has a reducer."""
-
-    outcomes: Annotated[Outcomes, merge_outcomes]
-    approvals: Annotated[dict[str, ApprovalRecord], merge_approvals]
-
-
-class RunState(SharedState):
-    """The whole state of a run; every key is JSON and is checkpointed."""
+class CoreState(TypedDict):
+    """The state of a plain sequence; every key is JSON and is checkpointed."""
 
     plan: PlanDocument
+    outcomes: Annotated[Outcomes, merge_outcomes]
+
+
+class RunState(CoreState):
+    """The state where there is an approval, a router or an aggregation too.
+
+    Every key costs time in every superstep, so plain sequences do without.
+    """
+
+    approvals: NotRequired[Annotated[dict[str, ApprovalRecord], merge_approvals]]
     route: NotRequired[RouteRecord]
     aggregate: NotRequired[JsonValue]
 
 
-class RunOutput(SharedState):
-    """What a finished graph hands out."""
+class CoreOutput(TypedDict):
+    """What the graph of a plain sequence hands out."""
+
+    outcomes: Annotated[Outcomes, merge_outcomes]
+
+
+class BranchOutput(CoreOutput):
+    """What a subgraph writes back: only keys with a reducer, as branches run side by side."""
+
+    approvals: NotRequired[Annotated[dict[str, ApprovalRecord], merge_approvals]]
+
+
+class RunOutput(BranchOutput):
+    """What the other graphs hand out."""
 
     route: NotRequired[RouteRecord]
     aggregate: NotRequired[JsonValue]

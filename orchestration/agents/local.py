@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from state.errors import UnknownReplyError
+from state.errors import AgentError, UnknownReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,9 +47,17 @@ async def _call_in_thread(
     context: AgentContext,
 ) -> Any:  # noqa: ANN401  checked by the caller
     arguments = (input_data, context) if with_context else (input_data,)
-    run = partial(contextvars.copy_context().run, handler, *arguments)
+    run = partial(contextvars.copy_context().run, _shielded, handler, *arguments)
     reply = await asyncio.get_running_loop().run_in_executor(_threads(), run)
     return await reply if inspect.isawaitable(reply) else reply
+
+
+def _shielded(handler: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+    """Call a handler; a `StopIteration` cannot leave a future, so it becomes an ordinary error."""
+    try:
+        return handler(*arguments)
+    except StopIteration as error:
+        raise AgentError("the agent raised StopIteration") from error
 
 
 async def _call_runnable(

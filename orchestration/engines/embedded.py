@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.types import Command, Overwrite
 
@@ -20,7 +20,13 @@ from checkpoints.sqlite_saver import LEASE_TOKEN
 from checkpoints.threads import RUNNING
 from graph.compiler import Compiler
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
-from orchestration.engines.leases import HeldLease, LeaseKeeper, holder_name, lease_seconds
+from orchestration.engines.leases import (
+    HeldLease,
+    LeaseKeeper,
+    holder_name,
+    lease_seconds,
+    unguarded,
+)
 from orchestration.engines.local_parts import LocalParts
 from orchestration.engines.snapshots import (
     belongs_to,
@@ -42,7 +48,9 @@ if TYPE_CHECKING:
 
     from checkpoints.database import Database
     from checkpoints.threads import Lease, ThreadRecord
+    from graph.compiler import CompiledPlan
     from nodes.ports import Agents, Clock
+    from orchestration.engines.local_parts import Chunk
     from state.plan import Plan
     from state.run_state import Outcomes
 
@@ -130,6 +138,8 @@ class EmbeddedEngine:
         graph = self._compiler.compile(segment.plan)
         snapshot = await graph.aget_state(segment.config, subgraphs=True)
         plan, step = segment.plan, next_step(snapshot, segment.plan)
+        if local.run_id != plan.run_id:  # of the thread's run before
+            local = LocalParts(watch=local.watch)
         known = {} if step == "start" else known_outcomes(snapshot)
         if local.observe is not None:
             for task_id, outcome in known.items():
@@ -166,7 +176,8 @@ class EmbeddedEngine:
         self, lease: Lease, plan: Plan, since: float, status: str = RUNNING
     ) -> AsyncIterator[Segment]:
         """Hold a lease while the body runs the thread; release it however that ends."""
-        held = self._keeper.hold(lease, since=since)
+        durable = self._database.durable
+        held = self._keeper.hold(lease, since=since) if durable else unguarded(lease)
         segment = Segment(
             thread_id=lease.thread_id,
             plan=plan,
@@ -186,9 +197,14 @@ class EmbeddedEngine:
             current.uncancel()
             raise LeaseLostError(lease.thread_id) from None
         finally:
-            self._keeper.drop(held)
+            held.drop()
             if not held.lost:
-                await asyncio.shield(self._database.threads.release(lease, status=segment.status))
+                await self._release(lease, segment.status)
+
+    async def _release(self, lease: Lease, status: str) -> None:
+        """End a lease, also while this task is being cancelled."""
+        release = self._database.threads.release(lease, status=status)
+        await (asyncio.shield(release) if self._database.durable else release)
 
     async def _run(
         self,
@@ -210,19 +226,11 @@ class EmbeddedEngine:
         )
         segment.status = RUNNING
         with open_handle(plan.run_id, handle):
-            if local.watch is None:
-                values = await graph.ainvoke(graph_input, segment.config, durability="sync")
-                return self._conclude(segment, values, values.get("__interrupt__", ()))
-            async for chunk in graph.astream(
-                graph_input,
-                segment.config,
-                durability="sync",
-                stream_mode="tasks",
-                subgraphs=True,
-            ):
-                local.watch(chunk)
-        snapshot = await graph.aget_state(segment.config)
-        return self._conclude(segment, snapshot.values, snapshot.interrupts)
+            values, asked = await _drive(graph, graph_input, segment.config, local)
+            if asked and handle.stop is not None and handle.stop.verdict is not None:
+                # the run has its end, so nobody is asked any more: the questions lapse
+                values, asked = await _drive(graph, None, segment.config, local)
+        return self._conclude(segment, values, asked)
 
     def _conclude(
         self, segment: Segment, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
@@ -236,6 +244,25 @@ class EmbeddedEngine:
         return result
 
 
+async def _drive(
+    graph: CompiledPlan,
+    graph_input: Any,  # noqa: ANN401  an input, a Command or None
+    config: RunnableConfig,
+    local: LocalParts,
+) -> tuple[Mapping[str, Any], Sequence[Interrupt]]:
+    """Run a graph to its next pause or its end; return its output, and what it asks."""
+    if local.watch is None:
+        # version 2 streams less inside, and hands out interrupts by themselves
+        output = await graph.ainvoke(graph_input, config, durability="sync", version="v2")
+        return output.value, output.interrupts
+    async for chunk in graph.astream(
+        graph_input, config, durability="sync", stream_mode="tasks", subgraphs=True
+    ):
+        local.watch(cast("Chunk", chunk))
+    snapshot = await graph.aget_state(config)
+    return snapshot.values, snapshot.interrupts
+
+
 def _result(
     thread_id: str, plan: Plan, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
 ) -> WorkflowResult:
@@ -244,7 +271,7 @@ def _result(
     return WorkflowResult(
         thread_id,
         workflow_status(plan, outcomes, interrupted=bool(pending)),
-        tuple(TaskResult.of(id_, outcomes.get(id_)) for id_ in plan.document["order"]),
+        tuple([TaskResult(id_, outcomes.get(id_)) for id_ in plan.document["order"]]),
         pending,
         values.get("aggregate"),
         plan.document["waits"],
@@ -266,11 +293,8 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
 def _first_input(plan: Plan, lease: Lease) -> dict[str, Any]:
     """The state a run begins with; on a thread that had runs before, theirs is cleared."""
     if lease.token == 1:
-        return {"plan": plan.document, "outcomes": {}, "approvals": {}}
-    return {
-        "plan": plan.document,
-        "outcomes": Overwrite({}),
-        "approvals": Overwrite({}),
-        "route": {},
-        "aggregate": None,
-    }
+        return {"plan": plan.document}
+    cleared = {"plan": plan.document, "outcomes": Overwrite({})}
+    if plan.is_plain():
+        return cleared
+    return {**cleared, "approvals": Overwrite({}), "route": {}, "aggregate": None}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import os
 import socket
 import time
@@ -10,11 +12,14 @@ import uuid
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from state.errors import LeaseLostError
 
 if TYPE_CHECKING:
     from checkpoints.threads import Lease, ThreadStore
+
+_log = logging.getLogger(__name__)
 
 LEASE_VARIABLE: Final = "ORCHESTRATION_LEASE_SECONDS"
 DEFAULT_LEASE_SECONDS: Final = 30.0
@@ -44,7 +49,8 @@ class HeldLease:
     """One lease of this process; the `LeaseGuard` of the nodes' port."""
 
     lease: Lease
-    keeper: LeaseKeeper
+    heart: _Heart | None
+    """Keeps it alive; None where nobody else can take it."""
     runner: asyncio.Task[object] | None
     sure_until: float
     """Until when nobody can have taken the thread; in terms of `time.monotonic`."""
@@ -56,14 +62,46 @@ class HeldLease:
         Raises:
             LeaseLostError: Another process took it.
         """
-        if not self.lost and time.monotonic() > self.sure_until:
-            await self.keeper.renew()
+        if self.heart is not None and not self.lost and time.monotonic() > self.sure_until:
+            await self.heart.renew()
         if self.lost:
             raise LeaseLostError(self.lease.thread_id)
 
+    def drop(self) -> None:
+        """Stop keeping it alive."""
+        if self.heart is not None:
+            self.heart.drop(self)
+
+
+def unguarded(lease: Lease) -> HeldLease:
+    """A lease that nobody else can take, and that needs no heartbeat."""
+    return HeldLease(lease, None, None, math.inf)
+
 
 class LeaseKeeper:
-    """Renews all held leases three times per lease time; cancels the run of a lost one."""
+    """Renews held leases three times per lease time; cancels the run of a lost one.
+
+    Each event loop that runs threads keeps the leases of its own: it may end before others.
+    """
+
+    def __init__(self, threads: ThreadStore, seconds: float) -> None:
+        self._threads = threads
+        self._seconds = seconds
+        self._hearts: WeakKeyDictionary[asyncio.AbstractEventLoop, _Heart] = WeakKeyDictionary()
+
+    def hold(self, lease: Lease, *, since: float) -> HeldLease:
+        """Keep a lease alive that was claimed at monotonic time `since`, for this task."""
+        loop = asyncio.get_running_loop()
+        heart = self._hearts.get(loop)
+        if heart is None:
+            heart = self._hearts[loop] = _Heart(self._threads, self._seconds)
+        held = HeldLease(lease, heart, asyncio.current_task(), since + self._seconds)
+        heart.add(held)
+        return held
+
+
+class _Heart:
+    """The held leases of one event loop."""
 
     def __init__(self, threads: ThreadStore, seconds: float) -> None:
         self._threads = threads
@@ -72,13 +110,11 @@ class LeaseKeeper:
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.Task[None] | None = None
 
-    def hold(self, lease: Lease, *, since: float) -> HeldLease:
-        """Keep a lease alive that was claimed at monotonic time `since`, for this task."""
-        held = HeldLease(lease, self, asyncio.current_task(), since + self._seconds)
+    def add(self, held: HeldLease) -> None:
+        """Keep a lease alive from now on."""
         self._held.add(held)
         if self._timer is None:
             self._schedule()
-        return held
 
     def drop(self, held: HeldLease) -> None:
         """Stop keeping a lease alive."""
@@ -101,10 +137,16 @@ class LeaseKeeper:
                     each.runner.cancel()
 
     def _schedule(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._seconds / 3, self._beat)
+        self._timer = asyncio.get_running_loop().call_later(self._seconds / 3, self._beat)
 
     def _beat(self) -> None:
         self._schedule()
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.ensure_future(self.renew())
+            self._renewal.add_done_callback(_report)
+
+
+def _report(renewal: asyncio.Task[None]) -> None:
+    """A renewal that failed is tried again at the next beat; until then the lease holds."""
+    if not renewal.cancelled() and (error := renewal.exception()) is not None:
+        _log.warning("could not renew leases, will try again: %s", error)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class LocalParts:
     """Callables that the plan names, and who watches the run."""
 
+    run_id: str = ""
+    """The run these belong to; another run of the thread must not use them."""
     callables: Mapping[str, Callable[..., object]] = field(default_factory=dict)
     observe: Callable[[str, Outcome], None] | None = None
     """Told each outcome as soon as it is known."""

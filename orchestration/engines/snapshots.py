@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonValue
     from state.plan import Plan, PlanDocument
 
+STATE_KEYS = {"router": "route", "aggregate": "aggregate"}
+"""Where the state holds what a callable decided, by the callable's key."""
+
 Next = Literal["start", "continue", "wait", "finished"]
 
 
@@ -42,14 +45,16 @@ def known_outcomes(snapshot: StateSnapshot) -> Outcomes:
 def next_step(snapshot: StateSnapshot, plan: Plan) -> Next:
     """Say how a thread goes on.
 
-    A run is over when it has no tasks; `snapshot.next` may be empty before that.
+    A run is over when it has no tasks; `snapshot.next` may be empty before that. Tasks that
+    are all done belong to a superstep whose writes were saved, and its checkpoint not.
     """
     if not belongs_to(snapshot, plan):
         return "start"
     if not snapshot.tasks:
         return "finished"
+    asking = [task for task in snapshot.tasks if task.interrupts]
     unfinished = [task for task in snapshot.tasks if task.result is None and not task.interrupts]
-    return "continue" if unfinished else "wait"
+    return "wait" if asking and not unfinished else "continue"
 
 
 def pending_interrupts(interrupts: Iterable[Interrupt]) -> tuple[PendingInterrupt, ...]:
@@ -102,17 +107,12 @@ def check_callables(
     Raises:
         CallableLostError: Naming each that is not.
     """
-    known = known_outcomes(snapshot) if belongs_to(snapshot, plan) else {}
+    values = snapshot.values if belongs_to(snapshot, plan) else {}
+    known = known_outcomes(snapshot) if values else {}
     lost = []
     for use, document in plan.callables():
-        _, kind, *task = document["key"].split("/")
-        done = (
-            is_finished(known.get(task[0]))
-            if task
-            else kind in snapshot.values and belongs_to(snapshot, plan)
-        )
-        if kind == "router":
-            done = "route" in snapshot.values
+        kind, _, task_id = document["key"].partition("/")
+        done = is_finished(known.get(task_id)) if task_id else bool(values.get(STATE_KEYS[kind]))
         if not done and document["key"] not in here:
             lost.append(use)
     if lost:

@@ -1,0 +1,101 @@
+"""The planner's part for one task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from graph.expressions import planned_expression
+from graph.plan_request import Draft, checked_input
+from state.capability import AgentCapability
+from state.jsonvalue import described, plain_text
+from state.plan import ExpressionDocument, PlannedTask
+from state.retry import RetryPolicy
+from state.status import CoordinationStrategy
+
+if TYPE_CHECKING:
+    from state.retry import RetryDocument
+    from state.task import AgentTask
+
+LONGEST_TIMEOUT = 365 * 86400.0
+
+
+def planned_task(  # noqa: PLR0913, PLR0917  one argument for each thing a task is made from
+    task: AgentTask,
+    id_: str,
+    earlier: Sequence[str],
+    needs: Mapping[str, list[str]],
+    strategy: CoordinationStrategy,
+    draft: Draft,
+) -> PlannedTask:
+    """Plan one task, noting every problem it has."""
+    capability = _capability(task, id_, draft)
+    if (task.agent_id is None) == (capability is None):
+        draft.problem(
+            "no_agent", f"task {id_!r} must name either agent_id or capability, and not both", id_
+        )
+    elif problem := draft.agents.problem_with(agent_id=task.agent_id, capability=capability):
+        draft.problem(problem.code, f"task {id_!r}: {problem.message}", id_)
+    input_data = checked_input(task.input_data, f"task {id_!r}: input_data", id_, draft)
+    sequential = strategy == CoordinationStrategy.SEQUENTIAL
+    return {
+        "id": id_,
+        "agent": None if task.agent_id is None else plain_text(task.agent_id),
+        "capability": capability,
+        "input": input_data,
+        "needs": needs[id_],
+        "upstream": list(earlier) if sequential else needs[id_],
+        "condition": _condition(task, id_, draft),
+        "approval": bool(task.requires_approval or input_data.get("requires_approval")),
+        "timeout_seconds": _timeout(task, id_, draft),
+        "retry": _retry(task, id_, draft),
+    }
+
+
+def _capability(task: AgentTask, id_: str, draft: Draft) -> str | None:
+    if task.capability is None:
+        return None
+    try:
+        return str(AgentCapability(task.capability))
+    except (AttributeError, ValueError) as error:
+        draft.problem("unknown_capability", f"task {id_!r}: {error}", id_)
+        return "unknown"
+
+
+def _retry(task: AgentTask, id_: str, draft: Draft) -> RetryDocument | None:
+    if task.retry is None:
+        return None
+    if not isinstance(task.retry, RetryPolicy):
+        draft.problem(
+            "bad_retry", f"task {id_!r}: retry is {described(task.retry)}; give a RetryPolicy", id_
+        )
+        return None
+    problems = list(task.retry.problems())
+    for problem in problems:
+        draft.problem("bad_retry", f"task {id_!r}: {problem}", id_)
+    return task.retry.document() if not problems and task.retry.max_attempts > 1 else None
+
+
+def _timeout(task: AgentTask, id_: str, draft: Draft) -> float | None:
+    if task.timeout is None:
+        return None
+    wanted = task.timeout
+    seconds = wanted.total_seconds() if isinstance(wanted, timedelta) else wanted
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds <= LONGEST_TIMEOUT:
+        draft.problem(
+            "bad_timeout",
+            f"task {id_!r}: timeout is {described(wanted)}; it must be a positive number of "
+            f"seconds (at most {LONGEST_TIMEOUT:g}), a timedelta, or None",
+            id_,
+        )
+        return None
+    return float(seconds)
+
+
+def _condition(task: AgentTask, id_: str, draft: Draft) -> ExpressionDocument | None:
+    if task.condition is None:
+        return None
+    at = f"the condition of task {id_!r}"
+    return planned_expression(task.condition, at=at, key=f"condition/{id_}", id_=id_, draft=draft)
