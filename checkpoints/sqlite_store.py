@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from langgraph.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from langgraph.store.base import Op, Result
 
 SETUP_SECONDS: Final = 30.0
@@ -28,16 +28,45 @@ class ThreadedSqliteStore(SqliteStore):
         """Create or migrate the tables; several processes may do it at once.
 
         LangGraph's migrations are not atomic: a process that meets another's half-done one
-        fails, and finds it done a moment later.
+        fails, and finds it done a moment later. If it stays half done, its process died after
+        adding a column and before saying so, and that is said here.
         """
         give_up = time.monotonic() + SETUP_SECONDS
+        patience = time.monotonic() + min(1.0, SETUP_SECONDS / 2)
         while True:
             try:
                 return super().setup()
-            except (sqlite3.OperationalError, sqlite3.IntegrityError):
+            except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
                 if time.monotonic() > give_up:
                     raise
-                time.sleep(0.02)
+                if "duplicate column" in str(error) and time.monotonic() > patience:
+                    self.conn.execute(
+                        "INSERT OR IGNORE INTO store_migrations "
+                        "SELECT COALESCE(MAX(v), -1) + 1 FROM store_migrations"
+                    )
+                else:
+                    time.sleep(0.02)
+
+    @contextmanager
+    def _cursor(self, *, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
+        """Yield a cursor; a transaction takes the write lock at once.
+
+        LangGraph begins one that reads first, and SQLite refuses to let it write once another
+        process wrote in between, without waiting.
+        """
+        if not transaction:
+            with super()._cursor(transaction=False) as cursor:
+                yield cursor
+            return
+        self.setup()
+        with self.lock, closing(self.conn.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Run operations in order, off the event loop."""

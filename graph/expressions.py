@@ -111,7 +111,8 @@ def _router_map(cases: Mapping[str, str], draft: Draft) -> RouterDocument:
         elif problem := expression_problem(expression):
             message = f"the router's case {expression!r} is not valid CEL: {problem}"
             draft.problem("bad_expression", message)
-    return {"kind": "map", "cases": [[plain_text(each) for each in c] for c in cases.items()]}
+    texts = [case for case in cases.items() if all(isinstance(each, str) for each in case)]
+    return {"kind": "map", "cases": [[plain_text(each) for each in case] for case in texts]}
 
 
 def check_targets(

@@ -75,4 +75,4 @@ def _called(function: Callable[..., object], outputs: Mapping[str, JsonObject]) 
         value = call_here(function, "the aggregation", json_object(outputs, at="outputs"))
         return json_object({"aggregate": value}, at="the result")["aggregate"]
     except (ExpressionError, NotJsonError) as error:
-        return {"error": error_json(error_record(error))}
+        return {"error": error_json(error_record(error.__cause__ or error))}

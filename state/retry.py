@@ -56,7 +56,7 @@ class RetryPolicy:
             "initial_seconds": self.initial_delay.total_seconds(),
             "backoff": self.backoff,
             "max_seconds": self.max_delay.total_seconds(),
-            "jitter": self.jitter,
+            "jitter": bool(self.jitter),
         }
 
 

@@ -1,0 +1,66 @@
+"""Follows a run on the screen, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from orchestration.cli.terminal import styled
+from orchestration.cli.words import event_line
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from rich.console import Console
+    from rich.status import Status
+
+    from orchestration.workflow_events import WorkflowEvent
+    from state.jsonvalue import JsonObject
+
+
+class Progress:
+    """Prints a line when a task starts and ends; on a terminal, also what runs now."""
+
+    def __init__(self, console: Console) -> None:
+        self.begun = False
+        """Whether anything ran, so that there is something to resume."""
+        self._console = console
+        self._running: dict[str, None] = {}
+
+    async def follow(self, events: AsyncIterator[WorkflowEvent]) -> JsonObject:
+        """Print events until the last; return the result it holds."""
+        result: JsonObject = {}
+        try:
+            with waiting(self._console, "starting") as status:
+                async for event in events:
+                    self._tell(event)
+                    if status is not None:
+                        status.update(styled(self._now()))
+                    result = event.data
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+        return result
+
+    def _tell(self, event: WorkflowEvent) -> None:
+        if event.kind == "task_started":
+            self.begun = True
+            self._running[event.task_id] = None
+        else:
+            self._running.pop(event.task_id, None)
+        if line := event_line(event):
+            self._console.print(styled(*line), soft_wrap=True)
+
+    def _now(self) -> str:
+        return f"running: {', '.join(self._running)}" if self._running else "saving"
+
+
+@contextmanager
+def waiting(console: Console, what: str) -> Iterator[Status | None]:
+    """Show a spinner on a terminal while the body runs; elsewhere, nothing."""
+    if not console.is_interactive:
+        yield None
+        return
+    with console.status(styled(what)) as status:
+        yield status

@@ -1,0 +1,61 @@
+"""`orchestration run`: a workflow from a file."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.options import (
+    DatabaseOption,
+    FileArgument,
+    GraphOption,
+    JsonOption,
+    command_line,
+)
+from orchestration.cli.reporting import reported
+from orchestration.cli.running import IN_MEMORY, Run, exit_with, run_and_show, used_database
+from orchestration.cli.terminal import console, styled
+
+
+def run(  # noqa: PLR0913  one for each option
+    file: FileArgument,
+    *,
+    thread_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Keep the run under this id.", show_default=False),
+    ] = None,
+    database: DatabaseOption = None,
+    json_output: JsonOption = False,
+    graph: GraphOption = False,
+    png: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Save a picture of the graph.", show_default=False),
+    ] = None,
+) -> None:
+    """Run the tasks of a workflow file.
+
+    Exits with 0 when completed, 1 failed, 3 partial, 4 paused for a person.
+    """
+    with reported(json_output=json_output):
+        from orchestration.cli.workflow_file import load_workflow  # noqa: PLC0415  pydantic
+
+        workflow = load_workflow(file)
+        thread_id = thread_id if thread_id is not None else uuid.uuid4().hex
+        result = run_and_show(
+            Run(
+                tasks=workflow.tasks,
+                arguments=workflow.arguments,
+                thread_id=thread_id,
+                database=database,
+                json_output=json_output,
+                graph=graph,
+                png=png,
+            )
+        )
+        if not json_output and used_database(database) != IN_MEMORY:
+            show = command_line("threads", "show", thread_id, database=database)
+            console().print(styled(f"See it again with: {show}", "dim"), soft_wrap=True)
+        exit_with(result)

@@ -1,0 +1,200 @@
+"""The tables that commands print."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from orchestration.agents.built_in import KIND
+from orchestration.cli.options import command_line
+from orchestration.cli.terminal import styled
+from orchestration.cli.words import STYLES, duration, is_held, question, said, standing, utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from checkpoints.threads import ThreadRecord
+    from orchestration.agents.spec import AgentSpec
+    from orchestration.cli.words import Json
+    from state.plan import PlannedTask
+
+
+def table(*columns: str, rows: Iterable[Sequence[RenderableType]], grows: str = "") -> Table:
+    """Return a table whose other columns keep their words whole; `grows` takes the rest."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  only when something is printed
+    from rich.table import Table  # noqa: PLC0415
+
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, ratio=1 if column == grows else None, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+    """Return names and values, one pair a line."""
+    from rich.table import Table  # noqa: PLC0415
+
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, value)
+    return made
+
+
+def suggest(out: Console, commands: Iterable[tuple[str, str]]) -> None:
+    """Print commands and what they are for, each on a line of its own, ready to be copied."""
+    for command, purpose in commands:
+        line = styled(f"  {command}", "cyan") + styled(f"  # {purpose}", "dim")
+        out.print(line, soft_wrap=True)
+
+
+def results(result: Json) -> Table:
+    """Say what became of each task of a `WorkflowResult.as_json()`."""
+    rows = [_result_row(task) for task in result["tasks"]]
+    columns = ("Task", "Agent", "Status", "Time", "What it said")
+    return table(*columns, rows=rows, grows="What it said")
+
+
+def verdict(result: Json) -> RenderableType:
+    """Say how the workflow as a whole ended."""
+    status = str(result["status"])
+    tasks = result["tasks"]
+    succeeded = sum(task["status"] == "succeeded" for task in tasks)
+    word = "Paused" if status == "interrupted" else status.capitalize()
+    return styled(word, STYLES[status]) + styled(f": {succeeded} of {len(tasks)} tasks succeeded.")
+
+
+def ask(out: Console, result: Json, *, database: str | None) -> None:
+    """Print what the workflow waits for, and how to answer."""
+    for interrupt in result["interrupts"]:
+        out.print(styled(question(interrupt), "bold"))
+        words = ("threads", "resume", result["thread_id"])
+        task_id = interrupt["task_id"] or interrupt["id"]
+        no = ("--reject", task_id, "--message", "why not")
+        suggest(
+            out,
+            [
+                (command_line(*words, "--approve", task_id, database=database), "go on"),
+                (command_line(*words, *no, database=database), "end it here"),
+            ],
+        )
+
+
+def agents(specs: Iterable[AgentSpec]) -> Table:
+    """Say who the agents are, and where."""
+    rows = [
+        (
+            styled(spec.agent_id, "bold"),
+            styled(spec.name or spec.agent_id),
+            styled(spec.kind or ""),
+            styled(spec.version),
+            styled("yes", "green") if spec.enabled else styled("no", "red"),
+            styled("\n".join(map(str, spec.capabilities))),
+            styled(where(spec)),
+        )
+        for spec in specs
+    ]
+    columns = ("Agent", "Name", "Kind", "Version", "Enabled", "Capabilities", "Where")
+    return table(*columns, rows=rows, grows="Where")
+
+
+def where(spec: AgentSpec) -> str:
+    """Say where an agent is, and plainly if this version cannot call it."""
+    if spec.handler is None:
+        return f"{spec.endpoint} (not callable yet)"
+    return "built-in" if spec.kind == KIND else spec.endpoint or "this process"
+
+
+def threads(records: Iterable[ThreadRecord]) -> Table:
+    """Say which threads there are."""
+    now = time.time()
+    rows = [
+        (
+            styled(record.thread_id, "bold"),
+            _status(standing(record, now=now)),
+            styled(str(record.plan.strategy)),
+            styled(", ".join(record.plan.document["order"])),
+            styled(utc(record.updated_at)),
+        )
+        for record in records
+    ]
+    return table("Thread", "Status", "Strategy", "Tasks", "Changed", rows=rows, grows="Tasks")
+
+
+def thread_facts(record: ThreadRecord, *, database: str) -> Table:
+    """Say what is known of a thread beside its tasks."""
+    now = time.time()
+    failure = record.plan.document["on_failure"]
+    mode = f"quorum of {failure['needed']}" if failure["kind"] == "quorum" else failure["kind"]
+    return facts(
+        [
+            ("Thread", styled(record.thread_id, "bold")),
+            ("Status", _status(standing(record, now=now))),
+            ("Strategy", styled(f"{record.plan.strategy}, on failure {mode}")),
+            ("Begun", styled(utc(record.created_at))),
+            ("Changed", styled(utc(record.updated_at))),
+            ("Run by", styled(_holder(record, now=now))),
+            ("Database", styled(database)),
+        ]
+    )
+
+
+def plan(record: ThreadRecord, result: Json) -> Table:
+    """Say each task's plan and what became of it."""
+    document = record.plan.document
+    rows = []
+    for task in result["tasks"]:
+        name, agent, status, took, saying = _result_row(task)
+        planned = document["tasks"][task["task_id"]]
+        who = agent if task["agent"] else styled(planned["agent"] or planned["capability"] or "")
+        rows.append((name, who, styled(terms(planned)), status, took, saying))
+    columns = ("Task", "Agent", "Plan", "Status", "Time", "What it said")
+    return table(*columns, rows=rows, grows="What it said")
+
+
+def terms(task: PlannedTask) -> str:
+    """Say when and how a task runs."""
+    said_terms = []
+    if task["needs"]:
+        said_terms.append(f"after {', '.join(task['needs'])}")
+    condition = task["condition"]
+    if condition is not None:
+        test = condition["expression"] if condition["kind"] == "cel" else condition["name"]
+        said_terms.append(f"if {test}")
+    if task["approval"]:
+        said_terms.append("with approval")
+    if task["timeout_seconds"]:
+        said_terms.append(f"within {duration(task['timeout_seconds'])}")
+    if task["retry"]:
+        said_terms.append(f"at most {task['retry']['max_attempts']} attempts")
+    return "\n".join(said_terms)
+
+
+def _result_row(task: Any) -> tuple[RenderableType, ...]:  # noqa: ANN401  `TaskResult.as_json()`
+    agent = f"{task['agent']} (version {task['version']})" if task["version"] else task["agent"]
+    attempts = f" (attempt {task['attempts']})" if task["attempts"] > 1 else ""
+    return (
+        styled(task["task_id"], "bold"),
+        styled(agent if task["version"] != "1" else task["agent"]),
+        _status(task["status"]),
+        styled(duration(task["duration_seconds"]) + attempts if task["attempts"] else ""),
+        styled(said(task)),
+    )
+
+
+def _status(status: str) -> RenderableType:
+    return styled(status.replace("_", " "), STYLES[status])
+
+
+def _holder(record: ThreadRecord, *, now: float) -> str:
+    if record.lease is None:
+        return "nobody"
+    if is_held(record, now=now):
+        return f"{record.lease.holder} (its lease ends at {utc(record.lease.expires_at)})"
+    return f"nobody ({record.lease.holder} stopped before {utc(record.lease.expires_at)})"

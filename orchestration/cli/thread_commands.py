@@ -1,0 +1,198 @@
+"""`orchestration threads`: what ran, what waits, and how to go on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestration.cli.exit_codes import EPILOG
+from orchestration.cli.options import DatabaseOption, JsonOption, ThreadArgument, command_line
+from orchestration.cli.progress import waiting
+from orchestration.cli.reporting import RunStoppedError, reported
+from orchestration.cli.running import exit_with, show_result, used_database, wait_for
+from orchestration.cli.terminal import console, print_json, styled
+from state.errors import ThreadBusyError
+from state.status import WorkflowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from checkpoints.threads import ThreadRecord
+    from state.jsonvalue import JsonObject
+    from state.result import WorkflowResult
+
+STATUSES = ("running", *map(str, WorkflowStatus))
+LONGEST_PAUSE_SECONDS = 1.0
+"""Between looks at a thread that somebody else runs; it may end before its lease does."""
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def threads() -> None:
+    """See what ran and what waits, and resume it."""
+
+
+def _known_status(value: str | None) -> str | None:
+    if value is not None and value not in STATUSES:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(STATUSES)}")
+    return value
+
+
+@app.command("list")
+def list_threads(
+    *,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            callback=_known_status,
+            metavar="STATUS",
+            help=f"Only these: {', '.join(STATUSES)}.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
+    json_output: JsonOption = False,
+    database: DatabaseOption = None,
+) -> None:
+    """List threads, the last changed first."""
+    with reported(json_output=json_output):
+        from orchestration.cli import tables  # noqa: PLC0415
+
+        records = wait_for(_list(database, limit=limit, status=status))
+        if json_output:
+            print_json([thread_json(record) for record in records])
+        elif records:
+            console().print(tables.threads(records))
+        else:
+            console().print(styled(f"No threads in {used_database(database)}."), soft_wrap=True)
+
+
+@app.command("show")
+def show_thread(
+    thread_id: ThreadArgument, *, json_output: JsonOption = False, database: DatabaseOption = None
+) -> None:
+    """Show a thread's plan, what became of each task, and what it waits for."""
+    with reported(json_output=json_output):
+        from orchestration.cli import tables  # noqa: PLC0415
+        from orchestration.cli.words import standing  # noqa: PLC0415
+
+        record, found = wait_for(_inspect(thread_id, database))
+        result = found.as_json()
+        if json_output:
+            print_json({**thread_json(record), "plan": record.plan.document, "result": result})
+            return
+        out = console()
+        out.print(tables.thread_facts(record, database=used_database(database)))
+        out.print()
+        out.print(tables.plan(record, result))
+        tables.ask(out, result, database=database)
+        if standing(record, now=time.time()) == "unfinished":
+            out.print("Nobody is running it.")
+            again = command_line("threads", "resume", thread_id, database=database)
+            tables.suggest(out, [(again, "go on where it stopped")])
+
+
+@app.command("resume", epilog=EPILOG)
+def resume_thread(  # noqa: PLR0913  one for each option
+    thread_id: ThreadArgument,
+    *,
+    approve: Annotated[
+        list[str] | None, typer.Option(metavar="TASK", help="Approve it.", show_default=False)
+    ] = None,
+    reject: Annotated[
+        list[str] | None, typer.Option(metavar="TASK", help="Reject it.", show_default=False)
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why it is rejected.", show_default=False)
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="If somebody else runs the thread, wait for them.")
+    ] = False,
+    json_output: JsonOption = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Run a thread on from where it stands: after a crash, or with a person's decision.
+
+    Exits like `run`. On a finished thread it prints the result again.
+    """
+    decisions = _decisions(approve or [], reject or [], message)
+    with reported(json_output=json_output):
+        try:
+            with waiting(console(stderr=json_output), f"resuming {thread_id}"):
+                result = wait_for(_resume(thread_id, database, decisions, wait=wait)).as_json()
+        except KeyboardInterrupt:
+            again = command_line("threads", "resume", thread_id, database=database)
+            message = f"Stopped. What finished is kept; go on with: {again}"
+            raise RunStoppedError(thread_id, message) from None
+        show_result(result, database=database, json_output=json_output)
+        exit_with(result)
+
+
+def thread_json(record: ThreadRecord) -> JsonObject:
+    """A thread's record as a JSON object."""
+    from orchestration.cli.words import is_held, utc  # noqa: PLC0415
+
+    lease = record.lease
+    return {
+        "thread_id": record.thread_id,
+        "status": record.status,
+        "strategy": str(record.plan.strategy),
+        "tasks": [*record.plan.document["order"]],
+        "created_at": utc(record.created_at),
+        "updated_at": utc(record.updated_at),
+        "lease": None
+        if lease is None
+        else {
+            "holder": lease.holder,
+            "expires_at": utc(lease.expires_at),
+            "held": is_held(record, now=time.time()),
+        },
+    }
+
+
+def _decisions(approve: list[str], reject: list[str], message: str | None) -> dict[str, JsonObject]:
+    if both := sorted({*approve} & {*reject}):
+        raise typer.BadParameter(f"{both} cannot be approved and rejected at once")
+    if message is not None and not reject:
+        raise typer.BadParameter("--message says why something is rejected; give --reject TASK")
+    no: JsonObject = (
+        {"type": "reject"} if message is None else {"type": "reject", "message": message}
+    )
+    yes: JsonObject = {"type": "approve"}
+    answers = [*((task, yes) for task in approve), *((task, no) for task in reject)]
+    return {task: {"decisions": [answer]} for task, answer in answers}
+
+
+async def _list(database: str | None, *, limit: int, status: str | None) -> list[ThreadRecord]:
+    from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
+
+    async with SimpleCoordinator(database_url=database) as coordinator:
+        return await coordinator.threads(limit=limit, status=status)
+
+
+async def _inspect(thread_id: str, database: str | None) -> tuple[ThreadRecord, WorkflowResult]:
+    from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
+
+    async with SimpleCoordinator(database_url=database) as coordinator:
+        return await coordinator.inspect(thread_id)
+
+
+async def _resume(
+    thread_id: str, database: str | None, decisions: Mapping[str, object], *, wait: bool
+) -> WorkflowResult:
+    import asyncio  # noqa: PLC0415  `--help` needs none
+
+    from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
+
+    async with SimpleCoordinator(database_url=database) as coordinator:
+        while True:
+            try:
+                return await coordinator.resume(thread_id, decisions)
+            except ThreadBusyError as busy:
+                if not wait:
+                    raise
+                pause = min(max(busy.expires_at - time.time(), 0.02), LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(pause)

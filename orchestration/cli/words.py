@@ -1,0 +1,113 @@
+"""How results are said in words: pure functions from JSON results to text."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from checkpoints.threads import ThreadRecord
+    from orchestration.workflow_events import WorkflowEvent
+
+    Json = Mapping[str, Any]
+    """A JSON object whose shape the caller knows, such as `TaskResult.as_json()`."""
+
+LONGEST_SAYING: Final = 600
+
+STYLES: Final = {
+    "completed": "bold green",
+    "succeeded": "green",
+    "partial": "bold yellow",
+    "interrupted": "bold yellow",
+    "skipped": "dim",
+    "pending": "dim",
+    "running": "cyan",
+    "unfinished": "bold yellow",
+    "cancelled": "yellow",
+    "compensated": "yellow",
+    "rejected": "bold red",
+    "timed_out": "bold red",
+    "failed": "bold red",
+}
+"""Colour for each status of a task, workflow or thread."""
+
+_SIGNS = {"succeeded": "✓", "failed": "✗", "timed_out": "✗", "rejected": "✗"}
+
+
+def duration(seconds: float) -> str:
+    """Say how long something took."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:  # noqa: PLR2004  a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def said(task: Json) -> str:
+    """Say what an agent answered, or why there is no answer."""
+    if task["error"]:
+        return _short(f"{task['error']['message']} ({task['error']['code']})")
+    if task["reason"]:
+        return _short(str(task["reason"]))
+    output = task["output"]
+    for name in ("message", "content"):
+        if isinstance(output.get(name), str):
+            return _short(output[name])
+    return _short(json.dumps(output, ensure_ascii=False)) if output else ""
+
+
+def event_line(event: WorkflowEvent) -> tuple[str, str] | None:
+    """Say one event of a run as a line and its style; None if there is nothing to say."""
+    match event.kind:
+        case "task_started":
+            attempt = event.data.get("attempt", 1)
+            again = f", attempt {attempt}" if attempt != 1 else ""
+            return f"→ {event.task_id} started{again}", "cyan"
+        case "task_finished" | "task_retrying":
+            return _ended(event.task_id, event.data, again=event.kind == "task_retrying")
+        case "approval_requested":
+            return f"? {event.task_id} waits for a person's approval", STYLES["interrupted"]
+    return None
+
+
+def question(interrupt: Json) -> str:
+    """Say what a thread waits for."""
+    match interrupt["value"]:
+        case {"action_requests": [{"description": str(text)}, *_]}:
+            return text
+    return _short(json.dumps(interrupt["value"], ensure_ascii=False))
+
+
+def standing(record: ThreadRecord, *, now: float) -> str:
+    """Say how a thread stands; a run that nobody keeps running is `unfinished`."""
+    if record.status == "running" and not is_held(record, now=now):
+        return "unfinished"
+    return record.status
+
+
+def is_held(record: ThreadRecord, *, now: float) -> bool:
+    """Whether some process has the right to run the thread now."""
+    return record.lease is not None and record.lease.expires_at > now
+
+
+def utc(seconds: float) -> str:
+    """Say a time, e.g. `2026-11-23 09:30:00 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _ended(task_id: str, task: Json, *, again: bool) -> tuple[str, str]:
+    status = str(task["status"])
+    if again:
+        return f"↻ {task_id} failed and will be tried again: {said(task)}", STYLES["partial"]
+    took = f" in {duration(task['duration_seconds'])}" if task["attempts"] else ""
+    why = "" if status == "succeeded" else f": {said(task)}"
+    line = f"{_SIGNS.get(status, '-')} {task_id} {status.replace('_', ' ')}{took}{why}"
+    return line, STYLES[status]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SAYING else f"{text[:LONGEST_SAYING]} …"

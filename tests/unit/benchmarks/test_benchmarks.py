@@ -1,0 +1,71 @@
+"""Every benchmark runs and says its findings in one form; times are never judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run_quickly(name: str, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{name}.py", "--quick", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def is_measured(figures: dict[str, float]) -> bool:
+    return figures["runs"] > 0 and 0 < figures["median_ms"] <= figures["p95_ms"]
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        (
+            "overhead",
+            {
+                "in memory": "≤ 1.10",
+                "durable (aim 0.75)": "≤ 0.90",
+                "throughput, durable, 50 at once": "≥ 1.80",
+            },
+        ),
+        ("fan_out", {"50 agents of 50 ms": "≤ 1.10"}),
+        (
+            "makespan",
+            {"SimpleCoordinator": "≤ 1.15", "flat StateGraph by hand (contrast)": None},
+        ),
+        ("import_time", {"import orchestration": "≤ 0.35"}),
+    ],
+)
+def test_benchmark_reports_every_row_with_its_target(
+    name: str, targets: dict[str, str | None]
+) -> None:
+    report = json.loads(run_quickly(name, "--json"))
+    rows = {row["name"]: row for row in report["rows"]}
+    rows.pop("orchestration --help", None)  # there once the command line is
+    assert {row: rows[row]["target"] for row in rows} == targets
+    assert report["title"]
+    assert report["measured_on"]["langgraph"]
+    for row in report["rows"]:
+        assert is_measured(row["subject"])
+        assert is_measured(row["reference"])
+        assert row["ratio"] > 0
+        assert row["ratio_least"] <= row["ratio_greatest"]
+        assert row["verdict"] in ({"met", "missed"} if row["target"] else {"no target"})
+
+
+def test_benchmark_prints_a_table_for_people() -> None:
+    table = run_quickly("makespan")
+    assert "SimpleCoordinator" in table
+    assert "verdict" in table

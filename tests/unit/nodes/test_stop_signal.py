@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from nodes.stop_signal import CancelledByStopError, StopSignal
+from orchestration.concurrency import ConcurrencyLimit
+from state.failure_mode import FailureMode, quorum
+from state.outcome import Outcome
+from state.status import TaskStatus, WorkflowStatus
+from state.task import AgentTask
+
+if TYPE_CHECKING:
+    from tests.unit.nodes.conftest import Bench
+
+Input = dict[str, Any]
+FAIL_FAST = FailureMode("fail_fast")
+ALL_OR_NOTHING = FailureMode("all_or_nothing")
+DONE = Outcome(status="succeeded", attempts=1, output={})
+LOST = Outcome(status="failed", attempts=1)
+
+
+def signal(mode: FailureMode, known: dict[str, Outcome] | None = None) -> StopSignal:
+    document: Any = {"on_failure": mode.document(), "order": ["a", "b", "c"]}
+    return StopSignal(document, known or {})
+
+
+class Slow:
+    """Works until it is cancelled, or told to finish."""
+
+    def __init__(self) -> None:
+        self.begun, self.finish = asyncio.Event(), asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(self, _input: Input) -> Input:
+        self.begun.set()
+        try:
+            await self.finish.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return {"slow": True}
+
+
+async def test_a_call_is_cut_off_when_the_run_ends() -> None:
+    stop, slow = signal(quorum(1)), Slow()
+    call = asyncio.ensure_future(stop.guard(slow({})))
+    await slow.begun.wait()
+    stop.record("b", DONE)
+    with pytest.raises(CancelledByStopError, match="quorum of 1 was reached"):
+        await call
+    assert slow.cancelled
+
+
+async def test_a_call_begun_after_the_end_is_not_made() -> None:
+    stop, slow = signal(quorum(1), {"a": DONE}), Slow()
+    with pytest.raises(CancelledByStopError):
+        await stop.guard(slow({}))
+    assert not slow.begun.is_set()
+
+
+async def test_all_or_nothing_lets_calls_finish_but_not_waits() -> None:
+    stop, slow, wait = signal(ALL_OR_NOTHING), Slow(), Slow()
+    call = asyncio.ensure_future(stop.guard(slow({})))
+    waiting = asyncio.ensure_future(stop.guard(wait({}), only_waits=True))
+    await slow.begun.wait()
+    stop.record("b", LOST)
+    with pytest.raises(CancelledByStopError):
+        await waiting
+    slow.finish.set()
+    assert await call == {"slow": True}
+
+
+async def test_a_call_that_cancels_itself_was_not_cut_off() -> None:
+    async def give_up() -> NoReturn:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await signal(quorum(1)).guard(give_up())
+
+
+async def test_cancelling_the_wait_cancels_the_call() -> None:
+    stop, slow = signal(quorum(1)), Slow()
+    call = asyncio.ensure_future(stop.guard(slow({})))
+    await slow.begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await asyncio.sleep(0)
+    assert slow.cancelled
+
+
+async def test_what_was_known_before_a_crash_counts() -> None:
+    assert signal(quorum(2), {"a": DONE, "b": DONE}).verdict is not None
+    assert signal(FAIL_FAST, {"a": LOST}).verdict is not None
+    assert signal(quorum(2), {"a": DONE}).verdict is None
+
+
+async def succeed(_input: Input) -> Input:
+    return {}
+
+
+async def test_a_quorum_does_not_wait_for_the_slow_third(bench: Bench) -> None:
+    slow = Slow()
+    bench.hire(a=slow, b=succeed, c=succeed)
+    tasks = [AgentTask(id_) for id_ in "abc"]
+    async with asyncio.timeout(10):
+        result = await bench.run(*tasks, strategy="parallel", on_failure=quorum(2))
+    assert (result.status, slow.cancelled) == (WorkflowStatus.COMPLETED, True)
+    assert [str(task.status) for task in result] == ["cancelled", "succeeded", "succeeded"]
+    assert result["a"].reason == "the quorum of 2 was reached"
+    assert result.aggregate == {"b": {}, "c": {}}
+
+
+async def test_a_quorum_that_can_no_longer_be_reached_cancels_the_rest(bench: Bench) -> None:
+    slow = Slow()
+
+    async def fail(_input: Input) -> NoReturn:
+        await slow.begun.wait()
+        raise RuntimeError("broken")
+
+    bench.hire(a=slow, b=fail, c=fail)
+    tasks = [AgentTask(id_) for id_ in "abc"]
+    async with asyncio.timeout(10):
+        result = await bench.run(*tasks, strategy="parallel", on_failure=quorum(2))
+    assert (result.status, slow.cancelled) == (WorkflowStatus.FAILED, True)
+    assert "could no longer be reached" in result["a"].reason
+
+
+async def test_fail_fast_cancels_what_runs_and_skips_what_does_not(bench: Bench) -> None:
+    slow = Slow()
+
+    async def fail(_input: Input) -> NoReturn:
+        await slow.begun.wait()
+        raise RuntimeError("broken")
+
+    bench.hire(a=slow, b=fail, c=succeed)
+    tasks = [AgentTask("a"), AgentTask("b"), AgentTask("c", depends_on=["a"])]
+    async with asyncio.timeout(10):
+        result = await bench.run(*tasks, strategy="parallel", on_failure="fail_fast")
+    assert result.status == WorkflowStatus.FAILED
+    assert [str(task.status) for task in result] == ["cancelled", "failed", "skipped"]
+    assert slow.cancelled
+
+
+async def test_all_or_nothing_lets_what_runs_finish_and_skips_the_rest(bench: Bench) -> None:
+    slow = Slow()
+
+    async def fail(_input: Input) -> NoReturn:
+        await slow.begun.wait()
+        asyncio.get_running_loop().call_later(0.01, slow.finish.set)
+        raise RuntimeError("broken")
+
+    bench.hire(a=slow, b=fail, c=succeed)
+    tasks = [AgentTask("a"), AgentTask("b"), AgentTask("c", depends_on=["a"])]
+    async with asyncio.timeout(10):
+        result = await bench.run(*tasks, strategy="parallel", on_failure="all_or_nothing")
+    assert [str(task.status) for task in result] == ["succeeded", "failed", "skipped"]
+    assert result["c"].reason == "'b' did not succeed"
+    assert result.status == WorkflowStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("mode", "succeeds"),
+    [
+        pytest.param(FAIL_FAST, False, id="fail_fast"),
+        pytest.param(quorum(1), True, id="quorum"),
+        pytest.param(ALL_OR_NOTHING, False, id="all_or_nothing"),
+    ],
+)
+async def test_what_waits_for_its_turn_is_not_begun_after_the_end(
+    bench: Bench, mode: FailureMode, *, succeeds: bool
+) -> None:
+    calls = []
+
+    async def agent(_input: Input) -> Input:
+        calls.append(1)
+        await asyncio.sleep(0)
+        if not succeeds:
+            raise RuntimeError("broken")
+        return {}
+
+    bench.slots = ConcurrencyLimit(1)
+    bench.hire(a=agent)
+    tasks = [AgentTask("a") for _ in range(3)]
+    result = await bench.run(*tasks, strategy="parallel", on_failure=mode)
+    assert len(calls) == 1
+    assert {task.status for task in result[1:]} <= {TaskStatus.SKIPPED, TaskStatus.CANCELLED}
+
+
+async def test_what_never_began_had_no_attempt(bench: Bench) -> None:
+    async def agent(_input: Input) -> Input:
+        await asyncio.sleep(0)
+        return {}
+
+    bench.slots = ConcurrencyLimit(1)
+    bench.hire(a=agent)
+    tasks = [AgentTask("a") for _ in range(2)]
+    result = await bench.run(*tasks, strategy="parallel", on_failure=quorum(1))
+    assert [task.attempts for task in result] == [1, 0]

@@ -1,0 +1,46 @@
+"""The command line with agents of the test's own, as a process that can be stopped or killed.
+
+`buy` writes a line into `calls.txt` for each call. `hold` waits for ever unless there is a
+file `open`; `shout` answers with what a terminal would act on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration import AgentContext, AgentRegistry, AgentSpec, agent_registry
+from orchestration.cli import main
+
+if TYPE_CHECKING:
+    from state.jsonvalue import JsonObject
+
+
+def buy(input_data: JsonObject, context: AgentContext) -> JsonObject:
+    with Path("calls.txt").open("a") as log:
+        log.write(f"{context.task_id}\n")
+    return {"message": "bought", "seats": input_data.get("seats", 1)}
+
+
+async def hold(_: JsonObject) -> JsonObject:
+    if not await asyncio.to_thread(Path("open").exists):
+        await asyncio.Event().wait()
+    return {"message": "held"}
+
+
+def shout(_: JsonObject) -> JsonObject:
+    return {"message": "\x1b[31mred\x1b[0m \x9b2J\x07 [bold]not markup[/bold]"}
+
+
+def registry() -> AgentRegistry:
+    made = AgentRegistry()
+    for name, handler in {"buy": buy, "hold": hold, "shout": shout}.items():
+        made.register(AgentSpec(name, handler=handler))
+    return made
+
+
+if __name__ == "__main__":
+    agent_registry.get_registry = cache(registry)
+    main()

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import shlex
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from typer.testing import Result
+
+    Invoke = Callable[..., Result]
+    Write = Callable[[dict[str, Any]], str]
+
+EXAMPLES = Path(__file__).parents[4] / "examples"
+PURCHASE: dict[str, Any] = {
+    "tasks": [
+        {"agent_id": "ticketing", "message": "Book 2 tickets for tonight"},
+        {"agent_id": "finance", "message": "Approve the expense", "requires_approval": True},
+    ]
+}
+
+
+def count(table: str) -> int:
+    connection = sqlite3.connect("team.db")
+    try:
+        (rows,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()  # noqa: S608
+    finally:
+        connection.close()
+    return int(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("purchase.yaml", 0),
+        ("purchase_with_approval.yaml", 4),
+        ("notifications.yaml", 0),
+        ("router.json", 0),
+    ],
+)
+def test_each_example_runs_and_can_be_drawn(invoke: Invoke, name: str, code: int) -> None:
+    done = invoke("run", str(EXAMPLES / name), "--json")
+    assert (done.exit_code, json.loads(done.stdout)["interrupts"] != []) == (code, code == 4)
+    drawn = invoke("graph", "draw", str(EXAMPLES / name), "--format", "mermaid")
+    assert "graph TD;" in drawn.stdout
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.name for path in EXAMPLES.iterdir() if path.suffix in {".json", ".yaml"}} == {
+        "purchase.yaml",
+        "purchase_with_approval.yaml",
+        "notifications.yaml",
+        "router.json",
+    }
+
+
+def test_a_failed_workflow_exits_with_1(invoke: Invoke, workflow: Write) -> None:
+    file = workflow({"tasks": [{"agent_id": "ticketing", "message": "Book 90000 tickets"}]})
+    done = invoke("run", file)
+    assert done.exit_code == 1
+    assert "Failed: 0 of 1 tasks succeeded." in done.stdout
+    assert "agent_refused" in done.stdout
+
+
+def test_a_partial_workflow_exits_with_3(invoke: Invoke, workflow: Write) -> None:
+    tasks = [
+        {"agent_id": "ticketing", "message": "Book 90000 tickets"},
+        {"agent_id": "finance", "message": "What's left in the travel budget?"},
+    ]
+    done = invoke("run", workflow({"strategy": "parallel", "tasks": tasks}), "--json")
+    assert done.exit_code == 3
+    assert json.loads(done.stdout)["status"] == "partial"
+
+
+def test_a_paused_workflow_says_how_to_go_on(invoke: Invoke, workflow: Write) -> None:
+    paused = invoke("run", workflow(PURCHASE), "--thread-id", "two words")
+    assert paused.exit_code == 4
+    (approve,) = (line for line in paused.stdout.splitlines() if "--approve" in line)
+    done = invoke(*shlex.split(approve.split("  # ")[0])[1:])
+    assert done.exit_code == 0
+    assert count("expenses") == 1
+    again = invoke("threads", "resume", "two words", "--json")
+    assert (again.exit_code, json.loads(again.stdout)["status"]) == (0, "completed")
+    assert count("expenses") == 1
+
+
+def test_a_rejection_exits_with_1_and_keeps_its_reason(invoke: Invoke, workflow: Write) -> None:
+    invoke("run", workflow(PURCHASE), "--thread-id", "t")
+    words = ("threads", "resume", "t", "--reject", "finance", "--message", "too dear")
+    done = invoke(*words, "--json")
+    assert done.exit_code == 1
+    result = json.loads(done.stdout)
+    assert (result["status"], result["tasks"][1]["status"]) == ("rejected", "rejected")
+    assert "too dear" in result["tasks"][1]["reason"]
+    assert count("expenses") == 0
+
+
+def test_resuming_without_an_answer_stays_paused(invoke: Invoke, workflow: Write) -> None:
+    invoke("run", workflow(PURCHASE), "--thread-id", "t")
+    assert invoke("threads", "resume", "t").exit_code == 4
+
+
+def test_a_pause_in_memory_is_not_said_to_be_resumable(invoke: Invoke, workflow: Write) -> None:
+    paused = invoke("run", workflow(PURCHASE), "--database", "memory://")
+    assert paused.exit_code == 4
+    assert "kept in memory only" in paused.stdout
+    assert "threads resume" not in paused.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "name"),
+    [
+        (("threads", "show", "gone"), 5, "thread_not_found"),
+        (("threads", "resume", "gone"), 5, "thread_not_found"),
+        (("threads", "resume", "t", "--approve", "ticketing"), 5, "invalid_decision"),
+        (("run", "gone.yaml"), 2, "invalid_file"),
+        (("threads", "list", "--database", "mysql://x"), 2, "database_error"),
+    ],
+)
+def test_an_error_is_one_json_document(
+    invoke: Invoke, workflow: Write, words: tuple[str, ...], code: int, name: str
+) -> None:
+    invoke("run", workflow(PURCHASE), "--thread-id", "t")
+    failed = invoke(*words, "--json")
+    error = json.loads(failed.stdout)["error"]
+    assert (failed.exit_code, error["code"]) == (code, name)
+    readable = invoke(*words)
+    assert (readable.exit_code, readable.stdout) == (code, "")
+    assert readable.stderr == f"Error: {error['message']}\n"
+
+
+def test_a_bad_plan_names_every_problem_and_calls_nobody(invoke: Invoke, workflow: Write) -> None:
+    file = workflow(
+        {
+            "tasks": [
+                {"agent_id": "ticketing", "message": "Book 2 tickets"},
+                {"agent_id": "nobody", "condition": "1 +", "depends_on": ["later"]},
+            ]
+        }
+    )
+    failed = invoke("run", file)
+    assert failed.exit_code == 2
+    for told in ("nobody", "is not valid CEL", "'later'"):
+        assert told in failed.stderr
+    assert not Path("team.db").exists()
+
+
+def test_a_thread_with_unfinished_work_takes_no_new_tasks(invoke: Invoke, workflow: Write) -> None:
+    file = workflow(PURCHASE)
+    invoke("run", file, "--thread-id", "t")
+    again = invoke("run", file, "--thread-id", "t", "--json")
+    assert again.exit_code == 5
+    assert json.loads(again.stdout)["error"]["code"] == "thread_pending"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("threads", "resume", "t", "--approve", "a", "--reject", "a"),
+        ("threads", "resume", "t", "--message", "why"),
+        ("threads", "list", "--status", "lost"),
+        ("threads", "list", "--limit", "0"),
+        ("graph", "draw", "file.yaml", "--format", "png"),
+        ("graph", "draw", "file.yaml", "--format", "jpeg"),
+        ("run",),
+        ("walk",),
+    ],
+)
+def test_wrong_usage_exits_with_2(invoke: Invoke, words: tuple[str, ...]) -> None:
+    assert invoke(*words).exit_code == 2
+
+
+def test_an_unexpected_error_exits_with_70_and_its_traceback(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.agent_registry.get_registry", None)
+    failed = invoke("agents", "list", "--json")
+    assert failed.exit_code == 70
+    assert json.loads(failed.stdout)["error"]["code"] == "unexpected"
+    assert "Traceback" in failed.stderr
+
+
+def test_agents_say_where_they_are(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_ENDPOINT", "projects/p/locations/r/endpoints/1")
+    listed = {
+        agent["agent_id"]: agent for agent in json.loads(invoke("agents", "list", "--json").stdout)
+    }
+    assert listed.keys() == {"ticketing", "sales", "finance", "hr"}
+    assert listed["finance"]["where"] == "built-in"
+    assert listed["finance"]["callable"]
+    assert "expense_approval" in listed["finance"]["capabilities"]
+    assert listed["sales"]["where"] == "projects/p/locations/r/endpoints/1 (not callable yet)"
+    assert not listed["sales"]["callable"]
+    table = invoke("agents", "list").stdout
+    assert "(not callable yet)" in " ".join(table.split())
+
+
+def test_threads_are_listed_the_last_changed_first(invoke: Invoke, workflow: Write) -> None:
+    assert "No threads in sqlite:///threads.db." in invoke("threads", "list").stdout
+    assert json.loads(invoke("threads", "list", "--json").stdout) == []
+    invoke("run", workflow(PURCHASE), "--thread-id", "first")
+    invoke("run", workflow({"tasks": PURCHASE["tasks"][:1]}), "--thread-id", "second")
+
+    def ids(*words: str) -> list[str]:
+        done = invoke("threads", "list", "--json", *words)
+        return [thread["thread_id"] for thread in json.loads(done.stdout)]
+
+    assert ids() == ["second", "first"]
+    assert ids("--limit", "1") == ["second"]
+    assert ids("--status", "interrupted") == ["first"]
+    assert ids("--status", "failed") == []
+    lines = invoke("threads", "list").stdout.splitlines()
+    rows = [line.split()[:2] for line in lines if "UTC" in line]
+    assert rows == [["second", "completed"], ["first", "interrupted"]]
+
+
+def test_a_thread_shows_its_plan_and_what_it_waits_for(invoke: Invoke, workflow: Write) -> None:
+    content = {"tasks": [dict(task) for task in PURCHASE["tasks"]]}
+    content["tasks"][1] |= {
+        "condition": "outputs.ticketing.total_price > 1",
+        "timeout_seconds": 5,
+        "retry": {"max_attempts": 2},
+    }
+    invoke("run", workflow(content), "--thread-id", "t")
+    shown = " ".join(invoke("threads", "show", "t").stdout.split())
+    for told in (
+        "interrupted",
+        "on failure fail_fast",
+        "with approval",
+        "within 5.0 s",
+        "at most 2 attempts",
+        "May finance do task 'finance'?",
+        "Run by nobody",
+        "orchestration threads resume t --approve finance",
+    ):
+        assert told in shown
+    document = json.loads(invoke("threads", "show", "t", "--json").stdout)
+    assert document["plan"]["tasks"]["finance"]["timeout_seconds"] == 5
+    assert [task["status"] for task in document["result"]["tasks"]] == ["succeeded", "pending"]
+    assert [each["task_id"] for each in document["result"]["interrupts"]] == ["finance"]
+    assert document["lease"] is None

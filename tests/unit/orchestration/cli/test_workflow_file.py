@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestration.cli.workflow_file import WorkflowFileError, load_workflow
+from state.failure_mode import quorum
+from state.retry import RetryPolicy
+from state.task import AgentTask
+
+FULL = """
+strategy: parallel
+on_failure: {quorum: 1}
+aggregate: merge
+tasks:
+  - agent_id: ticketing
+    message: Book 2 tickets
+    input_data: {amount: 5}
+    task_id: buy
+    timeout_seconds: 3
+    retry: {max_attempts: 4, initial_seconds: 1, backoff: 3, max_seconds: 9, jitter: false}
+  - capability: expense_logging
+    depends_on: [buy]
+    condition: outputs.buy.total_price > 5
+    requires_approval: true
+"""
+
+
+def load(text: str, name: str = "workflow.yaml") -> WorkflowFileError:
+    Path(name).write_text(text)
+    with pytest.raises(WorkflowFileError) as caught:
+        load_workflow(name)
+    return caught.value
+
+
+def test_every_key_reaches_the_tasks() -> None:
+    Path("full.yaml").write_text(FULL)
+    workflow = load_workflow("full.yaml")
+    buy, log = workflow.tasks
+    assert workflow.arguments["strategy"] == "parallel"
+    assert workflow.arguments["on_failure"] == quorum(1)
+    assert workflow.arguments["aggregate"] == "merge"
+    assert buy.input_data == {
+        "amount": 5,
+        "messages": [{"role": "user", "content": "Book 2 tickets"}],
+    }
+    assert (buy.agent_id, buy.task_id, buy.timeout) == ("ticketing", "buy", 3.0)
+    assert buy.retry == RetryPolicy(
+        max_attempts=4,
+        initial_delay=timedelta(seconds=1),
+        backoff=3,
+        max_delay=timedelta(seconds=9),
+        jitter=False,
+    )
+    assert (log.agent_id, log.capability, log.depends_on) == (None, "expense_logging", ["buy"])
+    assert (log.condition, log.requires_approval) == ("outputs.buy.total_price > 5", True)
+
+
+def test_yaml_and_json_say_the_same() -> None:
+    Path("full.yaml").write_text(FULL)
+    Path("full.json").write_text(json.dumps(yaml.safe_load(FULL)))
+    assert load_workflow("full.yaml") == load_workflow("full.json")
+
+
+@pytest.mark.parametrize("router", ["'hr'", {"true": "hr"}])
+def test_a_router_is_an_expression_or_a_map(router: object) -> None:
+    content = {"strategy": "conditional", "router": router, "tasks": [{"agent_id": "hr"}]}
+    Path("routed.json").write_text(json.dumps(content))
+    assert load_workflow("routed.json").arguments["router"] == router
+
+
+def test_dates_in_yaml_stay_text_as_in_json() -> None:
+    Path("dated.yaml").write_text("tasks: [{agent_id: hr, input_data: {day: 2026-11-23}}]")
+    assert load_workflow("dated.yaml").tasks[0].input_data == {"day": "2026-11-23"}
+
+
+def test_every_problem_is_named_with_its_place() -> None:
+    error = load(
+        """
+strategy: serial
+on_failure: {quorum: two}
+router: [1]
+colour: red
+tasks:
+  - {agent_id: a, capability: b, timeout_seconds: 0}
+  - {agent_id: a, message: 5, when: now, retry: {max_attempts: 0, tries: 2}}
+  - {}
+  - {agent_id: a, message: hi, input_data: {messages: []}}
+"""
+    )
+    places = [problem.replace(" is no key", ":").split(":")[0] for problem in error.problems]
+    assert sorted(places) == [
+        "colour",
+        "on_failure",
+        "router",
+        "strategy",
+        "tasks[0]",
+        "tasks[0].timeout_seconds",
+        "tasks[1].message",
+        "tasks[1].retry.max_attempts",
+        "tasks[1].retry.tries",
+        "tasks[1].when",
+        "tasks[2]",
+        "tasks[3]",
+    ]
+    assert "workflow.yaml has 12 problems; nothing was run" in str(error)
+    assert "max_attempts, initial_seconds" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        pytest.param("", "w.yaml", "the file: should be a mapping", id="empty"),
+        pytest.param("[]", "w.json", "the file: should be a mapping", id="a list"),
+        pytest.param("tasks: []", "w.yaml", "tasks: list should have at least 1", id="no tasks"),
+        pytest.param("tasks: [", "w.yaml", "not YAML: .* at line 1, column 9", id="cut YAML"),
+        pytest.param('{"tasks"', "w.json", "not JSON: .* at line 1, column 9", id="cut JSON"),
+        pytest.param("a: 1\na: 2", "w.yaml", "'a' is there twice at line 2", id="twice in YAML"),
+        pytest.param('{"a":1,"a":2}', "w.json", "'a' is there 2 times", id="twice in JSON"),
+        pytest.param('{"a": NaN}', "w.json", "NaN is no JSON number", id="NaN"),
+        pytest.param("tasks: &a [*a]", "w.yaml", r"tasks\[0\]: should be a mapping", id="a loop"),
+        pytest.param("[" * 5000, "w.json", "nested too deeply", id="deep JSON"),
+        pytest.param("[" * 5000, "w.yaml", "nested too deeply", id="deep YAML"),
+        pytest.param("tasks: [{agent_id: hr, input_data: {1: 2}}]", "w.yaml", "input_data", id="1"),
+        pytest.param("a: \x07", "w.yaml", "not YAML: .*special characters", id="control letter"),
+    ],
+)
+def test_what_is_no_workflow_is_refused(text: str, name: str, expected: str) -> None:
+    error = load(text, name)
+    assert str(error).startswith(f"{name}: ")
+    assert error.code == "invalid_file"
+    with pytest.raises(WorkflowFileError, match=expected):
+        raise error
+
+
+def test_yaml_tags_run_nothing() -> None:
+    error = load('tasks: !!python/object/apply:os.mkdir ["made"]')
+    assert "could not determine a constructor" in str(error)
+    assert not Path("made").exists()
+
+
+def test_a_file_that_is_missing_or_no_text_is_refused() -> None:
+    with pytest.raises(WorkflowFileError, match=r"gone\.yaml: cannot be read: No such file"):
+        load_workflow("gone.yaml")
+    Path("binary.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(WorkflowFileError, match="not UTF-8 text"):
+        load_workflow("binary.yaml")
+
+
+def test_a_byte_order_mark_is_no_problem() -> None:
+    Path("marked.json").write_bytes(b'\xef\xbb\xbf{"tasks": [{"agent_id": "hr"}]}')
+    assert load_workflow("marked.json").tasks[0].agent_id == "hr"
+
+
+def test_the_error_survives_a_process_boundary() -> None:
+    error = load("{}")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(copy), str(copy)) == (type(error), str(error))
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+keys = ["strategy", "on_failure", "aggregate", "router", "tasks"]
+entries = st.lists(
+    st.dictionaries(
+        st.sampled_from(["agent_id", "message", "retry", "input_data", "timeout_seconds"]), values
+    )
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.dictionaries(st.sampled_from(keys), values | entries))
+def test_any_content_is_loaded_or_refused_with_a_reason(content: dict[str, object]) -> None:
+    Path("any.yaml").write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    problems: tuple[str, ...] = ()
+    tasks: list[AgentTask] = []
+    try:
+        tasks = load_workflow("any.yaml").tasks
+    except WorkflowFileError as error:
+        problems = error.problems
+    assert bool(tasks) != bool(problems)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+
+import pytest
+
+import graph.draw
+import graph.picture
+import nodes.run_handle
+import state.errors
+from state.errors import (
+    AgentError,
+    AgentNotFoundError,
+    AgentRefusedError,
+    AgentTimeoutError,
+    AgentUnavailableError,
+    CallableLostError,
+    DatabaseError,
+    DecisionError,
+    LeaseLostError,
+    OrchestrationError,
+    PlanError,
+    Problem,
+    RegistrationError,
+    RoutingError,
+    ThreadBusyError,
+    ThreadError,
+    ThreadNotFoundError,
+    ThreadPendingError,
+    UnknownReplyError,
+)
+from state.jsonvalue import NotJsonError
+
+PROBLEMS = [Problem("no_tasks", "there are no tasks"), Problem("cycle", "a -> a", "a")]
+EXAMPLES: list[OrchestrationError] = [
+    OrchestrationError("something"),
+    PlanError(PROBLEMS),
+    RoutingError(PROBLEMS[:1]),
+    AgentError("broken"),
+    AgentRefusedError("only 3 seats are left"),
+    AgentTimeoutError("too slow"),
+    UnknownReplyError("a list"),
+    AgentUnavailableError("not built yet"),
+    AgentNotFoundError("sales", {"hr", "finance"}),
+    RegistrationError("no handler"),
+    ThreadError("t1", "broken"),
+    ThreadNotFoundError("t1", ["t2"]),
+    ThreadBusyError("t1", "host:42", 1_800_000_000.5),
+    ThreadPendingError("t1"),
+    LeaseLostError("t1"),
+    DecisionError("t1", "'maybe' is no answer"),
+    CallableLostError("t1", ["the router"]),
+    DatabaseError("cannot open it"),
+    nodes.run_handle.NoRunHandleError("nobody serves it"),
+    graph.picture.DrawingError("no program"),
+    graph.draw.DrawingFormatError(".pdf", {".png", ".md"}),
+]
+PACKAGES = ("state.", "nodes.", "graph.")
+
+
+def kinds(root: type[OrchestrationError]) -> set[type[OrchestrationError]]:
+    return {root}.union(*(kinds(child) for child in root.__subclasses__()))
+
+
+def fields(error: Exception) -> dict[str, object]:
+    return {"args": error.args, **vars(error)}
+
+
+def name_of(error: Exception) -> str:
+    return type(error).__name__
+
+
+def test_every_error_class_has_an_example_here() -> None:
+    ours = {kind for kind in kinds(OrchestrationError) if kind.__module__.startswith(PACKAGES)}
+    assert {type(error) for error in EXAMPLES} == ours
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=name_of)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_error_survives_a_process_boundary(error: OrchestrationError, protocol: int) -> None:
+    twin = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301
+    assert (type(twin), str(twin), fields(twin)) == (type(error), str(error), fields(error))
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=name_of)
+def test_every_error_can_be_copied(error: OrchestrationError) -> None:
+    twin = copy.deepcopy(error)
+    assert (type(twin), str(twin), fields(twin)) == (type(error), str(error), fields(error))
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=name_of)
+def test_every_error_says_something_and_has_a_code(error: OrchestrationError) -> None:
+    assert str(error)
+    assert re.fullmatch(r"[a-z_]+", type(error).code)
+
+
+def test_error_codes_tell_the_classes_apart() -> None:
+    codes = [type(error).code for error in EXAMPLES]
+    assert len(codes) == len(set(codes))
+
+
+def test_a_json_error_survives_a_process_boundary() -> None:
+    error = NotJsonError("input.when", "is a date")
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(twin), str(twin), twin.path, twin.why) == (
+        NotJsonError,
+        "input.when is a date",
+        "input.when",
+        "is a date",
+    )
+
+
+def test_a_plan_error_names_every_problem() -> None:
+    text = str(PlanError(PROBLEMS))
+    assert text.startswith("2 problems")
+    assert all(problem.message in text for problem in PROBLEMS)
+
+
+def test_a_plan_error_with_one_problem_is_that_sentence() -> None:
+    assert str(PlanError(PROBLEMS[:1])) == "there are no tasks"
+
+
+def test_errors_keep_their_data() -> None:
+    assert AgentNotFoundError("x", {"b", "a"}).known == ("a", "b")
+    assert ThreadBusyError("t", "me", 5.0).expires_at == 5.0
+    assert CallableLostError("t", ["the router"]).uses == ("the router",)
+    assert ThreadNotFoundError("t", ["u"]).known == ("u",)
+
+
+def drawn_tree() -> set[tuple[str, str]]:
+    """Pairs of child and parent, from the drawing in the module's docstring."""
+    pairs, path = set(), ["OrchestrationError"]
+    for line in (state.errors.__doc__ or "").splitlines():
+        if found := re.match(r"([│ ]*)[├└]── (\w+)", line):
+            depth = len(found[1]) // 4 + 1
+            path[depth:] = [found[2]]
+            pairs.add((found[2], path[depth - 1]))
+    return pairs
+
+
+def test_the_drawn_tree_is_the_real_one() -> None:
+    ours = {type(error) for error in EXAMPLES} - {OrchestrationError}
+    real = {(kind.__name__, parent.__name__) for kind in ours for parent in kind.__bases__}
+    assert drawn_tree() == real
+
+
+def test_a_lease_without_end_can_be_reported() -> None:
+    assert "me" in str(ThreadBusyError("t", "me", float("inf")))
+
+
+def test_an_agent_may_raise_with_what_is_no_text() -> None:
+    assert str(AgentError(404)) == "404"  # type: ignore[arg-type]  # as an agent's author may do
