@@ -103,16 +103,21 @@ def _open_sqlite(url: str) -> Database:
         raise DatabaseError(f"cannot use {path} as a SQLite database: {error}") from error
     writer = GroupCommitWriter(lambda: connect(path, synchronous))
 
+    saver = GroupCommitSqliteSaver(writer, reader, serde=strict_serializer())
+    store = ThreadedSqliteStore(shelf)
+
     def close() -> None:
+        """Close when no thread is inside SQLite any more: it would take the process along."""
         writer.close()
-        reader.close()
-        shelf.close()
+        with saver.lock, store.lock:
+            reader.close()
+            shelf.close()
 
     return Database(
         url=url,
-        checkpointer=GroupCommitSqliteSaver(writer, reader, serde=strict_serializer()),
+        checkpointer=saver,
         threads=SqliteThreads(writer),
-        store=ThreadedSqliteStore(shelf),
+        store=store,
         durable=True,
         close=close,
     )

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 LEASE_TOKEN: Final = "__lease_token"  # noqa: S105  a fencing token, no secret
 """Key in `configurable`; LangGraph hands it to subgraphs and keeps it out of metadata."""
+
+MOST_INPUTS: Final = 100
+"""Inputs under way before those that are saved are looked for."""
 
 _URGENT_CHANNELS = frozenset({INTERRUPT, ERROR})
 
@@ -73,7 +77,7 @@ class GroupCommitSqliteSaver(SqliteSaver):
         super().__init__(reader, serde=serde)
         self._writer = writer
         self._collecting = threading.local()
-        self._inputs: dict[tuple[str, str], Future[None]] = {}
+        self._inputs: dict[tuple[str, str], list[Future[None]]] = {}
         self.is_setup = True  # whoever opens the database creates the tables
 
     @contextmanager
@@ -122,19 +126,23 @@ class GroupCommitSqliteSaver(SqliteSaver):
     ) -> RunnableConfig:
         """Save a checkpoint; returns when it is durable.
 
-        The one that only holds a run's input shares the commit of the next, before which
-        LangGraph runs no node of the graph; whoever awaits the next awaits both.
+        Checkpoints that hold only a run's input share the commit of the next; whoever awaits
+        that awaits them all. If they are lost, no outcome is: the run begins again from the
+        plan in its thread's row, with the same idempotency keys.
         """
-        input_only = metadata.get("source") == "input"
+        input_only = metadata.get("source") == "input" or (
+            metadata.get("step") == 0 and LEASE_TOKEN in config["configurable"]
+        )
         stored, future = self._put(config, checkpoint, metadata, new_versions, lazy=input_only)
         key = (stored["configurable"]["thread_id"], stored["configurable"]["checkpoint_ns"])
         if input_only:
-            self._inputs[key] = future
+            self._forget_finished_inputs()
+            self._inputs.setdefault(key, []).append(future)
             return stored
-        earlier = self._inputs.pop(key, None)
+        earlier = self._inputs.pop(key, ())
         await asyncio.wrap_future(future)
-        if earlier is not None:  # done by now: the writer keeps the order
-            earlier.result()
+        for each in earlier:  # done by now: the writer keeps the order
+            each.result()
         return stored
 
     def put_writes(
@@ -236,12 +244,24 @@ class GroupCommitSqliteSaver(SqliteSaver):
         self._settle(config)
         return super().list(config, filter=filter, before=before, limit=limit)
 
+    def _forget_finished_inputs(self) -> None:
+        """Drop inputs that are saved, of runs that ended before their next checkpoint."""
+        if len(self._inputs) < MOST_INPUTS:
+            return
+        for key, futures in tuple(self._inputs.items()):
+            if all(future.done() for future in futures):
+                self._inputs.pop(key, None)
+
     def _settle(self, config: RunnableConfig | None) -> None:
         """Wait for inputs that share another checkpoint's commit, so that a read sees them."""
         wanted = None if config is None else config["configurable"]["thread_id"]
-        for (thread_id, _), future in tuple(self._inputs.items()):
-            if wanted in {None, thread_id}:
-                future.result()
+        pending = [
+            future
+            for (thread_id, _), futures in tuple(self._inputs.items())
+            if wanted in {None, thread_id}
+            for future in futures
+        ]
+        wait(pending)  # an input that could not be saved is its writer's error, not a reader's
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Read one checkpoint."""

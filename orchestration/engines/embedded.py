@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langgraph.types import Command, Overwrite
 
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from state.plan import Plan
     from state.run_state import Outcomes
 
+
+T = TypeVar("T")
 
 NO_PARTS = LocalParts()
 
@@ -103,11 +105,12 @@ class EmbeddedEngine:
             LeaseLostError: Another process took the thread over meanwhile.
         """
         since = time.monotonic()
-        lease = await self._database.threads.start(
+        claim = self._database.threads.start(
             thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
+        lease = await self._claimed(claim, lambda lease: (lease, RUNNING))
         async with self._segment(lease, plan, since) as segment:
-            return await self._run(segment, _first_input(plan, lease), {}, local)
+            return await self._run(segment, _first_input(plan), {}, local)
 
     async def resume(
         self,
@@ -126,9 +129,10 @@ class EmbeddedEngine:
             RoutingError, LeaseLostError: As for `start`.
         """
         since = time.monotonic()
-        record, lease = await self._database.threads.resume(
+        claim = self._database.threads.resume(
             thread_id, holder=holder_name(), seconds=self._seconds
         )
+        record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
         async with self._segment(lease, record.plan, since, record.status) as segment:
             return await self._resume(segment, decisions, local)
 
@@ -150,7 +154,7 @@ class EmbeddedEngine:
             return self._conclude(segment, snapshot.values, snapshot.interrupts)
         check_callables(segment.thread_id, plan, snapshot, local.callables)
         if step == "start":
-            return await self._run(segment, _first_input(plan, segment.held.lease), {}, local)
+            return await self._run(segment, _first_input(plan), {}, local)
         return await self._run(segment, Command(resume=answers) if answers else None, known, local)
 
     async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
@@ -200,6 +204,22 @@ class EmbeddedEngine:
             held.drop()
             if not held.lost:
                 await self._release(lease, segment.status)
+
+    async def _claimed(
+        self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str]]
+    ) -> T:
+        """Await a claim; one that commits although nobody waits for it any more is released."""
+        if not self._database.durable:
+            return await claim
+        claiming = asyncio.ensure_future(claim)
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.wait({claiming})
+            if claiming.exception() is None:
+                lease, status = lease_of(claiming.result())
+                await self._release(lease, status)
+            raise
 
     async def _release(self, lease: Lease, status: str) -> None:
         """End a lease, also while this task is being cancelled."""
@@ -254,7 +274,7 @@ async def _drive(
     if local.watch is None:
         # version 2 streams less inside, and hands out interrupts by themselves
         output = await graph.ainvoke(graph_input, config, durability="sync", version="v2")
-        return output.value, output.interrupts
+        return output.value or {}, output.interrupts
     async for chunk in graph.astream(
         graph_input, config, durability="sync", stream_mode="tasks", subgraphs=True
     ):
@@ -290,10 +310,8 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
     return {"configurable": configurable, "recursion_limit": 25 + 3 * attempts}
 
 
-def _first_input(plan: Plan, lease: Lease) -> dict[str, Any]:
-    """The state a run begins with; on a thread that had runs before, theirs is cleared."""
-    if lease.token == 1:
-        return {"plan": plan.document}
+def _first_input(plan: Plan) -> dict[str, Any]:
+    """The state a run begins with; what an earlier run left on the thread is cleared."""
     cleared = {"plan": plan.document, "outcomes": Overwrite({})}
     if plan.is_plain():
         return cleared

@@ -35,8 +35,9 @@ def known_outcomes(snapshot: StateSnapshot) -> Outcomes:
     """Everything durable of a run: the state, and the writes of a superstep under way."""
     known: Outcomes = dict(snapshot.values.get("outcomes", {}))
     for task in snapshot.tasks:
-        if isinstance(task.result, Mapping):
-            known = merge_outcomes(known, task.result.get("outcomes", {}))
+        written = task.result.get("outcomes") if isinstance(task.result, Mapping) else None
+        if isinstance(written, Mapping):  # not an `Overwrite`, with which a run begins
+            known = merge_outcomes(known, written)
         if isinstance(task.state, StateSnapshot):
             known = merge_outcomes(known, known_outcomes(task.state))
     return known

@@ -49,7 +49,7 @@ def plan_of(case: str) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_commit_of_a_run_was_a_place_of_death(findings: Findings, case: str) -> None:
-    supersteps = {"sequential": 5, "parallel": 7, "retried": 4}[plan_of(case)]
+    supersteps = {"sequential": 4, "parallel": 6, "retried": 3}[plan_of(case)]
     for when in ("before", "after"):
         deaths = [each["commit"] for each in findings[case] if each["when"] == when]
         assert deaths == list(range(1, len(deaths) + 1))

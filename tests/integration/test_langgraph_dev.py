@@ -52,8 +52,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         "LANGSMITH_TRACING": "false",
         "LANGGRAPH_CLI_NO_ANALYTICS": "1",
     }
-    command = [Path(sys.executable).with_name("langgraph"), "dev", "--config"]
-    command += [ROOT / "langgraph.json", "--no-browser", "--no-reload", "--port", str(port)]
+    command = [str(Path(sys.executable).with_name("langgraph")), "dev", "--port", str(port)]
+    command += ["--config", str(ROOT / "langgraph.json"), "--no-browser", "--no-reload"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
@@ -120,7 +120,8 @@ def test_what_is_typed_into_studio_reaches_the_agent(server: tuple[str, Path]) -
     order = answer["state"]["outcomes"]["ticketing"]["output"]["order_id"]
     connection = sqlite3.connect(team)
     try:
-        found = connection.execute("SELECT quantity FROM orders WHERE order_id = ?", (order,)).fetchone()
+        row = connection.execute("SELECT quantity FROM orders WHERE order_id = ?", (order,))
+        found = row.fetchone()
     finally:
         connection.close()
     assert found == (7,)

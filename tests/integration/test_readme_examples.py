@@ -8,7 +8,7 @@ import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 
@@ -47,7 +47,7 @@ def fresh_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.mark.usefixtures("fresh_registry")
 async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    names: dict[str, Any] = {"Dict": Dict}  # the description leaves this import out
+    names: dict[str, Any] = {"Dict": dict}  # the description leaves this import out
     seen: list[tuple[str, str]] = []
     for source in blocks():
         if "def router" in source:  # its tasks are the ones with messages

@@ -43,11 +43,6 @@ async def writer_of(runs: SimpleCoordinator) -> GroupCommitWriter:
     return saver._writer
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="orchestration/engines/embedded.py start and resume: a claim that commits after its "
-    "waiter was cancelled is never released, and the thread is busy until the lease runs out",
-)
 async def test_a_run_that_is_cancelled_while_it_claims_its_thread_leaves_it_free(
     runs: SimpleCoordinator,
 ) -> None:
@@ -67,11 +62,6 @@ async def test_a_run_that_is_cancelled_while_it_claims_its_thread_leaves_it_free
     assert result.status == WorkflowStatus.COMPLETED
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="orchestration/engines/embedded.py _first_input: token 1 is taken to mean that there "
-    "are no checkpoints, so old outcomes stand for the new run's, and nothing is called",
-)
 async def test_checkpoints_left_over_without_a_thread_record_do_not_pass_for_the_new_runs(
     runs: SimpleCoordinator, file: Path, called: list[str]
 ) -> None:
@@ -83,11 +73,6 @@ async def test_checkpoints_left_over_without_a_thread_record_do_not_pass_for_the
     assert called == ["a", "a"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="checkpoints/sqlite_saver.py _settle: the error of an input's write is kept, and "
-    "raised by every later read of its thread and by every `list(None)`",
-)
 async def test_an_input_that_could_not_be_saved_does_not_spoil_later_reads(
     database: Database,
 ) -> None:

@@ -50,10 +50,5 @@ def test_a_process_that_does_not_close_its_database_ends_all_the_same(file: Path
     assert (count(file, "checkpoints"), count(file, "store")) == (2, 2)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="checkpoints/database.py close: closes connections that a thread is still using, and "
-    "the interpreter dies of a segmentation fault; take the saver's and the store's lock first",
-)
 def test_closing_a_database_while_a_thread_reads_it_does_not_kill_the_process(file: Path) -> None:
     assert complaints(file, "close", 1) == []

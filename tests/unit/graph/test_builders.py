@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from langgraph.graph.state import CompiledStateGraph
 
 from graph.compiler import build
-from graph.planner import PlanRequest, plan
+from graph.plan_request import PlanRequest
+from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
 from state.retry import RetryPolicy
 from state.task import AgentTask

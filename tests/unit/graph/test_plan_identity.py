@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.compiler import Compiler
-from graph.planner import PlanRequest, plan
+from graph.plan_request import PlanRequest
+from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
 from state.failure_mode import quorum
 from state.plan import Plan

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from graph.planner import PlanRequest, plan
+from graph.plan_request import PlanRequest
+from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec, SimpleCoordinator
 from state.errors import PlanError
 from state.failure_mode import FailureMode, quorum
@@ -71,7 +72,7 @@ BAD_PLANS: dict[str, tuple[list[AgentTask], dict[str, Any], list[str], str]] = {
     "timeout negative": ([A("a", timeout=timedelta(-1))], {}, ["bad_timeout"], "positive"),
     "timeout nan": ([A("a", timeout=float("nan"))], {}, ["bad_timeout"], "nan"),
     "timeout true": ([A("a", timeout=True)], {}, ["bad_timeout"], "True"),
-    "bad retry": ([A("a", retry=RetryPolicy(max_attempts=0))], {}, ["bad_retry"], "whole number from 1"),
+    "bad retry": ([A("a", retry=RetryPolicy(max_attempts=0))], {}, ["bad_retry"], "whole number"),
     "bad CEL": ([A("a", condition="outputs.a >")], {}, ["bad_expression"], "not valid CEL"),
     "unknown name in CEL": ([A("a", condition="output.b")], {}, ["bad_expression"], "['output']"),
     "condition no condition": ([A("a", condition=5)], {}, ["bad_expression"], "is a int"),  # type: ignore[arg-type]  # on purpose

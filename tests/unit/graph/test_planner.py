@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.planner import Planned, PlanRequest, plan
+from graph.plan_request import Planned, PlanRequest
+from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
 from state.failure_mode import quorum
 from state.retry import RetryPolicy

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import settings
 
 from checkpoints.database import Database, open_database
-from graph.planner import PlanRequest, plan
+from graph.plan_request import PlanRequest
+from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
 from orchestration.engines.embedded import EmbeddedEngine
 from orchestration.engines.local_parts import LocalParts

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.planner import PlanRequest, plan
+from graph.plan_request import PlanRequest
+from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
 from state.failure_mode import FailureMode, quorum
 from state.outcome import ErrorRecord, Outcome, skipped
