@@ -233,14 +233,16 @@ async def _call(
         return await call
     try:
         async with asyncio.timeout(timeout) as limit:
-            return await call
-    except TimeoutError as error:
+            reply = await call
+    except TimeoutError:
         if not limit.expired():  # the agent's own
             raise
-        raise AgentTimeoutError(
-            f"agent {agent.agent_id!r} did not answer within {timeout:g} s; "
-            "it may have acted all the same"
-        ) from error
+    if not limit.expired():  # an agent that swallows its cancellation answers too late
+        return reply
+    raise AgentTimeoutError(
+        f"agent {agent.agent_id!r} did not answer within {timeout:g} s; "
+        "it may have acted all the same"
+    )
 
 
 def _is_cancelled() -> bool:

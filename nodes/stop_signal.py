@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from state.failure_mode import Stop, stop_verdict
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from state.plan import PlanDocument
 
 T = TypeVar("T")
+
+GRACE_SECONDS: Final = 1.0
+"""How long a cancelled call may tidy up before it is left behind."""
 
 
 class CancelledByStopError(Exception):
@@ -33,8 +36,8 @@ class StopSignal:
         self._mode: FailureModeDocument = plan["on_failure"]
         self._total = len(plan["order"])
         self._known = dict(known)
-        self._calls: set[asyncio.Future[Any]] = set()
-        self._waits: set[asyncio.Future[Any]] = set()
+        self._calls: dict[asyncio.Future[Any], asyncio.Event] = {}
+        self._waits: dict[asyncio.Future[Any], asyncio.Event] = {}
         self.verdict: Stop | None = None
         self._judge()
 
@@ -46,6 +49,9 @@ class StopSignal:
     async def guard(self, work: Awaitable[T], *, only_waits: bool = False) -> T:
         """Await `work`, unless the run ends first.
 
+        What is cancelled gets `GRACE_SECONDS` to tidy up, and is then left behind: agents in
+        threads, and those that swallow a cancellation, may go on for as long as they like.
+
         Args:
             work: A call of an agent, or a wait before one.
             only_waits: Whether any end of the run ends it, also one that lets calls finish.
@@ -55,18 +61,22 @@ class StopSignal:
         """
         running = asyncio.ensure_future(work)
         running.add_done_callback(_retrieve)
-        ending = self._waits if only_waits else self._calls
-        ending.add(running)
-        self._end(running, only_waits=only_waits)
+        over = asyncio.Event()
+        running.add_done_callback(lambda _: over.set())
+        guarded = self._waits if only_waits else self._calls
+        guarded[running] = over
+        self._end(running, over, only_waits=only_waits)
         try:
-            await asyncio.wait({running})
+            await over.wait()
+            if not running.done():
+                await asyncio.wait({running}, timeout=GRACE_SECONDS)
         except asyncio.CancelledError:
             running.cancel()
-            await asyncio.wait({running})  # let it tidy up
+            await asyncio.wait({running}, timeout=GRACE_SECONDS)
             raise
         finally:
-            ending.discard(running)
-        if running.cancelled() and self.verdict is not None:
+            del guarded[running]
+        if self.verdict is not None and (not running.done() or running.cancelled()):
             raise CancelledByStopError(self.verdict.reason)
         return running.result()
 
@@ -74,14 +84,15 @@ class StopSignal:
         if self.verdict is not None:
             return
         self.verdict = stop_verdict(self._mode, self._known, total=self._total)
-        for call in self._calls:
-            self._end(call, only_waits=False)
-        for wait in self._waits:
-            self._end(wait, only_waits=True)
+        for call, over in self._calls.items():
+            self._end(call, over, only_waits=False)
+        for wait, over in self._waits.items():
+            self._end(wait, over, only_waits=True)
 
-    def _end(self, running: asyncio.Future[Any], *, only_waits: bool) -> None:
+    def _end(self, running: asyncio.Future[Any], over: asyncio.Event, *, only_waits: bool) -> None:
         if self.verdict is not None and (only_waits or self.verdict.cancel_running):
             running.cancel()
+            over.set()
 
 
 def _retrieve(finished: asyncio.Future[Any]) -> None:

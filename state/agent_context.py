@@ -31,3 +31,7 @@ class AgentContext(NamedTuple):
     tenant: str | None = None
     user: str | None = None
     tags: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[type[AgentContext], tuple[object, ...]]:
+        """Pickle with a plain dict: the empty default is a view, which does not."""
+        return type(self), tuple(self._replace(upstream=dict(self.upstream)))

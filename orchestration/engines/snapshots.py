@@ -78,12 +78,18 @@ def resume_values(
     """
     by_name = {each.interrupt_id: each for each in pending}
     by_name |= {each.task_id: each for each in pending if each.task_id}
-    answers = {}
+    answers: dict[str, object] = {}
     for name, answer in decisions.items():
         question = by_name.get(name)
         if question is None:
             waiting = [each.task_id or each.interrupt_id for each in pending]
             raise DecisionError(thread_id, f"nothing waits under {name!r}; waiting are {waiting}")
+        if question.interrupt_id in answers:
+            raise DecisionError(
+                thread_id,
+                f"{question.task_id!r} is answered twice, by its task id and by its interrupt id; "
+                "give one answer",
+            )
         answers[question.interrupt_id] = _checked(thread_id, question, answer)
     return answers
 

@@ -94,29 +94,6 @@ async def test_what_goes_wrong_is_an_outcome(
     assert words in task.error["message"]
 
 
-@every_way
-async def test_no_answer_before_the_deadline_is_a_timeout(
-    bench: Bench, way: dict[str, Any]
-) -> None:
-    bench.hire(a=never)
-    task = (await bench.run(AgentTask("a", timeout=0.01), **way))["a"]
-    assert task.error is not None
-    assert (task.status, task.error["code"]) == (TaskStatus.TIMED_OUT, "agent_timed_out")
-    assert "within 0.01 s" in task.error["message"]
-
-
-@every_way
-async def test_an_agents_own_timeout_is_a_timeout(bench: Bench, way: dict[str, Any]) -> None:
-    async def impatient(_input: Input) -> Input:
-        async with asyncio.timeout(0.001):
-            return await never({})
-
-    bench.hire(a=impatient)
-    task = (await bench.run(AgentTask("a", timeout=60), **way))["a"]
-    assert task.error is not None
-    assert (task.status, task.error["type"]) == (TaskStatus.TIMED_OUT, "TimeoutError")
-
-
 class Hangup(BaseException):
     """Like KeyboardInterrupt, but no debugger or runner minds it."""
 
@@ -237,7 +214,6 @@ async def test_an_agent_cannot_change_what_another_achieved(bench: Bench) -> Non
     assert (await bench.run(AgentTask("a"), AgentTask("b")))["a"].output == {"items": [1]}
 
 
-@pytest.mark.filterwarnings("ignore")
 async def test_a_stop_iteration_of_a_sync_agent_is_a_failure(bench: Bench) -> None:
     def agent(_input: Input) -> Input:
         nobody: list[Input] = []
@@ -246,18 +222,3 @@ async def test_a_stop_iteration_of_a_sync_agent_is_a_failure(bench: Bench) -> No
     bench.hire(a=agent)
     task = (await bench.run(AgentTask("a", timeout=0.2)))["a"]
     assert task.status == TaskStatus.FAILED
-
-
-async def test_a_call_past_its_deadline_has_ended_when_its_task_has(bench: Bench) -> None:
-    told_before_the_end: list[list[tuple[str, str]]] = []
-
-    async def tidy(_input: Input) -> Input:
-        try:
-            return await never({})
-        finally:
-            await asyncio.sleep(0)
-            told_before_the_end.append([*bench.told])
-
-    bench.hire(a=tidy)
-    await bench.run(AgentTask("a", timeout=0.01), **GUARDED)
-    assert told_before_the_end == [[]]

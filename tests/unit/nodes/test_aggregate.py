@@ -49,6 +49,12 @@ def test_a_majority_is_more_than_half_of_all_tasks(
     assert majority == (winners[0] if winners else None)
 
 
+@pytest.mark.parametrize(("total", "majority"), [(3, {"x": 1}), (4, None), (5, None)])
+def test_half_of_the_tasks_is_no_majority(total: int, majority: object) -> None:
+    two_alike: dict[str, Any] = {"a": {"x": 1}, "b": {"x": 1}}
+    assert aggregated({"kind": "majority"}, two_alike, total=total) == majority
+
+
 @given(outputs)
 def test_aggregating_changes_no_output(given_outputs: dict[str, Any]) -> None:
     before = {id_: dict(output) for id_, output in given_outputs.items()}

@@ -240,3 +240,10 @@ async def test_a_question_lapses_when_the_run_ends_without_it(
     wanted = quorum(2) if mode.kind == "quorum" else mode
     result = await bench.run(*tasks, strategy="parallel", on_failure=wanted)
     assert result.status in {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED}
+
+
+async def test_two_answers_to_one_question_are_refused(bench: Bench) -> None:
+    hire_clerks(bench)
+    (question,) = (await bench.run(*PURCHASE)).interrupts
+    with pytest.raises(DecisionError):
+        await bench.answer(**{"payer": REJECT, question.interrupt_id: APPROVE})
