@@ -62,8 +62,9 @@ class MemoryThreads:
         """End a lease and note how the thread stands."""
         if not self._holds(lease):
             raise LeaseLostError(lease.thread_id)
-        self._records[lease.thread_id] = replace(
-            self._records[lease.thread_id], status=status, updated_at=time.time(), lease=None
+        last = self._records[lease.thread_id]
+        self._records[lease.thread_id] = ThreadRecord(
+            last.thread_id, last.plan, status, last.created_at, time.time(), None
         )
 
     async def get(self, thread_id: str) -> ThreadRecord:

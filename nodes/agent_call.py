@@ -17,6 +17,7 @@ from langgraph.types import Command
 from nodes.expressions import ExpressionError, holds
 from nodes.run_handle import RunHandle, handle_of
 from nodes.stop_signal import CancelledByStopError
+from nodes.upstream import Upstream
 from state.agent_context import AgentContext
 from state.errors import (
     AgentError,
@@ -172,11 +173,6 @@ def _context(
     plan, outcomes, timeout = state["plan"], state["outcomes"], task["timeout_seconds"]
     task_id, run_id = task["id"], plan["run_id"]
     previous = outcomes.get(task_id)
-    upstream = {
-        other: json_object(outcomes[other]["output"], at=other)
-        for other in task["upstream"]
-        if other in outcomes and outcomes[other]["status"] == TaskStatus.SUCCEEDED
-    }
     return AgentContext(
         thread_id=config["configurable"].get("thread_id", ""),
         task_id=task_id,
@@ -184,7 +180,7 @@ def _context(
         attempt=1 if previous is None else previous["attempts"] + 1,
         idempotency_key=f"{run_id}:{task_id}",
         deadline=None if timeout is None else run.clock.now() + timeout,
-        upstream=upstream,
+        upstream=Upstream(task["upstream"], outcomes),
         tenant=plan["tenant"],
         user=plan["user"],
     )

@@ -148,8 +148,9 @@ class AgentRegistry:
         if agent_id is None:
             candidates = self._capable(capability or "")
         else:
-            versions = self._agents.get(agent_id, {})
-            candidates = [agent for agent in versions.values() if agent.spec.enabled]
+            candidates = [
+                agent for agent in self._agents.get(agent_id, {}).values() if agent.spec.enabled
+            ]
         if not candidates:
             known = self._agents if agent_id is not None else self._capabilities()
             raise AgentNotFoundError(agent_id or capability or "", known)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -156,9 +156,8 @@ class SimpleCoordinator:
         **options: Unpack[RunOptions],
     ) -> WorkflowResult:
         """Run tasks under any strategy; see the methods named after them."""
-        thread_id = options.get("thread_id") or new_thread_id()
         planned = self._plan(tasks, strategy, router, input_data, options)
-        return await self._start(thread_id, planned, local_parts(planned, tasks))
+        return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def resume(
         self, thread_id: str, decisions: Mapping[str, object] | None = None
@@ -303,14 +302,18 @@ class SimpleCoordinator:
             tenant=options.get("tenant"),
             user=options.get("user"),
         )
-        return plan(request, agents=self.registry, run_id=uuid.uuid4().hex)
+        return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
 
-    async def _start(self, thread_id: str, planned: Planned, parts: LocalParts) -> WorkflowResult:
+    async def _start(
+        self, chosen_id: str | None, planned: Planned, parts: LocalParts
+    ) -> WorkflowResult:
         engine = await self._engine()
         strategy, begun = str(planned.plan.strategy), time.perf_counter()
         status = "error"
         try:
-            result = await engine.start(thread_id, planned.plan, parts)
+            result = await engine.start(
+                chosen_id or new_thread_id(), planned.plan, parts, new_id=chosen_id is None
+            )
             status = str(result.status)
         finally:
             self._stats.record(strategy, status, time.perf_counter() - begun)
@@ -347,7 +350,7 @@ class SimpleCoordinator:
 
 def new_thread_id() -> str:
     """Return an id that no thread has."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def check_thread_id(thread_id: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
@@ -36,7 +36,7 @@ def json_object(value: object, *, at: str) -> JsonObject:
     Raises:
         NotJsonError: With the path of the first part that is not JSON.
     """
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise NotJsonError(at, f"is a {type(value).__name__}; it must be a dict (a JSON object)")
     return _copy_object(value, at, 0)
 
@@ -55,14 +55,17 @@ def described(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
 
 
-def _copy_object(value: Mapping[object, object], at: str, depth: int) -> JsonObject:
+def _copy_object(value: Mapping[object, Any], at: str, depth: int) -> JsonObject:
     if depth > DEEPEST:
         raise NotJsonError(at, f"is nested more than {DEEPEST} levels deep (or holds itself)")
     copied: JsonObject = {}
     for key, item in value.items():
         if type(key) is not str or not key.isascii():
             key = _key(key, at)  # noqa: PLW2901
-        if type(item) is str and item.isascii():  # by far the commonest leaf
+        kind = type(item)
+        if (kind is str and item.isascii()) or kind is bool or item is None:
+            copied[key] = item  # the commonest leaves
+        elif kind is int and _SMALLEST <= item <= _LARGEST:
             copied[key] = item
         else:
             copied[key] = _copy(item, at, key, depth)
@@ -77,8 +80,8 @@ def _copy(value: object, at: str, key: str | int, depth: int) -> JsonValue:
         return _text(value, _path(at, key))
     if isinstance(value, bool | int | float):
         return _number(value, _path(at, key))
-    if isinstance(value, Mapping):
-        return _copy_object(value, _path(at, key), depth + 1)
+    if kind is dict or isinstance(value, Mapping):
+        return _copy_object(value, _path(at, key), depth + 1)  # type: ignore[arg-type]
     if isinstance(value, list | tuple):
         path = _path(at, key)
         if depth >= DEEPEST:

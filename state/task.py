@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from state.outcome import ErrorRecord, Outcome
     from state.retry import RetryPolicy
 
+_STATUSES = {str(each): each for each in TaskStatus}
+
 Condition = str | Callable[[], object] | Callable[[Mapping[str, Any]], object]
 """A CEL expression, or a callable that takes nothing or the outcomes so far."""
 
@@ -50,6 +52,6 @@ class AgentTask:
 
     def record(self, outcome: Outcome) -> None:
         """Take over what became of the task."""
-        self.status = TaskStatus(outcome["status"])
+        self.status = _STATUSES[outcome["status"]]
         self.output = outcome.get("output", {})
         self.error = outcome.get("error")

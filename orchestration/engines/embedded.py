@@ -94,9 +94,16 @@ class EmbeddedEngine:
         self._compiler = Compiler(database.checkpointer, database.store)
 
     async def start(
-        self, thread_id: str, plan: Plan, local: LocalParts = NO_PARTS
+        self, thread_id: str, plan: Plan, local: LocalParts = NO_PARTS, *, new_id: bool = False
     ) -> WorkflowResult:
         """Begin a run on a new thread, or on one whose last run is over.
+
+        Args:
+            thread_id: Where to keep it.
+            plan: What to do.
+            local: What this process has of it.
+            new_id: Whether nobody can have used the id before, so that nothing of an earlier
+                run has to be cleared.
 
         Raises:
             ThreadBusyError: Somebody runs the thread.
@@ -110,7 +117,8 @@ class EmbeddedEngine:
         )
         lease = await self._claimed(claim, lambda lease: (lease, RUNNING))
         async with self._segment(lease, plan, since) as segment:
-            return await self._run(segment, _first_input(plan), {}, local)
+            first = _first_input(plan, clear=not new_id)
+            return await self._run(segment, first, {}, local)
 
     async def resume(
         self,
@@ -310,8 +318,10 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
     return {"configurable": configurable, "recursion_limit": 25 + 3 * attempts}
 
 
-def _first_input(plan: Plan) -> dict[str, Any]:
-    """The state a run begins with; what an earlier run left on the thread is cleared."""
+def _first_input(plan: Plan, *, clear: bool = True) -> dict[str, Any]:
+    """The state a run begins with; what an earlier run may have left there is cleared."""
+    if not clear:
+        return {"plan": plan.document}
     cleared = {"plan": plan.document, "outcomes": Overwrite({})}
     if plan.is_plain():
         return cleared
