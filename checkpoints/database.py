@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,8 @@ URL_VARIABLE: Final = "ORCHESTRATION_DATABASE_URL"
 DEFAULT_URL: Final = "sqlite:///.orchestration/orchestration.db"
 BUSY_SECONDS: Final = 30.0
 """How long a write waits for another process's before it gives up."""
+PAUSE_SECONDS: Final = 0.02
+"""Between tries at what SQLite does not wait for by itself."""
 
 _SYNCHRONOUS = ("FULL", "NORMAL")
 
@@ -132,30 +135,39 @@ def connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     return connection
 
 
-def _create_tables(path: Path, synchronous: str) -> None:
-    """Switch to WAL and create what is missing; several processes may do it at once.
+def retry_while_locked(action: Callable[[], object]) -> None:
+    """Do it again while others hold the file, for as long as a write would wait for them.
 
-    SQLite does not wait its busy timeout for the switch to WAL, hence the loop.
+    SQLite does not run its busy handler for the switch to WAL.
+
+    Raises:
+        sqlite3.OperationalError: It is locked for too long, or something else is wrong.
     """
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            action()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
+def _create_tables(path: Path, synchronous: str) -> None:
+    """Switch to WAL and create what is missing; several processes may do it at once."""
     from langgraph.checkpoint.sqlite import SqliteSaver  # noqa: PLC0415  heavy
 
     from checkpoints.lease_sql import SCHEMA  # noqa: PLC0415
 
-    give_up = time.monotonic() + BUSY_SECONDS
-    while True:
-        connection = connect(path, synchronous)
-        try:
+    def create() -> None:
+        with closing(connect(path, synchronous)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             SqliteSaver(connection).setup()
             connection.executescript(SCHEMA)
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up:
-                raise
-            time.sleep(0.02)
-        else:
-            return
-        finally:
-            connection.close()
+
+    retry_while_locked(create)
 
 
 def _parse_sqlite(url: str) -> tuple[Path, str]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from langgraph.store.sqlite import SqliteStore
 
+from checkpoints.database import BUSY_SECONDS, PAUSE_SECONDS
+
 if TYPE_CHECKING:
     from langgraph.store.base import Op, Result
 
-SETUP_SECONDS: Final = 30.0
+SETUP_SECONDS: Final = BUSY_SECONDS
 
 
 class ThreadedSqliteStore(SqliteStore):
@@ -45,7 +47,7 @@ class ThreadedSqliteStore(SqliteStore):
                         "SELECT COALESCE(MAX(v), -1) + 1 FROM store_migrations"
                     )
                 else:
-                    time.sleep(0.02)
+                    time.sleep(PAUSE_SECONDS)
 
     @contextmanager
     def _cursor(self, *, transaction: bool = True) -> Iterator[sqlite3.Cursor]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graph.steps import END_NODE, add_aggregate, add_task, connect, first_node, open_graph
+from graph.steps import END_NODE, add_aggregate, add_task, connect, open_graph
+from nodes.approval import first_node
 from nodes.routing import route
 from state.plan import ROUTER
 

@@ -9,7 +9,7 @@ from langgraph.graph import START, StateGraph
 
 from nodes.agent_call import NEXT_NODES, call_agent, call_agent_with_retry
 from nodes.aggregate import aggregate
-from nodes.approval import APPROVAL, CONDITION, approve, decide_condition
+from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first_node
 from nodes.plan_loader import LoaderInput, load_plan
 from state.plan import AGGREGATE, LOADER
 from state.run_state import CoreOutput, CoreState, RunOutput, RunState
@@ -50,13 +50,6 @@ def _loading_graph() -> tuple[PlanGraph, str]:
     graph.add_node(LOADER, load_plan, input_schema=LoaderInput)
     graph.add_edge(START, LOADER)
     return graph, LOADER
-
-
-def first_node(task: PlannedTask) -> str:
-    """The node where a task begins."""
-    if not task["approval"]:
-        return task["id"]
-    return task["id"] + (APPROVAL if task["condition"] is None else CONDITION)
 
 
 def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:

@@ -30,6 +30,13 @@ CONDITION = ".condition"
 DECISIONS = ("approve", "reject")
 
 
+def first_node(task: PlannedTask) -> str:
+    """The node where a task begins."""
+    if not task["approval"]:
+        return task["id"]
+    return task["id"] + (APPROVAL if task["condition"] is None else CONDITION)
+
+
 async def decide_condition(state: RunState, config: RunnableConfig) -> RunUpdate:
     """Evaluate the condition of a task before anybody is asked to approve it."""
     plan, outcomes = state["plan"], state["outcomes"]

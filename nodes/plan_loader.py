@@ -32,8 +32,13 @@ async def load_plan(state: LoaderInput, config: RunnableConfig) -> dict[str, Any
         task = document["tasks"][first]
         changed = {**task, "input": {**task["input"], "messages": messages}}
         loaded["tasks"] = {**document["tasks"], first: changed}
+    return fresh_state(cast("PlanDocument", loaded))
+
+
+def fresh_state(document: PlanDocument) -> dict[str, Any]:
+    """The state a run begins with; what an earlier run may have left there is cleared."""
     return {
-        "plan": cast("PlanDocument", loaded),
+        "plan": document,
         "outcomes": Overwrite({}),
         "approvals": Overwrite({}),
         "route": {},

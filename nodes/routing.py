@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
+from nodes.approval import first_node
 from nodes.expressions import ExpressionError, evaluate
 from nodes.run_handle import RunHandle, handle_of
 from state.capability import AgentCapability
@@ -36,15 +37,9 @@ async def route(state: RunState, config: RunnableConfig) -> Command[str]:  # noq
     if run.observe is not None:
         for id_, outcome in others.items():
             run.observe(id_, outcome)
-    return Command(goto=first_node(plan, chosen), update={"route": record, "outcomes": others})
-
-
-def first_node(plan: PlanDocument, task_id: str) -> str:
-    """The node where a task begins."""
-    task = plan["tasks"][task_id]
-    if not task["approval"]:
-        return task_id
-    return f"{task_id}.approval" if task["condition"] is None else f"{task_id}.condition"
+    return Command(
+        goto=first_node(plan["tasks"][chosen]), update={"route": record, "outcomes": others}
+    )
 
 
 def _decide(plan: PlanDocument, run: RunHandle) -> RouteRecord:

@@ -43,7 +43,8 @@ class AgentSpec:
     priority: int = field(default=0, kw_only=True)
     weight: float = field(default=1, kw_only=True)
     cost: float | None = field(default=None, kw_only=True)
-    """Price of a call; noted on its outcome."""
+    """Price of a call. Not used yet, as are weight, read_only and idempotent: choosing by them
+    comes with the agents behind endpoints."""
     read_only: bool = field(default=False, kw_only=True)
     idempotent: bool = field(default=False, kw_only=True)
     max_concurrency: int | None = field(default=None, kw_only=True)

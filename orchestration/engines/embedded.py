@@ -14,11 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from langgraph.types import Command, Overwrite
+from langgraph.types import Command
 
 from checkpoints.sqlite_saver import LEASE_TOKEN
 from checkpoints.threads import RUNNING
 from graph.compiler import Compiler
+from nodes.plan_loader import fresh_state
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
 from orchestration.engines.leases import (
     HeldLease,
@@ -319,10 +320,8 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
 
 
 def _first_input(plan: Plan, *, clear: bool = True) -> dict[str, Any]:
-    """The state a run begins with; what an earlier run may have left there is cleared."""
+    """The input of a run; a plain sequence has fewer keys, and a new thread nothing to clear."""
     if not clear:
         return {"plan": plan.document}
-    cleared = {"plan": plan.document, "outcomes": Overwrite({})}
-    if plan.is_plain():
-        return cleared
-    return {**cleared, "approvals": Overwrite({}), "route": {}, "aggregate": None}
+    fresh = fresh_state(plan.document)
+    return {key: fresh[key] for key in ("plan", "outcomes")} if plan.is_plain() else fresh

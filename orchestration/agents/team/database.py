@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from checkpoints.database import BUSY_SECONDS, retry_while_locked
 from orchestration.agents.team import schema, seed
 from state.errors import AgentRefusedError, DatabaseError
 from state.jsonvalue import json_object
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from orchestration.agents.team.ask import Ask
     from state.jsonvalue import JsonObject
-
-_BUSY_SECONDS = 30.0
-_PAUSE_SECONDS = 0.02
 
 
 class TeamDatabase:
@@ -50,7 +47,7 @@ class TeamDatabase:
             raise DatabaseError(message) from error
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
@@ -65,7 +62,7 @@ class TeamDatabase:
             )
             raise DatabaseError(message)
         if version < schema.VERSION:
-            _switch_to_wal(connection)
+            retry_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone())
             with transaction(connection):
                 if _version(connection) < schema.VERSION:
                     _create(connection)
@@ -141,23 +138,6 @@ def _request_hash(ask: Ask) -> str:
 
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL, waiting for others who open it at the same moment.
-
-    SQLite does not run its busy handler for this switch, hence the loop.
-    """
-    give_up_at = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up_at:
-                raise
-            time.sleep(_PAUSE_SECONDS)
-        else:
-            return
 
 
 def _create(connection: sqlite3.Connection) -> None:
