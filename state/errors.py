@@ -18,6 +18,7 @@ OrchestrationError
 │   ├── DecisionError        an answer that does not fit what the thread waits for
 │   └── CallableLostError    a condition or router lived in a process that is gone
 ├── DatabaseError            the database URL or file cannot be used
+├── ConfigurationError       a setting, or a variable of the environment, that cannot be
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
 └── DrawingError             a graph cannot be drawn (graph)
     └── DrawingFormatError   no drawing has that suffix
@@ -229,6 +230,12 @@ class DatabaseError(OrchestrationError):
     """Raised when a database URL cannot be understood or its database not used."""
 
     code = "database_error"
+
+
+class ConfigurationError(OrchestrationError):
+    """Raised when a setting, or a variable of the environment, has a value that cannot be."""
+
+    code = "invalid_configuration"
 
 
 def _utc(seconds: float) -> str:

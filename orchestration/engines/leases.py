@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from state.errors import LeaseLostError
+from state.errors import ConfigurationError, LeaseLostError
 
 if TYPE_CHECKING:
     from checkpoints.threads import Lease, ThreadStore
@@ -29,12 +29,16 @@ def lease_seconds(wanted: float | None = None) -> float:
     """Return how long a lease lasts without a heartbeat.
 
     Raises:
-        ValueError: It is not a positive number.
+        ConfigurationError: It is not a positive number.
     """
-    seconds = float(os.environ.get(LEASE_VARIABLE) or DEFAULT_LEASE_SECONDS)
-    seconds = seconds if wanted is None else wanted
-    if not seconds > 0:
-        raise ValueError(f"a lease of {seconds} seconds cannot be; use a positive number")
+    given = os.environ.get(LEASE_VARIABLE) or DEFAULT_LEASE_SECONDS if wanted is None else wanted
+    source = f"{LEASE_VARIABLE}={given!r}" if wanted is None else f"lease_seconds={given!r}"
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(f"{source} cannot be; use a positive number of seconds")
     return seconds
 
 

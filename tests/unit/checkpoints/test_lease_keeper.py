@@ -15,12 +15,13 @@ from orchestration import (
     AgentRegistry,
     AgentSpec,
     AgentTask,
+    ConfigurationError,
     LeaseLostError,
     SimpleCoordinator,
     ThreadBusyError,
     WorkflowStatus,
 )
-from orchestration.engines.leases import HeldLease, LeaseKeeper, lease_seconds
+from orchestration.engines.leases import LEASE_VARIABLE, HeldLease, LeaseKeeper, lease_seconds
 from state.plan import Plan
 
 Handler = Callable[[dict[str, Any]], Any]
@@ -152,8 +153,14 @@ async def test_after_a_loss_the_caller_can_go_on(file: Path) -> None:
 
 @pytest.mark.parametrize("wanted", [0.0, -1.0, float("nan")])
 def test_a_lease_lasts_a_positive_time(wanted: float) -> None:
-    with pytest.raises(ValueError, match="use a positive number"):
+    with pytest.raises(ConfigurationError, match="use a positive number"):
         lease_seconds(wanted)
+
+
+def test_a_variable_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEASE_VARIABLE, "abc")
+    with pytest.raises(ConfigurationError, match="ORCHESTRATION_LEASE_SECONDS='abc'"):
+        lease_seconds()
 
 
 class Renewals(MemoryThreads):
