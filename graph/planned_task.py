@@ -16,7 +16,7 @@ from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
     from state.retry import RetryDocument
-    from state.task import AgentTask
+    from state.task import AgentTask, Condition
 
 LONGEST_TIMEOUT = 365 * 86400.0
 
@@ -46,10 +46,10 @@ def planned_task(  # noqa: PLR0913, PLR0917  one argument for each thing a task 
         "input": input_data,
         "needs": needs[id_],
         "upstream": list(earlier) if sequential else needs[id_],
-        "condition": _condition(task, id_, draft),
+        "condition": None if task.condition is None else _condition(task.condition, id_, draft),
         "approval": bool(task.requires_approval or input_data.get("requires_approval")),
-        "timeout_seconds": _timeout(task, id_, draft),
-        "retry": _retry(task, id_, draft),
+        "timeout_seconds": None if task.timeout is None else _timeout(task.timeout, id_, draft),
+        "retry": None if task.retry is None else _retry(task.retry, id_, draft),
     }
 
 
@@ -63,24 +63,19 @@ def _capability(task: AgentTask, id_: str, draft: Draft) -> str | None:
         return "unknown"
 
 
-def _retry(task: AgentTask, id_: str, draft: Draft) -> RetryDocument | None:
-    if task.retry is None:
-        return None
-    if not isinstance(task.retry, RetryPolicy):
+def _retry(wanted: RetryPolicy, id_: str, draft: Draft) -> RetryDocument | None:
+    if not isinstance(wanted, RetryPolicy):
         draft.problem(
-            "bad_retry", f"task {id_!r}: retry is {described(task.retry)}; give a RetryPolicy", id_
+            "bad_retry", f"task {id_!r}: retry is {described(wanted)}; give a RetryPolicy", id_
         )
         return None
-    problems = list(task.retry.problems())
+    problems = list(wanted.problems())
     for problem in problems:
         draft.problem("bad_retry", f"task {id_!r}: {problem}", id_)
-    return task.retry.document() if not problems and task.retry.max_attempts > 1 else None
+    return wanted.document() if not problems and wanted.max_attempts > 1 else None
 
 
-def _timeout(task: AgentTask, id_: str, draft: Draft) -> float | None:
-    if task.timeout is None:
-        return None
-    wanted = task.timeout
+def _timeout(wanted: float | timedelta, id_: str, draft: Draft) -> float | None:
     seconds = wanted.total_seconds() if isinstance(wanted, timedelta) else wanted
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not number or not 0 < seconds <= LONGEST_TIMEOUT:
@@ -94,8 +89,6 @@ def _timeout(task: AgentTask, id_: str, draft: Draft) -> float | None:
     return float(seconds)
 
 
-def _condition(task: AgentTask, id_: str, draft: Draft) -> ExpressionDocument | None:
-    if task.condition is None:
-        return None
+def _condition(condition: Condition, id_: str, draft: Draft) -> ExpressionDocument:
     at = f"the condition of task {id_!r}"
-    return planned_expression(task.condition, at=at, key=f"condition/{id_}", id_=id_, draft=draft)
+    return planned_expression(condition, at=at, key=f"condition/{id_}", id_=id_, draft=draft)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TASK_ID = re.compile(r"(?!__)[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 """LangGraph keeps names that begin with two underscores for itself."""
+LONGEST_BASE = 56
+"""Of an id made from a longer name; leaves room for a number."""
 
 
 def plan(request: PlanRequest, *, agents: Agents, run_id: str) -> Planned:
@@ -156,29 +158,31 @@ def _task_ids(tasks: Sequence[AgentTask], draft: Draft) -> list[str]:
                 id_,
             )
     taken = {*chosen, *RESERVED_NODES}
-    ids = []
-    for task in tasks:
-        id_ = task.task_id if task.task_id is not None else _default_id(task, taken)
-        fits = isinstance(id_, str) and TASK_ID.fullmatch(id_)
-        if not fits or (id_ in RESERVED_NODES and task.task_id is not None):
-            draft.problem(
-                "bad_task_id",
-                f"task id {id_!r} cannot be used; use 1 to 64 letters, digits, '_' or '-', not "
-                f"beginning with '__', and none of {sorted(RESERVED_NODES)}",
-                str(id_),
-            )
-        ids.append(plain_text(id_) if isinstance(id_, str) else str(id_))
-    return ids
+    return [
+        _default_id(task, taken) if task.task_id is None else _chosen_id(task.task_id, draft)
+        for task in tasks
+    ]
+
+
+def _chosen_id(id_: object, draft: Draft) -> str:
+    if not isinstance(id_, str) or not TASK_ID.fullmatch(id_) or id_ in RESERVED_NODES:
+        draft.problem(
+            "bad_task_id",
+            f"task id {id_!r} cannot be used; use 1 to 64 letters, digits, '_' or '-', not "
+            f"beginning with '__', and none of {sorted(RESERVED_NODES)}",
+            str(id_),
+        )
+    return plain_text(id_) if isinstance(id_, str) else str(id_)
 
 
 def _default_id(task: AgentTask, taken: set[str]) -> str:
-    base = str(task.agent_id or task.capability or "task")
+    base = id_ = str(task.agent_id or task.capability or "task")
     if not TASK_ID.fullmatch(base):
-        base = re.sub(r"[^A-Za-z0-9_-]", "_", base)[:60]
-    id_, number = base, 1
+        base = id_ = re.sub(r"^__|[^A-Za-z0-9_-]", "_", base)[:LONGEST_BASE]
+    number = 1
     while id_ in taken:
         number += 1
-        id_ = f"{base}_{number}"
+        id_ = f"{base[:LONGEST_BASE]}_{number}"
     taken.add(id_)
     return id_
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.plan_request import Planned, PlanRequest
-from graph.planner import plan
+from graph.planner import TASK_ID, plan
 from orchestration import AgentRegistry, AgentSpec
 from state.failure_mode import quorum
 from state.retry import RetryPolicy
@@ -61,6 +61,17 @@ def test_default_ids_make_way_for_chosen_ones() -> None:
 
 def test_default_ids_avoid_the_names_of_other_nodes() -> None:
     assert document(A("plan"), A("plan"))["order"] == ["plan_2", "plan_3"]
+
+
+def test_ids_made_of_names_that_cannot_be_ids_can_be_ids() -> None:
+    registry = AgentRegistry()
+    odd = ["a.b", "x" * 64, "__init", "__init.v2"]
+    for name in odd:
+        registry.register(AgentSpec(name, handler=dict))
+    tasks = [A(name) for name in [*odd, *odd]]
+    order = plan(PlanRequest(tasks=tasks), agents=registry, run_id="run").plan.document["order"]
+    assert len(set(order)) == len(tasks)
+    assert [id_ for id_ in order if not TASK_ID.fullmatch(id_)] == []
 
 
 def test_a_task_for_a_capability_is_named_after_it() -> None:
