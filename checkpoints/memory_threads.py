@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
@@ -51,7 +50,7 @@ class MemoryThreads:
         record = await self.get(thread_id)
         self._refuse_if_busy(record)
         lease = self._lease(thread_id, holder)
-        self._records[thread_id] = replace(record, lease=lease)
+        self._records[thread_id] = record._replace(lease=lease)
         return record, lease
 
     async def renew(self, leases: Sequence[Lease], *, seconds: float) -> set[str]:  # noqa: ARG002
@@ -63,8 +62,8 @@ class MemoryThreads:
         if not self._holds(lease):
             raise LeaseLostError(lease.thread_id)
         last = self._records[lease.thread_id]
-        self._records[lease.thread_id] = ThreadRecord(
-            last.thread_id, last.plan, status, last.created_at, time.time(), None
+        self._records[lease.thread_id] = last._replace(
+            status=status, updated_at=time.time(), lease=None
         )
 
     async def get(self, thread_id: str) -> ThreadRecord:

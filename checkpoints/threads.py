@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,8 +15,7 @@ UNFINISHED: Final = frozenset({RUNNING, "interrupted"})
 """Statuses in which a thread takes no new tasks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to run one thread; whoever holds the highest token has it."""
 
     thread_id: str
@@ -28,8 +26,7 @@ class Lease:
     """Seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadRecord:
+class ThreadRecord(NamedTuple):
     """What is known of one thread without reading its checkpoints."""
 
     thread_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from state.errors import Problem
 from state.failure_mode import FailureMode
@@ -22,8 +22,7 @@ Router = str | Mapping[str, str] | Callable[[dict[str, Any]], str]
 """A CEL expression, a map of CEL conditions to targets, or a callable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRequest:
+class PlanRequest(NamedTuple):
     """Everything a caller wants of one run."""
 
     tasks: Sequence[AgentTask]
@@ -37,8 +36,7 @@ class PlanRequest:
     user: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """A plan, and the live objects it refers to by key."""
 
     plan: Plan

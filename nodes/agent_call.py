@@ -35,13 +35,14 @@ from state.run_state import RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from nodes.ports import Agent
 
 NEXT_NODES: Final = "orchestration_next"
 """Node metadata: where a node that may retry goes after its last attempt."""
 
+_SUCCEEDED: Final = TaskStatus.SUCCEEDED.value
 _NEVER_RETRIED = (
     AgentNotFoundError,
     AgentRefusedError,
@@ -58,7 +59,16 @@ async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
     if is_finished(previous):  # its condition, in a node before, was false
         return {}
     run = handle_of(state)
-    outcome = await _outcome(state, task_id, run, config)
+    task = state["plan"]["tasks"][task_id]
+    outcome = (
+        _hindrance(task, state, run) if previous is None else await _wait_for_retry(previous, run)
+    )
+    if outcome is None:
+        if run.slots is None:
+            outcome = await _attempt(state, task, run, config)
+        else:
+            async with run.slots:
+                outcome = _stopped(run) or await _attempt(state, task, run, config)
     announce(run, task_id, outcome)
     return {"outcomes": {task_id: outcome}}
 
@@ -76,25 +86,12 @@ async def call_agent_with_retry(state: RunState, config: RunnableConfig) -> Comm
 
 def announce(run: RunHandle, task_id: str, outcome: Outcome) -> None:
     """Tell this process at once what became of a task."""
+    if run.outcomes is not None:
+        run.outcomes[task_id] = outcome
     if run.stop is not None and is_finished(outcome):
         run.stop.record(task_id, outcome)
     if run.observe is not None:
         run.observe(task_id, outcome)
-
-
-async def _outcome(
-    state: RunState, task_id: str, run: RunHandle, config: RunnableConfig
-) -> Outcome:
-    task, previous = state["plan"]["tasks"][task_id], state["outcomes"].get(task_id)
-    hindrance = (
-        _hindrance(task, state, run) if previous is None else await _wait_for_retry(previous, run)
-    )
-    if hindrance is not None:
-        return hindrance
-    if run.slots is None:
-        return await _attempt(state, task, run, config)
-    async with run.slots:
-        return _stopped(run) or await _attempt(state, task, run, config)
 
 
 def _hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | None:
@@ -197,12 +194,14 @@ async def _attempt(
     agent: Agent | None = None
     try:
         agent = run.agents.choose(agent_id=task["agent"], capability=task["capability"])
-        reply = await _call(agent, task, run, context)
-        outcome = Outcome(
-            status=TaskStatus.SUCCEEDED.value,
-            attempts=context.attempt,
-            output=json_object(reply, at=f"the reply of agent {agent.agent_id!r}"),
-        )
+        call = agent.call(json_object(task["input"], at="input_data"), context)
+        bounded = run.stop is not None or task["timeout_seconds"] is not None
+        reply = await (_bounded(call, agent, task, run) if bounded else call)
+        outcome: Outcome = {
+            "status": _SUCCEEDED,
+            "attempts": context.attempt,
+            "output": json_object(reply, at=f"the reply of agent {agent.agent_id!r}"),
+        }
     except GraphBubbleUp:  # an interrupt of a graph that is the agent
         raise
     except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
@@ -217,11 +216,10 @@ async def _attempt(
     return outcome
 
 
-async def _call(
-    agent: Agent, task: PlannedTask, run: RunHandle, context: AgentContext
+async def _bounded(
+    call: Awaitable[JsonObject], agent: Agent, task: PlannedTask, run: RunHandle
 ) -> JsonObject:
     """Await the agent's reply, no longer than the deadline and the run allow."""
-    call = agent.call(json_object(task["input"], at="input_data"), context)
     timeout = task["timeout_seconds"]
     if run.stop is not None:
         call = run.stop.guard(call)

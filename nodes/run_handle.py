@@ -59,6 +59,8 @@ class RunHandle:
     """Entered for the time of a call; bounds how many run at once."""
     stop: StopSignal | None = None
     """There only where a failure (or a quorum) ends tasks that run beside each other."""
+    outcomes: Outcomes | None = None
+    """Collects what is announced, for whoever wants it; it may not be saved yet."""
 
 
 @dataclass(frozen=True, slots=True)

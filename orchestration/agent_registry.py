@@ -14,7 +14,7 @@ from state.capability import AgentCapability
 from state.errors import AgentNotFoundError, AgentUnavailableError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Iterator, Mapping
 
     from orchestration.agents.local import Call
     from state.agent_context import AgentContext
@@ -42,15 +42,21 @@ class RegisteredAgent:
         self._call: Call | None = None if spec.handler is None else call_of(spec.handler)
         self._limit = None if not spec.max_concurrency else ConcurrencyLimit(spec.max_concurrency)
 
-    async def call(self, input_data: JsonObject, context: AgentContext) -> Any:  # noqa: ANN401
+    def call(self, input_data: JsonObject, context: AgentContext) -> Awaitable[Any]:
         """Do one task; what comes back is checked by the node."""
         if self._call is None:
             raise AgentUnavailableError(unavailable(self.spec))
         self.calls += 1
         if self._limit is None:
-            return await self._call(input_data, context)
-        async with self._limit:
-            return await self._call(input_data, context)
+            return self._call(input_data, context)
+        return self._call_in_turn(self._limit, self._call, input_data, context)
+
+    @staticmethod
+    async def _call_in_turn(
+        limit: ConcurrencyLimit, call: Call, input_data: JsonObject, context: AgentContext
+    ) -> Any:  # noqa: ANN401
+        async with limit:
+            return await call(input_data, context)
 
 
 class AgentRegistry:

@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graph.plan_request import Planned, PlanRequest, Router
@@ -19,7 +18,7 @@ from orchestration.engines.local_parts import LocalParts
 from orchestration.execution_stats import ExecutionStats
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
-from state.errors import PlanError, Problem
+from state.errors import ConfigurationError, PlanError, Problem
 from state.status import CoordinationStrategy, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -65,7 +64,9 @@ class SimpleCoordinator:
         lease_seconds: float | None = None,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
-            raise ValueError(f"max_concurrency is {max_concurrency}; give at least 1, or None")
+            raise ConfigurationError(
+                f"max_concurrency is {max_concurrency}; give at least 1, or None"
+            )
         self._registry = registry
         self._database_url = database_url
         self._lease_seconds = lease_seconds
@@ -201,7 +202,7 @@ class SimpleCoordinator:
         order: list[JsonValue] = [*planned.plan.document["order"]]
         yield events.event("run_started", data={"order": order, "strategy": str(strategy)})
         chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
-        parts = replace(local_parts(planned, tasks), watch=chunks.put_nowait)
+        parts = local_parts(planned, tasks)._replace(watch=chunks.put_nowait)
         run = asyncio.ensure_future(self._start(thread_id, planned, parts))
         run.add_done_callback(lambda _: chunks.put_nowait(None))
         try:

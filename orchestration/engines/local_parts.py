@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from state.outcome import Outcome
@@ -13,13 +13,12 @@ if TYPE_CHECKING:
     """Namespace and payload of LangGraph's `tasks` stream."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalParts:
+class LocalParts(NamedTuple):
     """Callables that the plan names, and who watches the run."""
 
     run_id: str = ""
     """The run these belong to; another run of the thread must not use them."""
-    callables: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+    callables: Mapping[str, Callable[..., object]] = MappingProxyType({})
     observe: Callable[[str, Outcome], None] | None = None
     """Told each outcome as soon as it is known."""
     watch: Callable[[Chunk], None] | None = None
