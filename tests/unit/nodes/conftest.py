@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from checkpoints.database import Database, open_database
 from graph.plan_request import PlanRequest
@@ -16,9 +15,6 @@ from orchestration.engines.local_parts import LocalParts
 from state.result import WorkflowResult
 from state.run_state import Outcomes
 from state.task import AgentTask
-
-settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
-settings.load_profile("unhurried")
 
 
 @dataclass

@@ -7,6 +7,7 @@ file `open`; `shout` answers with what a terminal would act on.
 from __future__ import annotations
 
 import asyncio
+import signal
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,5 +43,7 @@ def registry() -> AgentRegistry:
 
 
 if __name__ == "__main__":
+    # a shell's background jobs, and what they start, ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     agent_registry.get_registry = cache(registry)
     main()

@@ -178,7 +178,7 @@ entries = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(keys), values | entries))
 def test_any_content_is_loaded_or_refused_with_a_reason(content: dict[str, object]) -> None:
     Path("any.yaml").write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
