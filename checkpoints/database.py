@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.store.base import BaseStore
 
+    from checkpoints.approvals import ApprovalLedger
     from checkpoints.threads import ThreadStore
 
 URL_VARIABLE: Final = "ORCHESTRATION_DATABASE_URL"
@@ -36,6 +37,7 @@ class Database:
     url: str
     checkpointer: BaseCheckpointSaver[str]
     threads: ThreadStore
+    approvals: ApprovalLedger
     store: BaseStore
     durable: bool
     """Whether threads outlive the process."""
@@ -76,20 +78,24 @@ def _open_memory(url: str) -> Database:
     from langgraph.checkpoint.memory import InMemorySaver  # noqa: PLC0415  heavy
     from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
 
+    from checkpoints.approval_ledgers import MemoryApprovals  # noqa: PLC0415  heavy
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
 
+    approvals = MemoryApprovals()
     return Database(
         url=url,
         checkpointer=InMemorySaver(serde=strict_serializer()),
-        threads=MemoryThreads(),
+        threads=MemoryThreads(approvals),
+        approvals=approvals,
         store=InMemoryStore(),
         durable=False,
-        close=lambda: None,
+        close=approvals.close,
     )
 
 
 def _open_sqlite(url: str) -> Database:
+    from checkpoints.approval_ledgers import WrittenApprovals  # noqa: PLC0415  heavy
     from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
     from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
@@ -108,6 +114,7 @@ def _open_sqlite(url: str) -> Database:
 
     saver = GroupCommitSqliteSaver(writer, reader, serde=strict_serializer())
     store = ThreadedSqliteStore(shelf)
+    approvals = WrittenApprovals(writer)
 
     def close() -> None:
         """Close when no thread is inside SQLite any more: it would take the process along."""
@@ -119,7 +126,8 @@ def _open_sqlite(url: str) -> Database:
     return Database(
         url=url,
         checkpointer=saver,
-        threads=SqliteThreads(writer),
+        threads=SqliteThreads(writer, approvals),
+        approvals=approvals,
         store=store,
         durable=True,
         close=close,
@@ -159,13 +167,14 @@ def _create_tables(path: Path, synchronous: str) -> None:
     """Switch to WAL and create what is missing; several processes may do it at once."""
     from langgraph.checkpoint.sqlite import SqliteSaver  # noqa: PLC0415  heavy
 
-    from checkpoints.lease_sql import SCHEMA  # noqa: PLC0415
+    from checkpoints.migrate import is_current, migrate_sqlite  # noqa: PLC0415
 
     def create() -> None:
         with closing(connect(path, synchronous)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             SqliteSaver(connection).setup()
-            connection.executescript(SCHEMA)
+            if not is_current(connection):
+                migrate_sqlite(lambda: connect(path, synchronous))
 
     retry_while_locked(create)
 

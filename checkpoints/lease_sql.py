@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
 from state.errors import (
@@ -22,23 +22,6 @@ from state.plan import PLAN_SCHEMA, Plan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS orchestration_threads (
-    thread_id TEXT PRIMARY KEY,
-    schema_version INTEGER NOT NULL,
-    run_id TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    signature TEXT NOT NULL,
-    status TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    updated_at REAL NOT NULL,
-    lease_token INTEGER NOT NULL,
-    lease_holder TEXT,
-    lease_expires_at REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS orchestration_threads_by_update
-    ON orchestration_threads (updated_at DESC);
-"""
 _COLUMNS = (
     "thread_id, plan, status, created_at, updated_at, lease_token, lease_holder, lease_expires_at"
 )

@@ -6,12 +6,15 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from checkpoints.ledger_sql import settle
 from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
 from state.errors import LeaseLostError, ThreadBusyError, ThreadNotFoundError, ThreadPendingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from checkpoints.approval_ledgers import MemoryApprovals
+    from checkpoints.approvals import Asked
     from state.plan import Plan
 
 
@@ -22,7 +25,8 @@ class MemoryThreads:
     wait inside, which makes them atomic.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, approvals: MemoryApprovals | None = None) -> None:
+        self._approvals = approvals
         self._records: dict[str, ThreadRecord] = {}
         self._tokens: dict[str, int] = {}
 
@@ -57,14 +61,21 @@ class MemoryThreads:
         """Say which threads are lost: none of those still claimed."""
         return {each.thread_id for each in leases if not self._holds(each)}
 
-    async def release(self, lease: Lease, *, status: str) -> None:
-        """End a lease and note how the thread stands."""
+    async def release(
+        self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None
+    ) -> bool:
+        """End a lease and note how the thread stands, unless an answer waits for it."""
         if not self._holds(lease):
             raise LeaseLostError(lease.thread_id)
+        ledger = self._approvals
+        if asked is not None and ledger is not None and not ledger.is_empty():  # noqa: SIM102
+            if settle(ledger.on(ledger.connection), lease.thread_id, asked):
+                return False
         last = self._records[lease.thread_id]
         self._records[lease.thread_id] = last._replace(
             status=status, updated_at=time.time(), lease=None
         )
+        return True
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""

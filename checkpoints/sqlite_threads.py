@@ -7,10 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from checkpoints import lease_sql
+from checkpoints.ledger_sql import settle
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
+    from checkpoints.approval_ledgers import SqliteApprovals
+    from checkpoints.approvals import Asked
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.threads import Lease, ThreadRecord
     from state.plan import Plan
@@ -21,8 +25,9 @@ T = TypeVar("T")
 class SqliteThreads:
     """A `ThreadStore` in the same file as the checkpoints."""
 
-    def __init__(self, writer: GroupCommitWriter) -> None:
+    def __init__(self, writer: GroupCommitWriter, approvals: SqliteApprovals) -> None:
         self._writer = writer
+        self._approvals = approvals
 
     async def start(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Lease:
         """Store the plan of a new run and claim its thread."""
@@ -42,9 +47,20 @@ class SqliteThreads:
         """Extend leases; return the ids of the threads that are lost to others."""
         return await self._run(partial(lease_sql.renew, leases=leases, seconds=seconds))
 
-    async def release(self, lease: Lease, *, status: str) -> None:
-        """End a lease and note how the thread stands."""
-        await self._run(partial(lease_sql.release, lease=lease, status=status))
+    async def release(
+        self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None
+    ) -> bool:
+        """End a lease and note how the thread stands, unless an answer waits for it."""
+
+        def write(connection: sqlite3.Connection) -> bool:
+            if asked is not None:
+                lease_sql.check_token(connection, lease.thread_id, lease.token)
+                if settle(self._approvals.on(connection), lease.thread_id, asked):
+                    return False
+            lease_sql.release(connection, lease, status=status)
+            return True
+
+        return await self._run(write)
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""

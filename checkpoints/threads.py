@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from checkpoints.approvals import Asked
     from state.plan import Plan
 
 RUNNING: Final = "running"
@@ -66,8 +67,20 @@ class ThreadStore(Protocol):
         """Extend leases; return the ids of the threads that are lost to others."""
         ...
 
-    async def release(self, lease: Lease, *, status: str) -> None:
-        """End a lease and note how the thread stands.
+    async def release(
+        self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None
+    ) -> bool:
+        """End a lease and note how the thread stands, unless an answer waits for it.
+
+        Args:
+            lease: What to end.
+            status: How the thread stands.
+            asked: What the run asks now; in the ledger, other open questions of the thread
+                are closed. None where nothing was asked.
+
+        Returns:
+            False where one of these questions is answered already: the lease is kept, and
+            the run goes on with the answer.
 
         Raises:
             LeaseLostError: The thread belongs to another; its status is left alone.

@@ -93,7 +93,7 @@ class _Builder:
 
 def _may_linger(task: PlannedTask) -> bool:
     """Whether the task can hold up its superstep: by waiting to retry, or for a person."""
-    return task["retry"] is not None or task["approval"]
+    return task["retry"] is not None or bool(task["approval"])
 
 
 def _branch_name(tasks: list[str]) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from graph.expressions import planned_expression
 from graph.plan_request import Draft, checked_input
+from nodes.expressions import expression_problem
+from state.approval import DEFAULT_POLICY, ApprovalPolicy
 from state.capability import AgentCapability
 from state.jsonvalue import described, plain_text
 from state.plan import ExpressionDocument, PlannedTask
@@ -15,6 +17,8 @@ from state.retry import RetryPolicy
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
+    from state.approval import PolicyDocument
+    from state.jsonvalue import JsonObject
     from state.retry import RetryDocument
     from state.task import AgentTask, Condition
 
@@ -47,7 +51,7 @@ def planned_task(  # noqa: PLR0913, PLR0917  one argument for each thing a task 
         "needs": needs[id_],
         "upstream": list(earlier) if sequential else needs[id_],
         "condition": None if task.condition is None else _condition(task.condition, id_, draft),
-        "approval": bool(task.requires_approval or input_data.get("requires_approval")),
+        "approval": _approval(task.requires_approval, input_data, id_, draft),
         "timeout_seconds": None if task.timeout is None else _timeout(task.timeout, id_, draft),
         "retry": None if task.retry is None else _retry(task.retry, id_, draft),
     }
@@ -87,6 +91,32 @@ def _timeout(wanted: float | timedelta, id_: str, draft: Draft) -> float | None:
         )
         return None
     return float(seconds)
+
+
+def _approval(
+    wanted: bool | ApprovalPolicy,  # noqa: FBT001  what the caller gave
+    input_data: JsonObject,
+    id_: str,
+    draft: Draft,
+) -> PolicyDocument | None:
+    if not isinstance(wanted, ApprovalPolicy):
+        if not isinstance(wanted, bool):
+            draft.problem(
+                "bad_approval",
+                f"task {id_!r}: requires_approval is {described(wanted)}; give True, False or an "
+                "ApprovalPolicy",
+                id_,
+            )
+        return DEFAULT_POLICY if wanted or input_data.get("requires_approval") else None
+    problems = list(wanted.problems())
+    if isinstance(wanted.when, str):
+        problem = expression_problem(wanted.when)
+        problems += [f"when is not valid CEL: {problem}"] if problem else []
+    elif wanted.when is not None:
+        problems.append(f"when is {described(wanted.when)}; give a CEL expression, or None")
+    for problem in problems:
+        draft.problem("bad_approval", f"task {id_!r}: approval {problem}", id_)
+    return DEFAULT_POLICY if problems else wanted.document()
 
 
 def _condition(condition: Condition, id_: str, draft: Draft) -> ExpressionDocument:

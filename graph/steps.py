@@ -11,7 +11,7 @@ from nodes.agent_call import NEXT_NODES, call_agent, call_agent_with_retry
 from nodes.aggregate import aggregate
 from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first_node
 from nodes.plan_loader import LoaderInput, load_plan
-from state.plan import AGGREGATE, LOADER
+from state.plan import AGGREGATE, LOADER, asks_first
 from state.run_state import CoreOutput, CoreState, RunOutput, RunState
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
     """Add the nodes of a task that goes on to the nodes `following`."""
     before: list[str] = []
     if task["approval"]:
-        if task["condition"] is not None:
+        if asks_first(task):
             graph.add_node(task["id"] + CONDITION, decide_condition)
             before.append(task["id"] + CONDITION)
         graph.add_node(task["id"] + APPROVAL, approve)

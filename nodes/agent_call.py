@@ -31,7 +31,7 @@ from state.jsonvalue import JsonObject, NotJsonError, json_object
 from state.outcome import Outcome, blocks, error_record, is_finished, skipped
 from state.plan import PlannedTask
 from state.retry import retry_delay
-from state.run_state import RunState, RunUpdate
+from state.run_state import ApprovalRecord, RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | 
     if outcome is not None:
         return outcome
     if task["approval"]:  # its condition was decided before anybody was asked
-        return _rejected(task, state)
+        return _without_calling(state.get("approvals", {}).get(task["id"]))
     return condition_outcome(task, outcomes, run)
 
 
@@ -156,12 +156,31 @@ def _stopped(run: RunHandle) -> Outcome | None:
     return skipped(run.stop.verdict.reason, because=SkipCause.STOPPED)
 
 
-def _rejected(task: PlannedTask, state: RunState) -> Outcome | None:
-    decision = state.get("approvals", {}).get(task["id"])
-    if decision is None or decision["decision"] != "reject":
-        return None
-    reason = decision["message"] or "the approver rejected it"
-    return Outcome(status=TaskStatus.REJECTED.value, attempts=0, reason=reason)
+def _without_calling(record: ApprovalRecord | None) -> Outcome | None:
+    """The outcome of a task whose agent is not to be called after all, or None."""
+    match record:
+        case None:  # no way leads here; but what nobody approved must not run
+            return Outcome(
+                status=TaskStatus.REJECTED.value, attempts=0, reason="nobody was asked about it"
+            )
+        case {"decision": "reject"}:
+            reason = record["message"] or "the approver rejected it"
+            return Outcome(status=TaskStatus.REJECTED.value, attempts=0, reason=reason)
+        case {"decision": "respond"}:
+            answer: JsonObject = {"content": record["message"], "answered_by": record.get("by")}
+            return Outcome(
+                status=_SUCCEEDED, attempts=0, output=answer, reason="a person answered instead"
+            )
+    return None
+
+
+def _input_of(state: RunState, task: PlannedTask) -> JsonObject:
+    """What the agent gets: the task's input, unless an approver edited it."""
+    if task["approval"]:
+        record = state.get("approvals", {}).get(task["id"])
+        if record is not None and "arguments" in record:
+            return record["arguments"]
+    return task["input"]
 
 
 def _context(
@@ -194,7 +213,7 @@ async def _attempt(
     agent: Agent | None = None
     try:
         agent = run.agents.choose(agent_id=task["agent"], capability=task["capability"])
-        call = agent.call(json_object(task["input"], at="input_data"), context)
+        call = agent.call(json_object(_input_of(state, task), at="input_data"), context)
         bounded = run.stop is not None or task["timeout_seconds"] is not None
         reply = await (_bounded(call, agent, task, run) if bounded else call)
         outcome: Outcome = {

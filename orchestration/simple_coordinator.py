@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graph.plan_request import Planned, PlanRequest, Router
@@ -18,6 +18,7 @@ from orchestration.engines.local_parts import LocalParts
 from orchestration.execution_stats import ExecutionStats
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
+from state.decision import Decider
 from state.errors import ConfigurationError, PlanError, Problem
 from state.status import CoordinationStrategy, WorkflowStatus
 
@@ -161,25 +162,38 @@ class SimpleCoordinator:
         return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def resume(
-        self, thread_id: str, decisions: Mapping[str, object] | None = None
+        self,
+        thread_id: str,
+        decisions: Mapping[str, object] | None = None,
+        *,
+        by: str | None = None,
+        roles: Collection[str] = (),
     ) -> WorkflowResult:
         """Run a thread on from where it stands; on a finished one, return its result.
 
         Args:
             thread_id: Any thread of the database, started by whatever process.
-            decisions: Answers to what the thread waits for, by task id (or interrupt id);
-                to an approval `"approve"`, `"reject"`, or LangChain's `HITLResponse`, e.g.
+            decisions: Answers to what the thread waits for, by task id (or interrupt id, or
+                the ledger's request id); to an approval `"approve"`, `"reject"`, or
+                LangChain's `HITLResponse`, e.g.
                 `{"decisions": [{"type": "reject", "message": "too dear"}]}`.
+            by: Who decides; some policies need to know.
+            roles: What they are, for policies that want a role.
 
         Raises:
             ThreadNotFoundError: There is no such thread.
-            ThreadBusyError: Somebody is running it.
+            ThreadBusyError: Somebody is running it. Answers are recorded all the same, and
+                are used when that run pauses.
+            AlreadyDecidedError: Somebody else was first.
+            NotAllowedError: Who decides may not; the question stays open.
             DecisionError: An answer fits nothing that is asked; all stays as it was.
             CallableLostError: It needs a Python callable of a process that is gone.
         """
         engine = await self._engine()
         parts = self._unfinished.get(thread_id) or LocalParts()
-        result = await engine.resume(thread_id, parts, decisions=decisions)
+        if decisions:
+            await engine.decide(thread_id, decisions, Decider(by, tuple(roles)), parts)
+        result = await engine.resume(thread_id, parts)
         self._remember(result, parts)
         return result
 

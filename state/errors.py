@@ -16,7 +16,10 @@ OrchestrationError
 │   ├── ThreadPendingError   the thread has unfinished work, so it takes no new input
 │   ├── LeaseLostError       this process lost the thread to another one
 │   ├── DecisionError        an answer that does not fit what the thread waits for
+│   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
+│   │   └── NotAllowedError   who answers may not, or not any more
 │   └── CallableLostError    a condition or router lived in a process that is gone
+├── RequestNotFoundError     no approval request has that id
 ├── DatabaseError            the database URL or file cannot be used
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
@@ -210,6 +213,78 @@ class DecisionError(ThreadError):
     code = "invalid_decision"
 
 
+class AlreadyDecidedError(DecisionError):
+    """Raised when a question was decided before, with who decided what and when."""
+
+    code = "already_decided"
+
+    def __init__(  # noqa: PLR0913  one for each thing the loser wants to know
+        self,
+        thread_id: str,
+        task_id: str,
+        *,
+        status: str,
+        decided_by: str | None,
+        decided_at: float | None,
+        decision: str,
+    ) -> None:
+        self.task_id = task_id
+        self.status = status
+        """`decided`, `applied`, or `lapsed` where the run went on without an answer."""
+        self.decided_by = decided_by
+        self.decided_at = decided_at
+        """Seconds since the epoch."""
+        self.decision = decision
+        """`approve`, `edit`, `reject` or `respond`; empty where it lapsed."""
+        if decided_at is None:
+            why = "lapsed, as the run ended or went on without an answer"
+        else:
+            why = f"was decided by {decided_by or 'somebody'} at {_utc(decided_at)}: {decision}"
+        super().__init__(thread_id, f"nothing waits under {task_id!r} any more; it {why}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with keywords."""
+        values = (self.status, self.decided_by, self.decided_at, self.decision)
+        return _already_decided, (self.thread_id, self.task_id, *values)
+
+
+def _already_decided(  # noqa: PLR0913, PLR0917  what pickle keeps
+    thread_id: str,
+    task_id: str,
+    status: str,
+    decided_by: str | None,
+    decided_at: float | None,
+    decision: str,
+) -> AlreadyDecidedError:
+    return AlreadyDecidedError(
+        thread_id,
+        task_id,
+        status=status,
+        decided_by=decided_by,
+        decided_at=decided_at,
+        decision=decision,
+    )
+
+
+class NotAllowedError(DecisionError):
+    """Raised when who answers may not; the question stays open."""
+
+    code = "not_allowed"
+
+    def __init__(self, thread_id: str, message: str, *, reason: str = "") -> None:
+        self.reason = reason
+        """`wrong_role`, `requester`, `nobody`, `late` or `voted`."""
+        super().__init__(thread_id, message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with keywords."""
+        return _not_allowed, (self.thread_id, self.message, self.reason)
+
+
+def _not_allowed(thread_id: str, message: str, reason: str) -> NotAllowedError:
+    return NotAllowedError(thread_id, message, reason=reason)
+
+
 class CallableLostError(ThreadError):
     """Raised when a thread needs a Python callable that this process does not have."""
 
@@ -224,6 +299,21 @@ class CallableLostError(ThreadError):
             'condition="outputs.ticketing.total_price > 5000"; that is stored with the thread.',
         )
         self.args = (thread_id, self.uses)
+
+
+class RequestNotFoundError(OrchestrationError):
+    """Raised when no approval request has the id."""
+
+    code = "request_not_found"
+
+    def __init__(self, request_id: str, pending: Iterable[str] = ()) -> None:
+        self.request_id = request_id
+        self.pending = tuple(pending)
+        super().__init__(request_id, self.pending)
+
+    def __str__(self) -> str:
+        hint = f"pending are {list(self.pending)!r}" if self.pending else "none is pending"
+        return f"approval request {self.request_id!r} not found; {hint}. Check the id and the URL."
 
 
 class DatabaseError(OrchestrationError):

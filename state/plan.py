@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
+from state.approval import PolicyDocument
 from state.failure_mode import FailureModeDocument
 from state.jsonvalue import JsonObject
 from state.retry import RetryDocument
@@ -15,7 +16,7 @@ from state.status import CoordinationStrategy
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
-PLAN_SCHEMA = 1
+PLAN_SCHEMA = 2
 """Version of the documents below; stored with every plan."""
 
 AGGREGATE, ROUTER, LOADER = "aggregate", "router", "plan"
@@ -71,7 +72,8 @@ class PlannedTask(TypedDict):
     upstream: list[str]
     """Tasks whose outputs the agent gets."""
     condition: ExpressionDocument | None
-    approval: bool
+    approval: PolicyDocument | bool | None
+    """Read it with `policy_of`: plans of schema 1 only say whether one is needed."""
     timeout_seconds: float | None
     retry: RetryDocument | None
 
@@ -142,8 +144,7 @@ class Plan:
         """What the compiled graph depends on; plans of equal shape share one graph."""
         document = self.document
         traits = tuple(
-            (task["id"], task["approval"], task["condition"] is not None, task["retry"] is not None)
-            for task in self.tasks()
+            (task["id"], *_approval_nodes(task), task["retry"] is not None) for task in self.tasks()
         )
         layout = (
             None
@@ -174,6 +175,17 @@ class Plan:
         aggregate = self.document["aggregate"]
         if aggregate is not None and "callable" in aggregate:
             yield "the aggregation", aggregate["callable"]
+
+
+def asks_first(task: PlannedTask) -> bool:
+    """Whether something is to be found out before anybody is asked to approve the task."""
+    approval = task["approval"]
+    threshold = isinstance(approval, dict) and approval["when"] is not None
+    return bool(approval) and (threshold or task["condition"] is not None)
+
+
+def _approval_nodes(task: PlannedTask) -> tuple[bool, bool]:
+    return bool(task["approval"]), asks_first(task)
 
 
 def _region_shape(region: Region, tasks: Mapping[str, PlannedTask]) -> Hashable:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, NotRequired, TypedDict
 
-from state.jsonvalue import JsonValue
+from state.jsonvalue import JsonObject, JsonValue
 from state.outcome import Outcome
 from state.plan import PlanDocument
 from state.status import TaskStatus
 
 
 class ApprovalRecord(TypedDict):
-    """What a person decided about one task."""
+    """What was decided about one task."""
 
     decision: str
-    """`approve` or `reject`."""
+    """`approve`, `edit`, `reject` or `respond`; `needless` where nobody had to be asked."""
     message: str
+    """Why it is rejected, or the answer in the agent's place."""
+    by: NotRequired[str]
+    arguments: NotRequired[JsonObject]
+    """What the agent gets in place of the task's input, if somebody edited it."""
 
 
 class RouteRecord(TypedDict, total=False):

@@ -11,6 +11,7 @@ from state.jsonvalue import JsonObject
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
+    from state.approval import ApprovalPolicy
     from state.capability import AgentCapability
     from state.outcome import ErrorRecord, Outcome
     from state.retry import RetryPolicy
@@ -40,7 +41,7 @@ class AgentTask:
     """Task ids that must be done first."""
     condition: Condition | None = field(default=None, kw_only=True)
     """The task is skipped where this is false. A CEL string survives the process."""
-    requires_approval: bool = field(default=False, kw_only=True)
+    requires_approval: bool | ApprovalPolicy = field(default=False, kw_only=True)
     """Pause for a person first; `input_data["requires_approval"]` counts too."""
     timeout: float | timedelta | None = field(default=None, kw_only=True)
     """For each attempt; a number is seconds."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from state.errors import (
     AgentNotFoundError,
+    ConfigurationError,
     DatabaseError,
     PlanError,
     RegistrationError,
+    RequestNotFoundError,
     ThreadError,
 )
 from state.status import WorkflowStatus
@@ -52,7 +54,13 @@ _BY_STATUS = {
     WorkflowStatus.REJECTED: ExitCode.FAILED,
     WorkflowStatus.CANCELLED: ExitCode.FAILED,
 }
-_BAD_INPUT = (AgentNotFoundError, DatabaseError, PlanError, RegistrationError)
+_BAD_INPUT = (
+    AgentNotFoundError,
+    ConfigurationError,
+    DatabaseError,
+    PlanError,
+    RegistrationError,
+)
 _BAD_INPUT_CODES = frozenset({"cannot_write", "invalid_file", "unknown_drawing_format"})
 """Of errors that live in heavier modules."""
 
@@ -64,7 +72,7 @@ def code_of_status(status: str) -> ExitCode:
 
 def code_of_error(error: OrchestrationError) -> ExitCode:
     """Say whose mistake an error is."""
-    if isinstance(error, ThreadError):
+    if isinstance(error, ThreadError | RequestNotFoundError):
         return ExitCode.THREAD
     if isinstance(error, _BAD_INPUT) or error.code in _BAD_INPUT_CODES:
         return ExitCode.BAD_INPUT

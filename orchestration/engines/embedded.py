@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from langgraph.types import Command
 
+from checkpoints.approvals import Filter
 from checkpoints.sqlite_saver import LEASE_TOKEN
 from checkpoints.threads import RUNNING
 from graph.compiler import Compiler
 from nodes.plan_loader import fresh_state
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
+from orchestration.engines.asking import (
+    all_asked,
+    asked_in,
+    asks,
+    has_deadlines,
+    matched,
+    may_ask_beside,
+    new_request,
+)
 from orchestration.engines.leases import (
     HeldLease,
     LeaseKeeper,
@@ -35,9 +45,8 @@ from orchestration.engines.snapshots import (
     known_outcomes,
     next_step,
     pending_interrupts,
-    resume_values,
 )
-from state.errors import LeaseLostError, Problem, RoutingError
+from state.errors import DecisionError, LeaseLostError, Problem, RoutingError, ThreadBusyError
 from state.outcome import is_finished
 from state.result import TaskResult, WorkflowResult, workflow_status
 from state.status import WorkflowStatus
@@ -48,11 +57,13 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.types import Interrupt
 
+    from checkpoints.approvals import ApprovalRequest, Asked
     from checkpoints.database import Database
     from checkpoints.threads import Lease, ThreadRecord
     from graph.compiler import CompiledPlan
     from nodes.ports import Agents, Clock
     from orchestration.engines.local_parts import Chunk
+    from state.decision import Decider
     from state.plan import Plan
     from state.run_state import Outcomes
 
@@ -60,6 +71,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NO_PARTS = LocalParts()
+NO_ANSWERS: Final[Mapping[str, object]] = {}
 LEAST_LIMIT: Final = 10_000
 """Supersteps that LangGraph allows a run, at least; a graph that is an agent inherits the limit."""
 
@@ -74,6 +86,11 @@ class Segment:
     held: HeldLease
     status: str = RUNNING
     """How the thread stands when the segment ends."""
+    may_ask: bool = False
+    """Whether the ledger may hold questions of it."""
+    settled: bool = False
+    """Whether it has come to an end, and whatever it asked is closed with it."""
+    released: bool = False
 
 
 class EmbeddedEngine:
@@ -124,19 +141,12 @@ class EmbeddedEngine:
             first = _first_input(plan, clear=not new_id)
             return await self._run(segment, first, {}, local)
 
-    async def resume(
-        self,
-        thread_id: str,
-        local: LocalParts = NO_PARTS,
-        *,
-        decisions: Mapping[str, object] | None = None,
-    ) -> WorkflowResult:
-        """Run a thread on from where its checkpoints say it stands.
+    async def resume(self, thread_id: str, local: LocalParts = NO_PARTS) -> WorkflowResult:
+        """Run a thread on from where its checkpoints say it stands, with what was decided.
 
         Raises:
             ThreadNotFoundError: There is no such thread.
             ThreadBusyError: Somebody runs the thread.
-            DecisionError: An answer fits nothing that is asked; all stays as it was.
             CallableLostError: It needs a callable that this process does not have.
             RoutingError, LeaseLostError: As for `start`.
         """
@@ -146,28 +156,93 @@ class EmbeddedEngine:
         )
         record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
         async with self._segment(lease, record.plan, since, record.status) as segment:
-            return await self._resume(segment, decisions, local)
+            return await self._resume(segment, local)
 
-    async def _resume(
-        self, segment: Segment, decisions: Mapping[str, object] | None, local: LocalParts
-    ) -> WorkflowResult:
+    async def _resume(self, segment: Segment, local: LocalParts) -> WorkflowResult:
         graph = self._compiler.compile(segment.plan)
         snapshot = await graph.aget_state(segment.config, subgraphs=True)
         plan, step = segment.plan, next_step(snapshot, segment.plan)
+        segment.may_ask = True
         if local.run_id != plan.run_id:  # of the thread's run before
             local = LocalParts(watch=local.watch)
         known = {} if step == "start" else known_outcomes(snapshot)
         if local.observe is not None:
             for task_id, outcome in known.items():
                 local.observe(task_id, outcome)
-        pending = () if step == "start" else pending_interrupts(snapshot.interrupts)
-        answers = resume_values(segment.thread_id, pending, decisions or {})
-        if step == "finished" or (step == "wait" and not answers):
-            return self._conclude(segment, snapshot.values, snapshot.interrupts)
+        if step == "finished":
+            return self._conclude(segment, snapshot.values, ())
+        answers: Mapping[str, object] = {}
+        if step != "start" and snapshot.interrupts:
+            answers = await self._answers(segment, snapshot.interrupts)
+            if step == "wait" and not answers and await self._pause(segment, snapshot.interrupts):
+                return self._conclude(segment, snapshot.values, snapshot.interrupts)
         check_callables(segment.thread_id, plan, snapshot, local.callables)
         if step == "start":
             return await self._run(segment, _first_input(plan), {}, local)
-        return await self._run(segment, Command(resume=answers) if answers else None, known, local)
+        return await self._run(segment, None, known, local, answers)
+
+    async def decide(
+        self, thread_id: str, decisions: Mapping[str, object], decider: Decider, local: LocalParts
+    ) -> list[ApprovalRequest]:
+        """Record answers to what a thread asks, all or none; `resume` goes on with them.
+
+        Args:
+            thread_id: Whose questions.
+            decisions: Answers by task id, interrupt id or request id.
+            decider: Who answers.
+            local: What this process has of the run.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+            DecisionError: An answer fits nothing that is asked, or is not allowed.
+            CallableLostError: This process could not go on afterwards.
+        """
+        record = await self._database.threads.get(thread_id)
+        await self._check_callables(record, local)
+        if has_deadlines(record.plan):
+            await self._database.approvals.work_off(thread_id=thread_id)
+        ledger = self._database.approvals
+        answers, unknown = await matched(ledger, thread_id, record.plan, decisions)
+        if unknown:
+            await self.reconcile(thread_id)
+            answers, unknown = await matched(ledger, thread_id, record.plan, decisions)
+        if unknown:
+            waiting = await ledger.find(Filter(thread_id=thread_id))
+            names = [each.task_id or each.interrupt_id for each in waiting]
+            raise DecisionError(
+                thread_id, f"nothing waits under {unknown[0]!r}; waiting are {names}"
+            )
+        return await ledger.decide(answers, decider)
+
+    async def reconcile(self, thread_id: str) -> None:
+        """Bring the ledger up to what a thread asks, without running anything.
+
+        Needed where a process died between a pause and its entry in the ledger. A thread that
+        somebody runs is left alone: they do it.
+        """
+        try:
+            record, lease = await self._claimed(
+                self._database.threads.resume(
+                    thread_id, holder=holder_name(), seconds=self._seconds
+                ),
+                lambda both: (both[1], both[0].status),
+            )
+        except ThreadBusyError:
+            return
+        async with self._segment(lease, record.plan, time.monotonic(), record.status) as segment:
+            graph = self._compiler.compile(record.plan)
+            snapshot = await graph.aget_state(segment.config, subgraphs=True)
+            if next_step(snapshot, record.plan) == "wait":
+                await self._note(segment, snapshot.interrupts)
+                segment.status = WorkflowStatus.INTERRUPTED
+
+    async def _check_callables(self, record: ThreadRecord, local: LocalParts) -> None:
+        if next(record.plan.callables(), None) is None:
+            return
+        graph = self._compiler.compile(record.plan)
+        snapshot = await graph.aget_state(_config(record.thread_id), subgraphs=True)
+        here = local.callables if local.run_id == record.plan.run_id else {}
+        check_callables(record.thread_id, record.plan, snapshot, here)
 
     async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
         """Return threads, the last changed first."""
@@ -214,8 +289,8 @@ class EmbeddedEngine:
             raise LeaseLostError(lease.thread_id) from None
         finally:
             held.drop()
-            if not held.lost:
-                await self._release(lease, segment.status)
+            if not held.lost and not segment.released:
+                await self._release(lease, segment.status, () if segment.settled else None)
 
     async def _claimed(
         self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str]]
@@ -233,17 +308,46 @@ class EmbeddedEngine:
                 await self._release(lease, status)
             raise
 
-    async def _release(self, lease: Lease, status: str) -> None:
-        """End a lease, also while this task is being cancelled."""
-        release = self._database.threads.release(lease, status=status)
-        await (asyncio.shield(release) if self._database.durable else release)
+    async def _release(
+        self, lease: Lease, status: str, asked: Sequence[Asked] | None = None
+    ) -> bool:
+        """End a lease, also while this task is being cancelled; see `ThreadStore.release`."""
+        release = self._database.threads.release(lease, status=status, asked=asked)
+        return await (asyncio.shield(release) if self._database.durable else release)
+
+    async def _pause(self, segment: Segment, interrupts: Iterable[Interrupt]) -> bool:
+        """Let go of a thread that asks something; False if it is answered meanwhile."""
+        asked = all_asked(pending_interrupts(interrupts))
+        segment.released = await self._release(
+            segment.held.lease, WorkflowStatus.INTERRUPTED, asked
+        )
+        return segment.released
+
+    async def _answers(
+        self, segment: Segment, interrupts: Iterable[Interrupt]
+    ) -> Mapping[str, object]:
+        """Enter questions into the ledger, and return what is decided about them already."""
+        asked = await self._note(segment, interrupts)
+        return await self._database.approvals.answers(segment.thread_id, asked)
+
+    async def _note(self, segment: Segment, interrupts: Iterable[Interrupt]) -> Sequence[Asked]:
+        asked = all_asked(pending_interrupts(interrupts))
+        await self._record(segment, asked)
+        return asked
+
+    async def _record(self, segment: Segment, asked: Sequence[Asked]) -> None:
+        segment.may_ask = True
+        requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
+        token = segment.held.lease.token
+        await self._database.approvals.record(requests, token=token)
 
     async def _run(
         self,
         segment: Segment,
-        graph_input: Any,  # noqa: ANN401  an input, a Command or None
+        graph_input: Any,  # noqa: ANN401  an input, or None to go on
         known: Outcomes,
         local: LocalParts,
+        answers: Mapping[str, object] = NO_ANSWERS,
     ) -> WorkflowResult:
         plan = segment.plan
         graph = self._compiler.compile(plan)
@@ -258,15 +362,53 @@ class EmbeddedEngine:
             outcomes=known,
         )
         segment.status = RUNNING
+        segment.may_ask = segment.may_ask or asks(plan)
         with open_handle(plan.run_id, handle):
-            if plan.is_plain() and local.watch is None:
-                values, asked = await _drive_plain(graph, graph_input, segment, known)
-            else:
-                values, asked = await _drive(graph, graph_input, segment.config, local)
-            if asked and handle.stop is not None and handle.stop.verdict is not None:
-                # the run has its end, so nobody is asked any more: the questions lapse
-                values, asked = await _drive(graph, None, segment.config, local)
+            while True:
+                given = _resumption(answers) or graph_input
+                if plan.is_plain() and local.watch is None:
+                    values, asked = await _drive_plain(graph, given, segment, known)
+                else:
+                    values, asked = await self._drive(graph, given, segment, local)
+                if answers:
+                    await self._database.approvals.applied(segment.thread_id, list(answers))
+                graph_input, answers = None, NO_ANSWERS
+                if not asked:
+                    break
+                if handle.stop is not None and handle.stop.verdict is not None:
+                    continue  # the run has its end: nobody is asked any more, questions lapse
+                answers = await self._answers(segment, asked)
+                if not answers and await self._pause(segment, asked):
+                    break
         return self._conclude(segment, values, asked)
+
+    async def _drive(
+        self,
+        graph: CompiledPlan,
+        graph_input: Any,  # noqa: ANN401  an input, a Command or None
+        segment: Segment,
+        local: LocalParts,
+    ) -> tuple[Mapping[str, Any], Sequence[Interrupt]]:
+        """Run a graph to its next pause or its end; return its output, and what it asks.
+
+        What is asked beside tasks that still run is entered into the ledger at once, so that
+        it can be answered meanwhile.
+        """
+        config, beside = segment.config, may_ask_beside(segment.plan)
+        if local.watch is None and not beside:
+            # version 2 streams less inside, and hands out interrupts by themselves
+            output = await graph.ainvoke(graph_input, config, durability="sync", version="v2")
+            return output.value or {}, output.interrupts
+        async for each in graph.astream(
+            graph_input, config, durability="sync", stream_mode="tasks", subgraphs=True
+        ):
+            chunk = cast("Chunk", each)
+            if local.watch is not None:
+                local.watch(chunk)
+            if beside and (asked := list(asked_in(chunk))):
+                await self._record(segment, asked)
+        snapshot = await graph.aget_state(config)
+        return snapshot.values, snapshot.interrupts
 
     def _conclude(
         self, segment: Segment, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
@@ -277,6 +419,7 @@ class EmbeddedEngine:
             raise RoutingError([Problem("bad_route", error)])
         result = _result(segment.thread_id, segment.plan, values, interrupts)
         segment.status = result.status
+        segment.settled = segment.may_ask and result.status != WorkflowStatus.INTERRUPTED
         return result
 
 
@@ -296,25 +439,6 @@ async def _drive_plain(
     if all(is_finished(known.get(id_)) for id_ in segment.plan.document["order"]):
         return {"outcomes": known}, ()
     snapshot = await graph.aget_state(segment.config)
-    return snapshot.values, snapshot.interrupts
-
-
-async def _drive(
-    graph: CompiledPlan,
-    graph_input: Any,  # noqa: ANN401  an input, a Command or None
-    config: RunnableConfig,
-    local: LocalParts,
-) -> tuple[Mapping[str, Any], Sequence[Interrupt]]:
-    """Run a graph to its next pause or its end; return its output, and what it asks."""
-    if local.watch is None:
-        # version 2 streams less inside, and hands out interrupts by themselves
-        output = await graph.ainvoke(graph_input, config, durability="sync", version="v2")
-        return output.value or {}, output.interrupts
-    async for chunk in graph.astream(
-        graph_input, config, durability="sync", stream_mode="tasks", subgraphs=True
-    ):
-        local.watch(cast("Chunk", chunk))
-    snapshot = await graph.aget_state(config)
     return snapshot.values, snapshot.interrupts
 
 
@@ -341,6 +465,11 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
         return {"configurable": configurable}
     attempts = sum(task["retry"]["max_attempts"] if task["retry"] else 1 for task in plan.tasks())
     return {"configurable": configurable, "recursion_limit": max(LEAST_LIMIT, 25 + 3 * attempts)}
+
+
+def _resumption(answers: Mapping[str, object]) -> Command[Any] | None:
+    """What LangGraph goes on with; it takes an empty answer for one to everything."""
+    return Command(resume=dict(answers)) if answers else None
 
 
 def _first_input(plan: Plan, *, clear: bool = True) -> dict[str, Any]:

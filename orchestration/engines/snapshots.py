@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from langgraph.types import StateSnapshot
 
-from nodes.approval import answer_problem
-from state.errors import CallableLostError, DecisionError
+from state.errors import CallableLostError
 from state.outcome import is_finished
 from state.result import PendingInterrupt
 from state.run_state import Outcomes, merge_outcomes
@@ -66,44 +65,6 @@ def pending_interrupts(interrupts: Iterable[Interrupt]) -> tuple[PendingInterrup
         task_id = value.get("task_id", "") if isinstance(value, dict) else ""
         pending.append(PendingInterrupt(each.id, str(task_id), value))
     return tuple(pending)
-
-
-def resume_values(
-    thread_id: str, pending: tuple[PendingInterrupt, ...], decisions: Mapping[str, object]
-) -> dict[str, object]:
-    """Match answers, given by task id or interrupt id, to what is asked.
-
-    Raises:
-        DecisionError: An answer fits no question, or has the wrong form.
-    """
-    by_name = {each.interrupt_id: each for each in pending}
-    by_name |= {each.task_id: each for each in pending if each.task_id}
-    answers: dict[str, object] = {}
-    for name, answer in decisions.items():
-        question = by_name.get(name)
-        if question is None:
-            waiting = [each.task_id or each.interrupt_id for each in pending]
-            raise DecisionError(thread_id, f"nothing waits under {name!r}; waiting are {waiting}")
-        if question.interrupt_id in answers:
-            raise DecisionError(
-                thread_id,
-                f"{question.task_id!r} is answered twice, by its task id and by its interrupt id; "
-                "give one answer",
-            )
-        answers[question.interrupt_id] = _checked(thread_id, question, answer)
-    return answers
-
-
-def _checked(thread_id: str, question: PendingInterrupt, answer: object) -> object:
-    """An answer in the form that the waiting node reads."""
-    is_approval = isinstance(question.value, dict) and "action_requests" in question.value
-    if is_approval and isinstance(answer, str):
-        answer = {"decisions": [{"type": answer}]}
-    if is_approval and (problem := answer_problem(answer)):
-        raise DecisionError(thread_id, problem)
-    if answer is None or answer == {}:  # LangGraph takes these for no answer at all
-        raise DecisionError(thread_id, f"{answer!r} is no answer; give what was asked for")
-    return answer
 
 
 def check_callables(

@@ -14,6 +14,7 @@ from graph.compiler import Compiler
 from graph.plan_request import PlanRequest
 from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
+from state.approval import ApprovalPolicy
 from state.failure_mode import quorum
 from state.plan import Plan
 from state.retry import RetryPolicy
@@ -51,6 +52,7 @@ SAME_SHAPE: dict[str, Callable[[], Plan]] = {
     "a timeout": lambda: make(A("a", timeout=5), A("b", depends_on=["a"])),
     "another mode": lambda: chain(on_failure="fail_fast"),
     "another aggregation": lambda: chain(aggregate="merge"),
+    "a condition": lambda: make(A("a", condition="true"), A("b", depends_on=["a"])),
 }
 OTHER_SHAPE: dict[str, Callable[[], Plan]] = {
     "a sequence": lambda: chain(strategy="sequential"),
@@ -59,9 +61,18 @@ OTHER_SHAPE: dict[str, Callable[[], Plan]] = {
     "another id": lambda: make(A("a", task_id="x"), A("b", depends_on=["x"])),
     "a third task": lambda: make(A("a"), A("b", depends_on=["a"]), A("c")),
     "an approval": lambda: make(A("a", requires_approval=True), A("b", depends_on=["a"])),
-    "a condition": lambda: make(A("a", condition="true"), A("b", depends_on=["a"])),
     "a retry": lambda: make(A("a", retry=RetryPolicy()), A("b", depends_on=["a"])),
 }
+
+
+def test_what_is_found_out_before_asking_has_a_node_of_its_own() -> None:
+    threshold = ApprovalPolicy(when="input.amount > 5")
+    shapes = [
+        make(A("a", requires_approval=True)).shape(),
+        make(A("a", requires_approval=True, condition="true")).shape(),
+        make(A("a", requires_approval=threshold)).shape(),
+    ]
+    assert shapes[0] != shapes[1] == shapes[2]
 
 
 @pytest.mark.parametrize("difference", SAME_SHAPE)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from graph.plan_request import Planned, PlanRequest
 from graph.planner import TASK_ID, plan
 from orchestration import AgentRegistry, AgentSpec
+from state.approval import DEFAULT_POLICY
 from state.failure_mode import quorum
 from state.retry import RetryPolicy
 from state.task import AgentTask
@@ -142,7 +143,7 @@ def test_one_attempt_is_no_retry() -> None:
     [A("sales", requires_approval=True), A("sales", {"requires_approval": True, "amount": 1})],
 )
 def test_approval_is_asked_for_in_two_ways(task: AgentTask) -> None:
-    assert document(task)["tasks"]["sales"]["approval"] is True
+    assert document(task)["tasks"]["sales"]["approval"] == DEFAULT_POLICY
 
 
 def test_a_plan_is_plain_json() -> None:

@@ -12,6 +12,7 @@ from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
 from orchestration.engines.embedded import EmbeddedEngine
 from orchestration.engines.local_parts import LocalParts
+from state.decision import Decider
 from state.result import WorkflowResult
 from state.run_state import Outcomes
 from state.task import AgentTask
@@ -59,7 +60,10 @@ class Bench:
         return await self.engine.start("thread", planned.plan, self._parts)
 
     async def answer(self, **decisions: object) -> WorkflowResult:
-        return await self.engine.resume("thread", self._parts, decisions=decisions)
+        engine = self.engine
+        if decisions:
+            await engine.decide("thread", decisions, Decider(None), self._parts)
+        return await engine.resume("thread", self._parts)
 
     @property
     def engine(self) -> EmbeddedEngine:

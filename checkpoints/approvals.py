@@ -1,0 +1,189 @@
+"""The approval ledger: who is asked what, who answered, and a trail of it all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from state.approval import PolicyDocument
+    from state.decision import Decider, Decision
+    from state.jsonvalue import JsonObject, JsonValue
+
+PENDING: Final = "pending"
+DECIDED: Final = "decided"
+"""Answered, and the run has not taken the answer up yet."""
+APPLIED: Final = "applied"
+LAPSED: Final = "lapsed"
+"""The run ended, or went on, without an answer."""
+STATUSES: Final = (PENDING, DECIDED, APPLIED, LAPSED)
+DEADLINE: Final = "deadline"
+"""Stands as who decided where nobody did in time."""
+
+Event = Literal[
+    "requested", "voted", "decided", "expired", "reminded", "escalated", "applied", "lapsed"
+]
+
+
+class Asked(NamedTuple):
+    """A question as a run asks it."""
+
+    interrupt_id: str
+    task_id: str
+    value: JsonValue
+
+
+class NewRequest(NamedTuple):
+    """A question, and what is needed to judge its answers."""
+
+    thread_id: str
+    run_id: str
+    asked: Asked
+    kind: Literal["approval", "question"]
+    action: str
+    policy: PolicyDocument
+    requester: str | None
+    tenant: str | None
+
+
+class ApprovalRequest(NamedTuple):
+    """A question in the ledger."""
+
+    request_id: str
+    thread_id: str
+    run_id: str
+    task_id: str
+    interrupt_id: str
+    kind: str
+    """`approval`, or `question` for what an agent that is a graph asks."""
+    action: str
+    """Whom the task is for: an agent id or a capability."""
+    tenant: str | None
+    requester: str | None
+    policy: PolicyDocument
+    payload: JsonValue
+    """For an approval LangChain's `HITLRequest`, with `upstream` results."""
+    seen_hash: str
+    """SHA-256 of the payload, as it stands in the trail beside each answer."""
+    status: str
+    created_at: float
+    deadline_at: float | None
+    remind_at: float | None
+    escalate_at: float | None
+    escalated: bool
+    decision: Decision | None
+    decided_by: str | None
+    decided_at: float | None
+    votes: int = 0
+    """Answers that count towards a quorum so far."""
+
+    @property
+    def arguments(self) -> JsonObject:
+        """What the agent is to be called with, unless somebody edits it."""
+        match self.payload:
+            case {"action_requests": [{"args": dict(arguments)}]}:
+                return arguments
+        return {}
+
+    def may_decide(self) -> list[str]:
+        """The roles of which one is needed; none means anybody."""
+        escalated = self.policy["escalate_to"] if self.escalated else []
+        return [*self.policy["roles"], *escalated] if self.policy["roles"] else []
+
+
+class AuditEntry(NamedTuple):
+    """One thing that happened to a question; never changed afterwards."""
+
+    entry: int
+    request_id: str
+    thread_id: str
+    task_id: str
+    at: float
+    event: str
+    actor: str | None
+    roles: list[str]
+    decision: str
+    """The type of the answer, or empty."""
+    detail: JsonObject
+    """The whole answer and the comment, where there is one."""
+    seen_hash: str
+
+
+class Answer(NamedTuple):
+    """What somebody decides about one question."""
+
+    request_id: str
+    answer: object
+    comment: str = ""
+
+
+class Filter(NamedTuple):
+    """Which requests are wanted."""
+
+    statuses: Collection[str] = (PENDING,)
+    thread_id: str | None = None
+    tenant: str | None = None
+    role: str | None = None
+    """Only what somebody with this role may decide."""
+    limit: int = 50
+    after: str | None = None
+    """A request id: continue behind it."""
+
+
+class Due(NamedTuple):
+    """Something that the clock did to a request."""
+
+    event: Event
+    request: ApprovalRequest
+
+
+class ApprovalLedger(Protocol):
+    """Keeps questions and answers; each method is one transaction."""
+
+    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> None:
+        """Note what a run asks; what is known already stays as it is.
+
+        Raises:
+            LeaseLostError: The run's lease token is not the thread's latest.
+        """
+        ...
+
+    async def decide(self, answers: Sequence[Answer], decider: Decider) -> list[ApprovalRequest]:
+        """Claim questions with answers, all or none.
+
+        Raises:
+            RequestNotFoundError, AlreadyDecidedError, NotAllowedError, DecisionError: Nothing
+                was recorded.
+        """
+        ...
+
+    async def answers(self, thread_id: str, asked: Sequence[Asked]) -> Mapping[str, object]:
+        """What a run is to be resumed with, by interrupt id, of what it asks."""
+        ...
+
+    async def applied(self, thread_id: str, interrupt_ids: Collection[str]) -> None:
+        """Note that a run took answers up."""
+        ...
+
+    async def work_off(self, *, thread_id: str | None = None) -> list[Due]:
+        """Apply passed deadlines; claim due reminders and escalations."""
+        ...
+
+    async def find(self, wanted: Filter) -> list[ApprovalRequest]:
+        """Return requests, the oldest first."""
+        ...
+
+    async def get(self, request_id: str) -> ApprovalRequest:
+        """Return one request.
+
+        Raises:
+            RequestNotFoundError: There is none.
+        """
+        ...
+
+    async def history(
+        self, *, request_id: str | None = None, thread_id: str | None = None
+    ) -> list[AuditEntry]:
+        """Return the trail of a request, or of a thread, the oldest entry first."""
+        ...

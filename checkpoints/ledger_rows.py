@@ -1,0 +1,164 @@
+"""Reading the approval ledger, and its trail, as SQLAlchemy Core statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, func, insert, or_, select
+
+from checkpoints.approval_tables import AUDIT, REQUESTS, VOTES
+from checkpoints.approvals import ApprovalRequest, AuditEntry, Event, Filter
+from state.decision import Decider
+from state.errors import RequestNotFoundError
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ColumnElement
+
+    from checkpoints.encryption import TextCipher
+    from checkpoints.statements import Execute
+    from state.decision import Decision
+    from state.jsonvalue import JsonObject
+
+_COLUMNS = REQUESTS.c
+NOBODY = Decider(None)
+
+
+class Said(NamedTuple):
+    """An answer, and why it was given."""
+
+    decision: Decision
+    comment: str = ""
+
+    def detail(self) -> JsonObject:
+        """It all, for the trail."""
+        detail: JsonObject = {"decision": json.loads(as_json(self.decision))}
+        return detail | ({"comment": self.comment} if self.comment else {})
+
+
+class Ledger(NamedTuple):
+    """What the ledger's functions work with, inside one transaction."""
+
+    execute: Execute
+    cipher: TextCipher
+    now: float
+
+
+def find(ledger: Ledger, wanted: Filter) -> list[ApprovalRequest]:
+    """Return requests, the oldest first."""
+    conditions: list[ColumnElement[bool]] = [_COLUMNS.status.in_(wanted.statuses)]
+    if wanted.thread_id is not None:
+        conditions.append(_COLUMNS.thread_id == wanted.thread_id)
+    if wanted.tenant is not None:
+        conditions.append(_COLUMNS.tenant == wanted.tenant)
+    if wanted.after is not None:
+        last = get(ledger, wanted.after)
+        conditions.append(
+            or_(
+                _COLUMNS.created_at > last.created_at,
+                and_(_COLUMNS.created_at == last.created_at, _COLUMNS.request_id > last.request_id),
+            )
+        )
+    if wanted.role is not None:
+        conditions.append(_may_be_decided_by(wanted.role))
+    return requests(ledger, *conditions, limit=wanted.limit)
+
+
+def _may_be_decided_by(role: str) -> ColumnElement[bool]:
+    """Roles stand as a JSON list of texts, and none means anybody."""
+    text = as_json(role)
+    return or_(
+        _COLUMNS.roles == "[]",
+        _COLUMNS.roles.contains(text, autoescape=True),
+        and_(_COLUMNS.escalated, _COLUMNS.policy.contains(text, autoescape=True)),
+    )
+
+
+def get(ledger: Ledger, request_id: str) -> ApprovalRequest:
+    """Return one request; see `ApprovalLedger.get`."""
+    for request in requests(ledger, _COLUMNS.request_id == request_id):
+        return request
+    pending = [each.request_id for each in find(ledger, Filter(limit=5))]
+    raise RequestNotFoundError(request_id, pending)
+
+
+def history(
+    ledger: Ledger, *, request_id: str | None = None, thread_id: str | None = None
+) -> list[AuditEntry]:
+    """Return the trail, the oldest entry first."""
+    statement = select(AUDIT).order_by(AUDIT.c.entry)
+    if request_id is not None:
+        statement = statement.where(AUDIT.c.request_id == request_id)
+    if thread_id is not None:
+        statement = statement.where(AUDIT.c.thread_id == thread_id)
+    return [
+        AuditEntry(
+            **{
+                **row,
+                "roles": json.loads(row["roles"]),
+                "detail": json.loads(ledger.cipher.open(row["detail"])),
+            }
+        )
+        for row in ledger.execute(statement)
+    ]
+
+
+def requests(
+    ledger: Ledger, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[ApprovalRequest]:
+    """Return the requests that satisfy all conditions, the oldest first."""
+    count = (
+        select(func.count())
+        .select_from(VOTES)
+        .where(VOTES.c.request_id == _COLUMNS.request_id)
+        .scalar_subquery()
+        .label("votes")
+    )
+    statement = (
+        select(REQUESTS, count)
+        .where(*conditions)
+        .order_by(_COLUMNS.created_at, _COLUMNS.request_id)
+        .limit(limit)
+    )
+    return [_request(ledger, row) for row in ledger.execute(statement)]
+
+
+def _request(ledger: Ledger, row: Mapping[str, Any]) -> ApprovalRequest:
+    values = {name: row[name] for name in ApprovalRequest._fields if name in row}
+    answer = row["answer"]
+    values["policy"] = json.loads(row["policy"])
+    values["payload"] = json.loads(ledger.cipher.open(row["payload"]))
+    values["escalated"] = bool(row["escalated"])
+    values["decision"] = None if answer is None else json.loads(ledger.cipher.open(answer))
+    return ApprovalRequest(**values)
+
+
+def note(
+    ledger: Ledger,
+    request: ApprovalRequest,
+    event: Event,
+    *,
+    who: Decider = NOBODY,
+    said: Said | None = None,
+) -> None:
+    """Add an entry to the trail."""
+    ledger.execute(
+        insert(AUDIT).values(
+            request_id=request.request_id,
+            thread_id=request.thread_id,
+            task_id=request.task_id,
+            at=ledger.now,
+            event=event,
+            actor=who.by,
+            roles=as_json(sorted(who.roles)),
+            decision="" if said is None else said.decision["type"],
+            detail=ledger.cipher.seal(as_json({} if said is None else said.detail())),
+            seen_hash=request.seen_hash,
+        )
+    )
+
+
+def as_json(value: object) -> str:
+    """Return JSON that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,306 @@
+"""Asking, answering and the clock in the approval ledger, as SQLAlchemy Core statements."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import insert, select, update
+
+from checkpoints.approval_tables import REQUESTS, VOTES
+from checkpoints.approvals import (
+    APPLIED,
+    DEADLINE,
+    DECIDED,
+    LAPSED,
+    PENDING,
+    Answer,
+    ApprovalRequest,
+    Asked,
+    Due,
+    Event,
+    NewRequest,
+)
+from checkpoints.ledger_rows import Ledger, Said, as_json, get, note, requests
+from state.decision import Decider, Decision, Question, Refused, Vote, judge, read_answer
+from state.errors import AlreadyDecidedError, DecisionError, NotAllowedError
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ColumnElement
+
+    from state.jsonvalue import JsonValue
+
+SCHEMA_VERSION: Final = 1
+_COLUMNS = REQUESTS.c
+
+
+def seen_hash(value: JsonValue) -> str:
+    """Fingerprint of what was asked."""
+    return hashlib.sha256(as_json(value).encode()).hexdigest()
+
+
+# -- asking ---------------------------------------------------------------------------------
+
+
+def record(ledger: Ledger, asked: Sequence[NewRequest]) -> None:
+    """Note questions; those that are open already stay as they are."""
+    for request in asked:
+        earlier = ledger.execute(
+            select(_COLUMNS.status, _COLUMNS.seen_hash).where(
+                _COLUMNS.thread_id == request.thread_id,
+                _COLUMNS.interrupt_id == request.asked.interrupt_id,
+            )
+        )
+        seen = seen_hash(request.asked.value)
+        if any(row["status"] in {PENDING, DECIDED} and row["seen_hash"] == seen for row in earlier):
+            continue
+        number = f"-{len(earlier) + 1}" if earlier else ""
+        _insert(ledger, request, request.asked.interrupt_id + number, seen)
+
+
+def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> None:
+    policy, now = request.policy, ledger.now
+    ledger.execute(
+        insert(REQUESTS).values(
+            request_id=request_id,
+            schema_version=SCHEMA_VERSION,
+            thread_id=request.thread_id,
+            run_id=request.run_id,
+            task_id=request.asked.task_id,
+            interrupt_id=request.asked.interrupt_id,
+            kind=request.kind,
+            action=request.action,
+            tenant=request.tenant,
+            requester=request.requester,
+            roles=as_json([*policy["roles"]]),
+            policy=as_json(policy),
+            payload=ledger.cipher.seal(as_json(request.asked.value)),
+            seen_hash=seen,
+            status=PENDING,
+            created_at=now,
+            deadline_at=_after(now, policy["deadline_seconds"]),
+            remind_at=_after(now, policy["reminder_seconds"]),
+            escalate_at=_after(now, policy["escalation_seconds"]),
+            escalated=False,
+        )
+    )
+    note(ledger, get(ledger, request_id), "requested", who=Decider(request.requester))
+
+
+def settle(ledger: Ledger, thread_id: str, asked: Sequence[Asked]) -> bool:
+    """Close what a run does not ask any more; say whether an answer waits for what it asks."""
+    still_asked = {(each.interrupt_id, seen_hash(each.value)) for each in asked}
+    waiting = False
+    for request in requests(
+        ledger, _COLUMNS.thread_id == thread_id, _COLUMNS.status.in_([PENDING, DECIDED])
+    ):
+        if (request.interrupt_id, request.seen_hash) not in still_asked:
+            _close(ledger, request)
+        elif request.status == DECIDED:
+            waiting = True
+    return waiting
+
+
+def applied(ledger: Ledger, thread_id: str, interrupt_ids: Collection[str]) -> None:
+    """Note that a run took answers up."""
+    for request in requests(
+        ledger,
+        _COLUMNS.thread_id == thread_id,
+        _COLUMNS.status == DECIDED,
+        _COLUMNS.interrupt_id.in_(interrupt_ids),
+    ):
+        _close(ledger, request)
+
+
+def _close(ledger: Ledger, request: ApprovalRequest) -> None:
+    event: Event = "applied" if request.status == DECIDED else "lapsed"
+    status = APPLIED if request.status == DECIDED else LAPSED
+    _change(ledger, request, status=status)
+    note(ledger, request, event)
+
+
+# -- answering ------------------------------------------------------------------------------
+
+
+def decide(ledger: Ledger, answers: Sequence[Answer], decider: Decider) -> list[ApprovalRequest]:
+    """Claim questions; see `ApprovalLedger.decide`."""
+    return [_decide(ledger, answer, decider) for answer in answers]
+
+
+def _decide(ledger: Ledger, answer: Answer, decider: Decider) -> ApprovalRequest:
+    request = get(ledger, answer.request_id)
+    if request.status != PENDING:
+        raise AlreadyDecidedError(
+            request.thread_id,
+            request.task_id,
+            status=request.status,
+            decided_by=request.decided_by,
+            decided_at=request.decided_at,
+            decision=(request.decision or {"type": ""})["type"],
+        )
+    decision = _read(request, answer.answer)
+    votes = _votes(ledger, request.request_id)
+    verdict = judge(
+        question(request),
+        decision,
+        who=decider,
+        votes=votes,
+        now=ledger.now,
+    )
+    if isinstance(verdict, Refused):
+        raise _refusal(request, verdict)
+    said = Said(decision, answer.comment)
+    if verdict.final:
+        return _claim(ledger, request, decider, said)
+    _vote(ledger, request, decider, decision)
+    note(ledger, request, "voted", who=decider, said=said)
+    return request._replace(votes=len(votes) + 1)
+
+
+def _read(request: ApprovalRequest, answer: object) -> Decision:
+    """The answer in the form that fits the question.
+
+    Raises:
+        DecisionError: It is none.
+    """
+    if request.kind == "question":
+        if answer is None or answer == {}:  # LangGraph takes these for no answer at all
+            raise DecisionError(
+                request.thread_id, f"{answer!r} is no answer; give what was asked for"
+            )
+        return {"type": "respond", "message": as_json(answer)}
+    decision = read_answer(answer)
+    if isinstance(decision, str):
+        raise DecisionError(request.thread_id, decision)
+    return decision
+
+
+def _refusal(request: ApprovalRequest, refused: Refused) -> DecisionError:
+    why = f"{request.task_id!r}: {refused.why}. The request stays open."
+    if refused.code == "invalid":
+        return DecisionError(request.thread_id, why)
+    return NotAllowedError(request.thread_id, why, reason=refused.code)
+
+
+def _claim(
+    ledger: Ledger,
+    request: ApprovalRequest,
+    decider: Decider,
+    said: Said,
+    *,
+    event: Event = "decided",
+) -> ApprovalRequest:
+    ledger.execute(
+        update(REQUESTS)
+        .where(_COLUMNS.request_id == request.request_id, _COLUMNS.status == PENDING)
+        .values(
+            status=DECIDED,
+            answer=ledger.cipher.seal(as_json(said.decision)),
+            decided_by=decider.by,
+            decided_at=ledger.now,
+        )
+    )
+    note(ledger, request, event, who=decider, said=said)
+    return request._replace(
+        status=DECIDED, decision=said.decision, decided_by=decider.by, decided_at=ledger.now
+    )
+
+
+def _vote(ledger: Ledger, request: ApprovalRequest, decider: Decider, decision: Decision) -> None:
+    ledger.execute(
+        insert(VOTES).values(
+            request_id=request.request_id,
+            voter=decider.by,
+            decision=ledger.cipher.seal(as_json(decision)),
+            voted_at=ledger.now,
+        )
+    )
+
+
+def _votes(ledger: Ledger, request_id: str) -> list[Vote]:
+    rows = ledger.execute(select(VOTES).where(VOTES.c.request_id == request_id))
+    return [Vote(row["voter"], json.loads(ledger.cipher.open(row["decision"]))) for row in rows]
+
+
+def question(request: ApprovalRequest) -> Question:
+    """What answers to a request are judged by."""
+    return Question(
+        action=request.action,
+        arguments=request.arguments,
+        policy=request.policy,
+        requester=request.requester,
+        deadline_at=request.deadline_at,
+        escalated=request.escalated,
+    )
+
+
+def answers(ledger: Ledger, thread_id: str, asked: Sequence[Asked]) -> dict[str, object]:
+    """What a run is to be resumed with, by interrupt id."""
+    wanted = {(each.interrupt_id, seen_hash(each.value)) for each in asked}
+    return {
+        request.interrupt_id: _resume_value(request)
+        for request in requests(ledger, _COLUMNS.thread_id == thread_id, _COLUMNS.status == DECIDED)
+        if (request.interrupt_id, request.seen_hash) in wanted
+    }
+
+
+def _resume_value(request: ApprovalRequest) -> object:
+    decision = request.decision
+    assert decision is not None  # noqa: S101  every decided request has one
+    if request.kind == "question":
+        return json.loads(decision["message"])
+    return {"decisions": [decision], "by": request.decided_by}
+
+
+# -- the clock ------------------------------------------------------------------------------
+
+
+def work_off(ledger: Ledger, *, thread_id: str | None = None) -> list[Due]:
+    """Apply passed deadlines; claim due reminders and escalations."""
+    here: list[ColumnElement[bool]] = [_COLUMNS.status == PENDING]
+    if thread_id is not None:
+        here.append(_COLUMNS.thread_id == thread_id)
+    expired = [
+        Due("expired", _expire(ledger, request))
+        for request in requests(ledger, *here, _COLUMNS.deadline_at <= ledger.now)
+    ]
+    escalated = [
+        _escalate(ledger, request)
+        for request in requests(ledger, *here, _COLUMNS.escalate_at <= ledger.now)
+    ]
+    reminded = [
+        _remind(ledger, request)
+        for request in requests(ledger, *here, _COLUMNS.remind_at <= ledger.now)
+    ]
+    return [*expired, *escalated, *reminded]
+
+
+def _expire(ledger: Ledger, request: ApprovalRequest) -> ApprovalRequest:
+    decision: Decision = {"type": request.policy["at_deadline"]}
+    if decision["type"] == "reject":
+        decision["message"] = "nobody decided before the deadline"
+    return _claim(ledger, request, Decider(DEADLINE), Said(decision), event="expired")
+
+
+def _escalate(ledger: Ledger, request: ApprovalRequest) -> Due:
+    _change(ledger, request, escalate_at=None, escalated=True)
+    note(ledger, request, "escalated")
+    return Due("escalated", request._replace(escalate_at=None, escalated=True))
+
+
+def _remind(ledger: Ledger, request: ApprovalRequest) -> Due:
+    _change(ledger, request, remind_at=None)
+    note(ledger, request, "reminded")
+    return Due("reminded", request._replace(remind_at=None))
+
+
+def _change(ledger: Ledger, request: ApprovalRequest, **values: object) -> None:
+    ledger.execute(
+        update(REQUESTS).where(_COLUMNS.request_id == request.request_id).values(**values)
+    )
+
+
+def _after(now: float, seconds: float | None) -> float | None:
+    return None if seconds is None else now + seconds

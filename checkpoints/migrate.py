@@ -1,0 +1,61 @@
+"""Bring the project's own tables to the newest schema, through Alembic."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from state.errors import DatabaseError
+
+NEWEST: Final = "0002"
+"""The revision that this version of the project works with."""
+VERSION_TABLE: Final = "orchestration_schema"
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether nothing has to be migrated; costs no import of Alembic."""
+    return _revision(connection) == NEWEST
+
+
+def migrate_sqlite(connect: Callable[[], sqlite3.Connection]) -> None:
+    """Migrate a SQLite database in one transaction; processes do it one after another.
+
+    Args:
+        connect: Opens a connection in autocommit mode.
+
+    Raises:
+        DatabaseError: A newer version of this project wrote the database.
+    """
+    from alembic import command  # noqa: PLC0415  heavy, and rarely needed
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)  # noqa: S101  as `connect` makes them
+        revision = _revision(raw)
+        if revision is not None and revision not in known:
+            raise DatabaseError(
+                f"the database has schema {revision!r}, and this version knows only up to "
+                f"{NEWEST!r}; update agent-orchestration-layer, or use another database"
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.exec_driver_sql("COMMIT")
+
+
+def _revision(connection: sqlite3.Connection) -> str | None:
+    tables = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    if connection.execute(tables, (VERSION_TABLE,)).fetchone() is None:
+        return None
+    row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608
+    return None if row is None else str(row[0])

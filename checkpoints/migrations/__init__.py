@@ -1,0 +1,1 @@
+"""The schema of this project's own tables, and how older databases get there."""

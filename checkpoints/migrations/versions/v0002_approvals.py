@@ -1,0 +1,38 @@
+"""The approval ledger, and a trail that cannot be changed."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from checkpoints.approval_tables import METADATA
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+_SQLITE = """
+CREATE TRIGGER orchestration_approval_audit_no_{word}
+BEFORE {verb} ON orchestration_approval_audit
+BEGIN SELECT RAISE(ABORT, 'the approval audit is append-only'); END
+"""
+_POSTGRES_FUNCTION = """
+CREATE OR REPLACE FUNCTION orchestration_append_only() RETURNS trigger AS $$
+BEGIN RAISE EXCEPTION 'the approval audit is append-only'; END
+$$ LANGUAGE plpgsql
+"""
+_POSTGRES = """
+CREATE TRIGGER orchestration_approval_audit_no_{word}
+BEFORE {verb} ON orchestration_approval_audit
+FOR EACH STATEMENT EXECUTE FUNCTION orchestration_append_only()
+"""
+_REFUSALS = {"sqlite": [_SQLITE], "postgresql": [_POSTGRES_FUNCTION, _POSTGRES]}
+
+
+def upgrade() -> None:
+    """Create the tables, and triggers that refuse changes of the trail."""
+    bind = op.get_bind()
+    METADATA.create_all(bind)
+    for verb in ("UPDATE", "DELETE"):
+        for statement in _REFUSALS[bind.dialect.name]:
+            op.execute(statement.format(word=verb.lower(), verb=verb))

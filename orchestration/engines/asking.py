@@ -1,0 +1,116 @@
+"""What a run asks, as the ledger keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoints.approvals import PENDING, STATUSES, Answer, Asked, Filter, NewRequest
+from state.approval import DEFAULT_POLICY, policy_of
+from state.errors import DecisionError
+
+if TYPE_CHECKING:
+    from checkpoints.approvals import ApprovalLedger, ApprovalRequest
+    from orchestration.engines.local_parts import Chunk
+    from state.approval import PolicyDocument
+    from state.plan import Plan
+    from state.result import PendingInterrupt
+
+QUESTION_POLICY: Final[PolicyDocument] = {**DEFAULT_POLICY, "separation_of_duties": False}
+"""Of what an agent that is a graph asks: anybody may answer, and with anything."""
+MOST_QUESTIONS: Final = 10_000
+
+
+def asked_in(chunk: Chunk) -> Iterator[Asked]:
+    """The questions that a chunk of LangGraph's `tasks` stream brings."""
+    for interrupt in chunk[1].get("interrupts", ()):
+        yield asked(interrupt["id"], interrupt["value"])
+
+
+def asked(interrupt_id: str, value: Any) -> Asked:  # noqa: ANN401  whatever an agent asks
+    """A question, with the task it is about where it says so."""
+    task_id = value.get("task_id", "") if isinstance(value, dict) else ""
+    return Asked(interrupt_id, str(task_id), value)
+
+
+def all_asked(pending: Iterable[PendingInterrupt]) -> list[Asked]:
+    """Pending interrupts as questions."""
+    return [Asked(each.interrupt_id, each.task_id, each.value) for each in pending]
+
+
+def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
+    """What the ledger needs to judge answers to a question."""
+    document = plan.document
+    task = document["tasks"].get(question.task_id)
+    policy = None if task is None else policy_of(task["approval"])
+    is_approval = isinstance(question.value, dict) and "action_requests" in question.value
+    if task is None or policy is None or not is_approval:
+        kind, action, policy = "question", "", QUESTION_POLICY
+    else:
+        kind, action = "approval", task["agent"] or task["capability"] or ""
+    return NewRequest(
+        thread_id=thread_id,
+        run_id=plan.run_id,
+        asked=question,
+        kind="approval" if kind == "approval" else "question",
+        action=action,
+        policy=policy,
+        requester=document["user"],
+        tenant=document["tenant"],
+    )
+
+
+def may_ask_beside(plan: Plan) -> bool:
+    """Whether a question may come while other tasks still run."""
+    return plan.document["strategy"] == "parallel" and asks(plan)
+
+
+def asks(plan: Plan) -> bool:
+    """Whether anybody may have to approve something."""
+    return any(task["approval"] for task in plan.tasks())
+
+
+def has_deadlines(plan: Plan) -> bool:
+    """Whether the clock may decide something."""
+    policies = (policy_of(task["approval"]) for task in plan.tasks())
+    return any(policy is not None and policy["deadline_seconds"] for policy in policies)
+
+
+async def matched(
+    ledger: ApprovalLedger, thread_id: str, plan: Plan, decisions: Mapping[str, object]
+) -> tuple[list[Answer], list[str]]:
+    """Match answers, given by task id, interrupt id or request id, to the run's questions.
+
+    Returns:
+        The answers, and the names under which nothing was ever asked.
+
+    Raises:
+        DecisionError: One question is answered twice.
+    """
+    known = await ledger.find(Filter(STATUSES, thread_id=thread_id, limit=MOST_QUESTIONS))
+    by_name = _by_name([each for each in known if each.run_id == plan.run_id])
+    answers: dict[str, Answer] = {}
+    unknown = []
+    for name, answer in decisions.items():
+        request = by_name.get(name)
+        if request is None:
+            unknown.append(name)
+        elif request.request_id in answers:
+            raise DecisionError(
+                thread_id,
+                f"{request.task_id!r} is answered twice, by its task id and by its interrupt id; "
+                "give one answer",
+            )
+        else:
+            answers[request.request_id] = Answer(request.request_id, answer)
+    return list(answers.values()), unknown
+
+
+def _by_name(known: Sequence[ApprovalRequest]) -> dict[str, ApprovalRequest]:
+    """Requests by each of their names; of several with one name, the open or the last."""
+    by_name: dict[str, ApprovalRequest] = {}
+    for request in sorted(known, key=lambda each: each.status == PENDING):
+        by_name |= dict.fromkeys(
+            filter(None, (request.task_id, request.interrupt_id, request.request_id)), request
+        )
+    return by_name
