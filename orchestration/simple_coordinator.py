@@ -16,6 +16,7 @@ from orchestration.agent_registry import get_registry
 from orchestration.concurrency import ConcurrencyLimit
 from orchestration.engines.local_parts import LocalParts
 from orchestration.execution_stats import ExecutionStats
+from orchestration.notifications import notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
 from state.decision import Decider
@@ -25,9 +26,11 @@ from state.status import CoordinationStrategy, WorkflowStatus
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from checkpoints.approvals import ApprovalLedger
     from checkpoints.threads import ThreadRecord
     from graph.compiler import CompiledPlan
     from orchestration.agent_registry import AgentRegistry
+    from orchestration.approvals import ApprovalInbox
     from orchestration.engines.embedded import EmbeddedEngine
     from orchestration.engines.local_parts import Chunk
     from state.jsonvalue import JsonValue
@@ -267,6 +270,21 @@ class SimpleCoordinator:
         """
         engine = await self._engine()
         return await engine.inspect(thread_id)
+
+    @property
+    def approvals(self) -> ApprovalInbox:
+        """What waits for a person in this coordinator's database."""
+        from orchestration.approvals import ApprovalInbox  # noqa: PLC0415  imports this module
+
+        return ApprovalInbox(self, notifier_from_environment())
+
+    async def ledger(self) -> ApprovalLedger:
+        """The ledger of approvals itself; people use `approvals`."""
+        return (await self._engine()).approvals
+
+    async def reconcile(self) -> list[str]:
+        """Enter what dead processes left asking into the ledger; return those threads."""
+        return await (await self._engine()).reconcile_all()
 
     def get_execution_stats(self) -> dict[str, Any]:
         """Count what this coordinator did in this process.

@@ -23,6 +23,7 @@ from graph.compiler import Compiler
 from nodes.plan_loader import fresh_state
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
 from orchestration.engines.asking import (
+    MOST_QUESTIONS,
     all_asked,
     asked_in,
     asks,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.types import Interrupt
 
-    from checkpoints.approvals import ApprovalRequest, Asked
+    from checkpoints.approvals import ApprovalLedger, ApprovalRequest, Asked
     from checkpoints.database import Database
     from checkpoints.threads import Lease, ThreadRecord
     from graph.compiler import CompiledPlan
@@ -156,6 +157,8 @@ class EmbeddedEngine:
         )
         record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
         async with self._segment(lease, record.plan, since, record.status) as segment:
+            if has_deadlines(record.plan):
+                await self._database.approvals.work_off(thread_id=thread_id)
             return await self._resume(segment, local)
 
     async def _resume(self, segment: Segment, local: LocalParts) -> WorkflowResult:
@@ -199,8 +202,6 @@ class EmbeddedEngine:
         """
         record = await self._database.threads.get(thread_id)
         await self._check_callables(record, local)
-        if has_deadlines(record.plan):
-            await self._database.approvals.work_off(thread_id=thread_id)
         ledger = self._database.approvals
         answers, unknown = await matched(ledger, thread_id, record.plan, decisions)
         if unknown:
@@ -214,11 +215,26 @@ class EmbeddedEngine:
             )
         return await ledger.decide(answers, decider)
 
-    async def reconcile(self, thread_id: str) -> None:
+    @property
+    def approvals(self) -> ApprovalLedger:
+        """Who is asked what in this database."""
+        return self._database.approvals
+
+    async def reconcile_all(self) -> list[str]:
+        """Bring the ledger up to what the threads of dead processes ask; return those that do."""
+        records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=RUNNING)
+        now = time.time()
+        dead = [each for each in records if each.lease is None or each.lease.expires_at < now]
+        return [each.thread_id for each in dead if await self.reconcile(each.thread_id)]
+
+    async def reconcile(self, thread_id: str) -> bool:
         """Bring the ledger up to what a thread asks, without running anything.
 
         Needed where a process died between a pause and its entry in the ledger. A thread that
         somebody runs is left alone: they do it.
+
+        Returns:
+            Whether the thread waits for an answer.
         """
         try:
             record, lease = await self._claimed(
@@ -228,13 +244,15 @@ class EmbeddedEngine:
                 lambda both: (both[1], both[0].status),
             )
         except ThreadBusyError:
-            return
+            return False
         async with self._segment(lease, record.plan, time.monotonic(), record.status) as segment:
             graph = self._compiler.compile(record.plan)
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
-            if next_step(snapshot, record.plan) == "wait":
+            waits = next_step(snapshot, record.plan) == "wait"
+            if waits:
                 await self._note(segment, snapshot.interrupts)
                 segment.status = WorkflowStatus.INTERRUPTED
+            return waits
 
     async def _check_callables(self, record: ThreadRecord, local: LocalParts) -> None:
         if next(record.plan.callables(), None) is None:

@@ -1,0 +1,268 @@
+"""The approval inbox: what waits for a person, over all threads of a database.
+
+The functions here open a database, do one thing, and close it; a process that does more
+keeps a coordinator and uses its `approvals`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from checkpoints.approvals import (
+    DECIDED,
+    PENDING,
+    Answer,
+    ApprovalRequest,
+    AuditEntry,
+    Due,
+    Filter,
+)
+from state.decision import Decider
+from state.errors import CallableLostError, OrchestrationError, ThreadBusyError
+
+if TYPE_CHECKING:
+    from orchestration.agent_registry import AgentRegistry
+    from orchestration.notifications import Notifier
+    from orchestration.simple_coordinator import SimpleCoordinator
+    from state.result import WorkflowResult
+
+_log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 1000
+
+
+class Decided(NamedTuple):
+    """What became of an answer."""
+
+    request: ApprovalRequest
+    result: WorkflowResult | None
+    """The run's, if the answer let it go on here."""
+    waits_for: str = ""
+    """Why the run did not go on here; the answer is recorded all the same."""
+
+
+class Swept(NamedTuple):
+    """What a sweep did."""
+
+    due: Sequence[Due]
+    """Deadlines applied, reminders and escalations."""
+    resumed: Sequence[WorkflowResult]
+    """Runs that went on with an answer that nobody had taken up."""
+    reconciled: Sequence[str]
+    """Threads whose process died, and whose questions are in the ledger now."""
+    left: Sequence[tuple[str, str]]
+    """Threads that could not go on here, and why."""
+
+
+class ApprovalInbox:
+    """The pending approvals of a coordinator's database."""
+
+    def __init__(self, coordinator: SimpleCoordinator, notifier: Notifier | None = None) -> None:
+        """A notifier is told what a sweep finds due."""
+        self._coordinator = coordinator
+        self._notifier = notifier
+
+    async def list_pending(
+        self,
+        *,
+        thread_id: str | None = None,
+        tenant: str | None = None,
+        role: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> list[ApprovalRequest]:
+        """Return what waits for a person, the oldest first.
+
+        Args:
+            thread_id: Only this thread's.
+            tenant: Only this tenant's.
+            role: Only what somebody with this role may decide.
+            limit: At most so many.
+            after: The last request id of the page before.
+        """
+        wanted = Filter(thread_id=thread_id, tenant=tenant, role=role, limit=limit, after=after)
+        return await (await self._coordinator.ledger()).find(wanted)
+
+    async def get(self, request_id: str) -> ApprovalRequest:
+        """Return one request, pending or not.
+
+        Raises:
+            RequestNotFoundError: There is none.
+        """
+        return await (await self._coordinator.ledger()).get(request_id)
+
+    async def history(
+        self, request_id: str | None = None, *, thread_id: str | None = None
+    ) -> list[AuditEntry]:
+        """Return the audit trail of a request or a thread, the oldest entry first."""
+        ledger = await self._coordinator.ledger()
+        if request_id is not None:
+            await ledger.get(request_id)
+        return await ledger.history(request_id=request_id, thread_id=thread_id)
+
+    async def decide(
+        self,
+        request_id: str,
+        decision: object,
+        *,
+        by: str | None,
+        roles: Collection[str] = (),
+        comment: str = "",
+    ) -> Decided:
+        """Answer a request, and let its run go on if nobody else runs it.
+
+        The answer takes effect exactly once: it is recorded by compare-and-set, and whoever
+        holds the thread's lease takes it up, at once or when the run pauses.
+
+        Args:
+            request_id: From `list_pending`, or the result's interrupt id.
+            decision: `"approve"`, `"reject"`, or LangChain's `HITLResponse` or `Decision`.
+            by: Who decides.
+            roles: What they are.
+            comment: Why; for the audit trail.
+
+        Raises:
+            AlreadyDecidedError: Somebody else was first; says who, what and when.
+            NotAllowedError: The policy does not let them; the request stays open.
+            DecisionError: The answer is none, or its edits do not fit; it stays open.
+            RequestNotFoundError: There is no such request.
+        """
+        ledger = await self._coordinator.ledger()
+        answer = Answer(request_id, decision, comment)
+        (request,) = await ledger.decide([answer], Decider(by, tuple(roles)))
+        if request.status != DECIDED:
+            return Decided(request, None, "more people must agree")
+        try:
+            return Decided(request, await self._coordinator.resume(request.thread_id))
+        except (ThreadBusyError, CallableLostError) as error:
+            return Decided(request, None, str(error))
+
+    async def sweep(self) -> Swept:
+        """Do what time and crashes left to do, for every thread of the database.
+
+        Applies passed deadlines, claims reminders and escalations, lets runs go on that have
+        an answer nobody took up, and enters questions into the ledger that a dying process
+        left only in a checkpoint. Safe to run at any time, from several processes at once.
+        """
+        ledger = await self._coordinator.ledger()
+        reconciled = await self._coordinator.reconcile()
+        due = await ledger.work_off()
+        resumed, left = [], []
+        decided = await ledger.find(Filter((DECIDED,), limit=MOST_AT_ONCE))
+        for thread_id in dict.fromkeys(request.thread_id for request in decided):
+            try:
+                resumed.append(await self._coordinator.resume(thread_id))
+            except OrchestrationError as error:
+                left.append((thread_id, str(error)))
+        await self._tell(due)
+        return Swept(due, resumed, reconciled, left)
+
+    async def _tell(self, due: Sequence[Due]) -> None:
+        if self._notifier is not None:
+            for event, request in due:
+                await self._notifier.notify(event, request)
+
+    @asynccontextmanager
+    async def sweeping(self, *, every_seconds: float = 60.0) -> AsyncIterator[None]:
+        """Sweep at once, and again and again while the body runs."""
+        sweeper = asyncio.create_task(self._sweep_for_ever(every_seconds))
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            await asyncio.wait({sweeper})
+
+    async def _sweep_for_ever(self, every_seconds: float) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except OrchestrationError:
+                _log.exception("a sweep failed; the next one is in %s s", every_seconds)
+            await asyncio.sleep(every_seconds)
+
+
+@asynccontextmanager
+async def open_inbox(
+    database_url: str | None = None, *, registry: AgentRegistry | None = None
+) -> AsyncIterator[ApprovalInbox]:
+    """Open the inbox of a database; by default that of the environment."""
+    from orchestration.notifications import notifier_from_environment  # noqa: PLC0415
+    from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
+
+    notifier = notifier_from_environment()
+    async with SimpleCoordinator(database_url=database_url, registry=registry) as coordinator:
+        yield ApprovalInbox(coordinator, notifier)
+
+
+async def list_pending(  # noqa: PLR0913  as `ApprovalInbox.list_pending`
+    *,
+    database_url: str | None = None,
+    thread_id: str | None = None,
+    tenant: str | None = None,
+    role: str | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> list[ApprovalRequest]:
+    """Return what waits for a person; see `ApprovalInbox.list_pending`."""
+    async with open_inbox(database_url) as inbox:
+        return await inbox.list_pending(
+            thread_id=thread_id, tenant=tenant, role=role, limit=limit, after=after
+        )
+
+
+async def get(request_id: str, *, database_url: str | None = None) -> ApprovalRequest:
+    """Return one request; see `ApprovalInbox.get`."""
+    async with open_inbox(database_url) as inbox:
+        return await inbox.get(request_id)
+
+
+async def history(
+    request_id: str | None = None,
+    *,
+    thread_id: str | None = None,
+    database_url: str | None = None,
+) -> list[AuditEntry]:
+    """Return an audit trail; see `ApprovalInbox.history`."""
+    async with open_inbox(database_url) as inbox:
+        return await inbox.history(request_id, thread_id=thread_id)
+
+
+async def decide(  # noqa: PLR0913  as `ApprovalInbox.decide`
+    request_id: str,
+    decision: object,
+    *,
+    by: str | None,
+    roles: Collection[str] = (),
+    comment: str = "",
+    database_url: str | None = None,
+    registry: AgentRegistry | None = None,
+) -> Decided:
+    """Answer a request; see `ApprovalInbox.decide`."""
+    async with open_inbox(database_url, registry=registry) as inbox:
+        return await inbox.decide(request_id, decision, by=by, roles=roles, comment=comment)
+
+
+async def sweep(*, database_url: str | None = None, registry: AgentRegistry | None = None) -> Swept:
+    """Do what time and crashes left to do; see `ApprovalInbox.sweep`."""
+    async with open_inbox(database_url, registry=registry) as inbox:
+        return await inbox.sweep()
+
+
+__all__ = [
+    "PENDING",
+    "ApprovalInbox",
+    "ApprovalRequest",
+    "AuditEntry",
+    "Decided",
+    "Swept",
+    "decide",
+    "get",
+    "history",
+    "list_pending",
+    "open_inbox",
+    "sweep",
+]
