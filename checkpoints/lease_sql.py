@@ -10,10 +10,12 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
-from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
+from checkpoints.threads import RUNNING, UNFINISHED, Lease, Renewal, ThreadRecord
+from state.cancellation import Cancellation
 from state.errors import (
     LeaseLostError,
     ThreadBusyError,
+    ThreadFinishedError,
     ThreadNotFoundError,
     ThreadPendingError,
 )
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COLUMNS = (
-    "thread_id, plan, status, created_at, updated_at, lease_token, lease_holder, lease_expires_at"
+    "thread_id, plan, status, created_at, updated_at, lease_token, lease_holder, "
+    "lease_expires_at, cancellation"
 )
 
 
@@ -54,7 +57,7 @@ def start(
         "run_id = excluded.run_id, plan = excluded.plan, signature = excluded.signature, "
         "status = excluded.status, updated_at = excluded.updated_at, "
         "lease_token = excluded.lease_token, lease_holder = excluded.lease_holder, "
-        "lease_expires_at = excluded.lease_expires_at",
+        "lease_expires_at = excluded.lease_expires_at, cancellation = NULL",
         (
             thread_id,
             PLAN_SCHEMA,
@@ -105,19 +108,34 @@ def check_token(connection: sqlite3.Connection, thread_id: str, token: int) -> N
         raise LeaseLostError(thread_id)
 
 
-def renew(connection: sqlite3.Connection, leases: Sequence[Lease], *, seconds: float) -> set[str]:
-    """Extend leases; return the ids of the threads that are lost."""
+def renew(connection: sqlite3.Connection, leases: Sequence[Lease], *, seconds: float) -> Renewal:
+    """Extend leases; see `ThreadStore.renew`."""
     expires_at = time.time() + seconds
-    lost = set()
+    lost, cancelled = set(), {}
     for lease in leases:
-        changed = connection.execute(
+        row = connection.execute(
             "UPDATE orchestration_threads SET lease_expires_at = ? "
-            "WHERE thread_id = ? AND lease_token = ? AND lease_holder IS NOT NULL",
+            "WHERE thread_id = ? AND lease_token = ? AND lease_holder IS NOT NULL "
+            "RETURNING cancellation",
             (expires_at, lease.thread_id, lease.token),
-        )
-        if changed.rowcount == 0:
+        ).fetchone()
+        if row is None:
             lost.add(lease.thread_id)
-    return lost
+        elif cancellation := Cancellation.of_text(row[0]):
+            cancelled[lease.thread_id] = cancellation
+    return Renewal(lost, cancelled)
+
+
+def cancel(connection: sqlite3.Connection, thread_id: str, *, cancellation: Cancellation) -> None:
+    """Note that a thread's run is called off; see `ThreadStore.cancel`."""
+    record = get(connection, thread_id)
+    if record.status not in UNFINISHED:
+        raise ThreadFinishedError(thread_id, record.status)
+    connection.execute(
+        "UPDATE orchestration_threads SET cancellation = COALESCE(cancellation, ?) "
+        "WHERE thread_id = ?",
+        (cancellation.as_text(), thread_id),
+    )
 
 
 def release(connection: sqlite3.Connection, lease: Lease, *, status: str) -> None:
@@ -155,6 +173,14 @@ def recent(connection: sqlite3.Connection, *, limit: int, status: str | None) ->
 
 
 def _record(row: tuple[Any, ...]) -> ThreadRecord:
-    thread_id, plan, status, created_at, updated_at, token, holder, expires_at = row
+    thread_id, plan, status, created_at, updated_at, token, holder, expires_at, cancelled = row
     lease = None if holder is None else Lease(thread_id, token, holder, expires_at)
-    return ThreadRecord(thread_id, Plan(json.loads(plan)), status, created_at, updated_at, lease)
+    return ThreadRecord(
+        thread_id,
+        Plan(json.loads(plan)),
+        status,
+        created_at,
+        updated_at,
+        lease,
+        Cancellation.of_text(cancelled),
+    )

@@ -7,14 +7,21 @@ import time
 from typing import TYPE_CHECKING
 
 from checkpoints.ledger_sql import settle
-from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
-from state.errors import LeaseLostError, ThreadBusyError, ThreadNotFoundError, ThreadPendingError
+from checkpoints.threads import RUNNING, UNFINISHED, Lease, Renewal, ThreadRecord
+from state.errors import (
+    LeaseLostError,
+    ThreadBusyError,
+    ThreadFinishedError,
+    ThreadNotFoundError,
+    ThreadPendingError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoints.approval_ledgers import MemoryApprovals
     from checkpoints.approvals import Asked
+    from state.cancellation import Cancellation
     from state.plan import Plan
 
 
@@ -57,9 +64,18 @@ class MemoryThreads:
         self._records[thread_id] = record._replace(lease=lease)
         return record, lease
 
-    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> set[str]:  # noqa: ARG002
+    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:  # noqa: ARG002
         """Say which threads are lost: none of those still claimed."""
-        return {each.thread_id for each in leases if not self._holds(each)}
+        lost = {each.thread_id for each in leases if not self._holds(each)}
+        return Renewal(lost, {})
+
+    async def cancel(self, thread_id: str, cancellation: Cancellation) -> None:
+        """Note that a thread's run is called off."""
+        record = await self.get(thread_id)
+        if record.status not in UNFINISHED:
+            raise ThreadFinishedError(thread_id, record.status)
+        if record.cancellation is None:
+            self._records[thread_id] = record._replace(cancellation=cancellation)
 
     async def release(
         self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None

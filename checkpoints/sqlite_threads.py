@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from checkpoints.approval_ledgers import SqliteApprovals
     from checkpoints.approvals import Asked
     from checkpoints.group_commit import GroupCommitWriter, Write
-    from checkpoints.threads import Lease, ThreadRecord
+    from checkpoints.threads import Lease, Renewal, ThreadRecord
+    from state.cancellation import Cancellation
     from state.plan import Plan
 
 T = TypeVar("T")
@@ -43,9 +44,13 @@ class SqliteThreads:
             partial(lease_sql.resume, thread_id=thread_id, holder=holder, seconds=seconds)
         )
 
-    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> set[str]:
-        """Extend leases; return the ids of the threads that are lost to others."""
+    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:
+        """Extend leases."""
         return await self._run(partial(lease_sql.renew, leases=leases, seconds=seconds))
+
+    async def cancel(self, thread_id: str, cancellation: Cancellation) -> None:
+        """Note that a thread's run is called off."""
+        await self._run(partial(lease_sql.cancel, thread_id=thread_id, cancellation=cancellation))
 
     async def release(
         self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from checkpoints.approvals import Asked
+    from state.cancellation import Cancellation
     from state.plan import Plan
 
 RUNNING: Final = "running"
@@ -27,6 +28,15 @@ class Lease(NamedTuple):
     """Seconds since the epoch."""
 
 
+class Renewal(NamedTuple):
+    """What became of leases that were to be extended."""
+
+    lost: Collection[str]
+    """Ids of the threads that others have claimed."""
+    cancelled: Mapping[str, Cancellation]
+    """Threads whose run somebody has called off."""
+
+
 class ThreadRecord(NamedTuple):
     """What is known of one thread without reading its checkpoints."""
 
@@ -38,6 +48,8 @@ class ThreadRecord(NamedTuple):
     updated_at: float
     lease: Lease | None
     """Who runs it, or ran it when it died."""
+    cancellation: Cancellation | None = None
+    """Set if somebody called the run off; it may still have to be carried out."""
 
 
 class ThreadStore(Protocol):
@@ -63,8 +75,17 @@ class ThreadStore(Protocol):
         """
         ...
 
-    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Collection[str]:
-        """Extend leases; return the ids of the threads that are lost to others."""
+    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:
+        """Extend leases."""
+        ...
+
+    async def cancel(self, thread_id: str, cancellation: Cancellation) -> None:
+        """Note that a thread's run is called off; the first to do so stays noted.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+            ThreadFinishedError: Its run is over.
+        """
         ...
 
     async def release(

@@ -107,24 +107,45 @@ def _hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | 
 
 async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
     """Wait until the next attempt is due; its outcome if the run ends first."""
-    wait = run.clock.sleep(max(0.0, previous.get("next_due_at", 0.0) - run.clock.now()))
+    seconds = max(0.0, previous.get("next_due_at", 0.0) - run.clock.now())
+    wait = run.clock.sleep(seconds) if run.brake is None else run.brake.sleep(seconds, run.clock)
     if run.stop is None:
         await wait
+    else:
+        try:
+            await run.stop.guard(wait, only_waits=True)
+        except CancelledByStopError as error:
+            return _given_up(previous, str(error))
+    cancelled = called_off(run)
+    if cancelled is None:
         return None
-    try:
-        await run.stop.guard(wait, only_waits=True)
-    except CancelledByStopError as error:
-        ended = Outcome(
-            status=TaskStatus.CANCELLED.value, attempts=previous["attempts"], reason=str(error)
-        )
-        if "error" in previous:
-            ended["error"] = previous["error"]
-        return ended
-    return None
+    return {**cancelled, **_given_up(previous, cancelled["reason"])}
+
+
+def _given_up(previous: Outcome, reason: str) -> Outcome:
+    """The outcome of a task that is not tried again."""
+    ended = Outcome(status=TaskStatus.CANCELLED.value, attempts=previous["attempts"], reason=reason)
+    if "error" in previous:
+        ended["error"] = previous["error"]
+    return ended
+
+
+def called_off(run: RunHandle) -> Outcome | None:
+    """The outcome of a task that has not begun when somebody cancels the run, or None."""
+    if run.brake is None or run.brake.cancellation is None:
+        return None
+    return Outcome(
+        status=TaskStatus.CANCELLED.value,
+        attempts=0,
+        reason=str(run.brake.cancellation),
+        because=SkipCause.CANCELLED.value,
+    )
 
 
 def blocked(task: PlannedTask, outcomes: Mapping[str, Outcome], run: RunHandle) -> Outcome | None:
     """The outcome of a task that others keep from running, or None."""
+    if (cancelled := called_off(run)) is not None:
+        return cancelled
     for other in task["needs"]:
         needed = outcomes.get(other)
         if needed is not None and blocks(needed):

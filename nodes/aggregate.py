@@ -29,7 +29,7 @@ async def aggregate(state: RunState, config: RunnableConfig) -> RunUpdate:  # no
     if document is None:
         return {}
     if document["kind"] == "callable":
-        function = handle_of(state).callables[document["callable"]["key"]]
+        function = handle_of(state).callables.get(document["callable"]["key"], _is_gone)
         return {"aggregate": _called(function, outputs)}
     return {"aggregate": aggregated(document, outputs, total=len(plan["order"]))}
 
@@ -67,6 +67,11 @@ def _majority(outputs: Mapping[str, JsonObject], *, of: int) -> JsonValue:
             winner: JsonValue = json.loads(text)
             return winner
     return None
+
+
+def _is_gone(_outputs: object) -> object:
+    """Stands in for a function of another process, as a cancelled run ends in any."""
+    raise ExpressionError("the function that aggregates is not in this process any more")
 
 
 def _called(function: Callable[..., object], outputs: Mapping[str, JsonObject]) -> JsonValue:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
+from nodes.agent_call import called_off
 from nodes.approval import first_node
 from nodes.expressions import ExpressionError, evaluate
 from nodes.run_handle import RunHandle, handle_of
@@ -24,6 +25,8 @@ async def route(state: RunState, config: RunnableConfig) -> Command[str]:  # noq
     """Ask the router; skip every task but the one it chose."""
     plan = state["plan"]
     run = handle_of(state)
+    if (cancelled := called_off(run)) is not None:
+        return Command(goto="__end__", update={"outcomes": dict.fromkeys(plan["order"], cancelled)})
     record = _decide(plan, run)
     chosen = record.get("chosen")
     if chosen is None:

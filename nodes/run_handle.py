@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nodes.brake import Brake
 from nodes.stop_signal import StopSignal
 from state.errors import OrchestrationError
 from state.status import CoordinationStrategy
@@ -57,6 +58,8 @@ class RunHandle:
     lease: LeaseGuard | None = None
     slots: AbstractAsyncContextManager[None] | None = None
     """Entered for the time of a call; bounds how many run at once."""
+    brake: Brake | None = None
+    """Stops the run from outside; None where nobody can."""
     stop: StopSignal | None = None
     """There only where a failure (or a quorum) ends tasks that run beside each other."""
     outcomes: Outcomes | None = None

@@ -19,8 +19,9 @@ from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
+from state.cancellation import Cancellation
 from state.decision import Decider
-from state.errors import ConfigurationError, PlanError, Problem
+from state.errors import ConfigurationError, PlanError, Problem, ThreadBusyError
 from state.status import CoordinationStrategy, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -199,6 +200,37 @@ class SimpleCoordinator:
         result = await engine.resume(thread_id, parts)
         self._remember(result, parts)
         return result
+
+    async def cancel(
+        self, thread_id: str, *, by: str | None = None, reason: str = ""
+    ) -> WorkflowResult | None:
+        """Call a run off: no further task begins, questions lapse, what can be is compensated.
+
+        Calls under way are awaited, as they may have acted. It takes effect exactly once, also
+        where this process dies: whoever resumes the thread carries it out.
+
+        Returns:
+            The cancelled run's result; None where another process runs the thread and ends
+            it at its next heartbeat.
+
+        Raises:
+            ThreadNotFoundError, ThreadFinishedError: There is nothing to cancel.
+        """
+        engine = await self._engine()
+        await engine.cancel(thread_id, Cancellation(by, reason, time.time()))
+        try:
+            return await self.resume(thread_id)
+        except ThreadBusyError:
+            return None
+
+    def drain(self) -> None:
+        """Let every run of this coordinator stop at its next superstep, as for SIGTERM.
+
+        Whoever awaits one gets a `DrainedError`; its thread can be resumed anywhere. Nothing
+        new begins. Call it from the event loop that runs them.
+        """
+        if self._opened is not None:
+            self._opened.drain()
 
     async def stream(
         self,

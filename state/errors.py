@@ -14,6 +14,8 @@ OrchestrationError
 │   ├── ThreadNotFoundError  no thread has that id
 │   ├── ThreadBusyError      another process (or task) is running the thread
 │   ├── ThreadPendingError   the thread has unfinished work, so it takes no new input
+│   ├── ThreadFinishedError  its run is over, so it cannot be cancelled
+│   ├── DrainedError         the process shuts down; the thread stopped where it can be resumed
 │   ├── LeaseLostError       this process lost the thread to another one
 │   ├── DecisionError        an answer that does not fit what the thread waits for
 │   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
@@ -189,6 +191,31 @@ class ThreadPendingError(ThreadError):
             thread_id,
             "its last run has not finished, so it takes no new tasks. "
             "Resume it first (`resume(thread_id)`), or use another thread id.",
+        )
+        self.args = (thread_id,)
+
+
+class ThreadFinishedError(ThreadError):
+    """Raised when something is asked of a run that is over."""
+
+    code = "thread_finished"
+
+    def __init__(self, thread_id: str, status: str) -> None:
+        self.status = status
+        super().__init__(thread_id, f"its run is over ({status}), so there is nothing to cancel")
+        self.args = (thread_id, status)
+
+
+class DrainedError(ThreadError):
+    """Raised when a run stopped at a checkpoint because its process shuts down."""
+
+    code = "drained"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            thread_id,
+            "this process shuts down, so the run stopped at a checkpoint (or did not begin); "
+            "resume it here or elsewhere",
         )
         self.args = (thread_id,)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from state.failure_mode import stop_verdict
 from state.outcome import blocks, error_json, is_finished
-from state.status import TaskStatus, WorkflowStatus
+from state.status import SkipCause, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
     from state.failure_mode import FailureModeDocument
@@ -188,6 +188,8 @@ def workflow_status(
         return WorkflowStatus.COMPLETED  # by far the commonest
     if interrupted or not all(is_finished(outcomes.get(id_)) for id_ in order):
         return WorkflowStatus.INTERRUPTED
+    if any(outcome.get("because") == SkipCause.CANCELLED for outcome in outcomes.values()):
+        return WorkflowStatus.CANCELLED
     if TaskStatus.REJECTED in statuses and mode["kind"] != "quorum":
         return WorkflowStatus.REJECTED
     return _status_at_the_end(mode, outcomes, len(order))

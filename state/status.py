@@ -54,5 +54,7 @@ class SkipCause(StrEnum):
     """The router picked another task."""
     UPSTREAM = "upstream"
     """Something it builds on did not succeed."""
+    CANCELLED = "cancelled"
+    """Somebody cancelled the run before this task began."""
     STOPPED = "stopped"
     """The workflow had its answer (or its failure) before this task began."""

@@ -14,12 +14,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from langgraph.errors import GraphDrained
 from langgraph.types import Command
 
 from checkpoints.approvals import Filter
 from checkpoints.sqlite_saver import LEASE_TOKEN
 from checkpoints.threads import RUNNING
 from graph.compiler import Compiler
+from nodes.brake import Brake
 from nodes.plan_loader import fresh_state
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
 from orchestration.engines.asking import (
@@ -47,7 +49,14 @@ from orchestration.engines.snapshots import (
     next_step,
     pending_interrupts,
 )
-from state.errors import DecisionError, LeaseLostError, Problem, RoutingError, ThreadBusyError
+from state.errors import (
+    DecisionError,
+    DrainedError,
+    LeaseLostError,
+    Problem,
+    RoutingError,
+    ThreadBusyError,
+)
 from state.outcome import is_finished
 from state.result import TaskResult, WorkflowResult, workflow_status
 from state.status import WorkflowStatus
@@ -64,6 +73,7 @@ if TYPE_CHECKING:
     from graph.compiler import CompiledPlan
     from nodes.ports import Agents, Clock
     from orchestration.engines.local_parts import Chunk
+    from state.cancellation import Cancellation
     from state.decision import Decider
     from state.plan import Plan
     from state.run_state import Outcomes
@@ -77,7 +87,7 @@ LEAST_LIMIT: Final = 10_000
 """Supersteps that LangGraph allows a run, at least; a graph that is an agent inherits the limit."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Segment:
     """A thread that this process holds, ready to run."""
 
@@ -85,6 +95,7 @@ class Segment:
     plan: Plan
     config: RunnableConfig
     held: HeldLease
+    brake: Brake
     status: str = RUNNING
     """How the thread stands when the segment ends."""
     may_ask: bool = False
@@ -114,6 +125,8 @@ class EmbeddedEngine:
         self._seconds = lease_seconds(lease)
         self._keeper = LeaseKeeper(database.threads, self._seconds)
         self._compiler = Compiler(database.checkpointer, database.store)
+        self._segments: set[Segment] = set()
+        self._draining = False
 
     async def start(
         self, thread_id: str, plan: Plan, local: LocalParts = NO_PARTS, *, new_id: bool = False
@@ -133,6 +146,7 @@ class EmbeddedEngine:
             RoutingError: The router failed, or chose nothing that can run.
             LeaseLostError: Another process took the thread over meanwhile.
         """
+        self._refuse_if_draining(thread_id)
         since = time.monotonic()
         claim = self._database.threads.start(
             thread_id, plan, holder=holder_name(), seconds=self._seconds
@@ -151,37 +165,39 @@ class EmbeddedEngine:
             CallableLostError: It needs a callable that this process does not have.
             RoutingError, LeaseLostError: As for `start`.
         """
+        self._refuse_if_draining(thread_id)
         since = time.monotonic()
         claim = self._database.threads.resume(
             thread_id, holder=holder_name(), seconds=self._seconds
         )
         record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
         async with self._segment(lease, record.plan, since, record.status) as segment:
+            segment.brake.cancellation = record.cancellation
             if has_deadlines(record.plan):
                 await self._database.approvals.work_off(thread_id=thread_id)
             return await self._resume(segment, local)
 
     async def _resume(self, segment: Segment, local: LocalParts) -> WorkflowResult:
-        graph = self._compiler.compile(segment.plan)
+        graph, plan = self._compiler.compile(segment.plan), segment.plan
         snapshot = await graph.aget_state(segment.config, subgraphs=True)
-        plan, step = segment.plan, next_step(snapshot, segment.plan)
+        step = next_step(snapshot, plan)
         segment.may_ask = True
         if local.run_id != plan.run_id:  # of the thread's run before
             local = LocalParts(watch=local.watch)
-        known = {} if step == "start" else known_outcomes(snapshot)
-        if local.observe is not None:
-            for task_id, outcome in known.items():
-                local.observe(task_id, outcome)
+        if step == "start":
+            check_callables(segment.thread_id, plan, snapshot, local.callables)
+            return await self._run(segment, _first_input(plan), {}, local)
+        known = known_outcomes(snapshot)
+        local.tell(known)
         if step == "finished":
             return self._conclude(segment, snapshot.values, ())
-        answers: Mapping[str, object] = {}
-        if step != "start" and snapshot.interrupts:
-            answers = await self._answers(segment, snapshot.interrupts)
+        answers: Mapping[str, object] = NO_ANSWERS
+        if segment.brake.cancellation is None:
+            if snapshot.interrupts:
+                answers = await self._answers(segment, snapshot.interrupts)
             if step == "wait" and not answers and await self._pause(segment, snapshot.interrupts):
                 return self._conclude(segment, snapshot.values, snapshot.interrupts)
-        check_callables(segment.thread_id, plan, snapshot, local.callables)
-        if step == "start":
-            return await self._run(segment, _first_input(plan), {}, local)
+            check_callables(segment.thread_id, plan, snapshot, local.callables)
         return await self._run(segment, None, known, local, answers)
 
     async def decide(
@@ -262,6 +278,30 @@ class EmbeddedEngine:
         here = local.callables if local.run_id == record.plan.run_id else {}
         check_callables(record.thread_id, record.plan, snapshot, here)
 
+    async def cancel(self, thread_id: str, cancellation: Cancellation) -> None:
+        """Note that a thread's run is called off; whoever runs it, or resumes it, ends it.
+
+        Raises:
+            ThreadNotFoundError, ThreadFinishedError: There is nothing to cancel.
+        """
+        await self._database.threads.cancel(thread_id, cancellation)
+        for segment in self._segments:
+            if segment.thread_id == thread_id:
+                segment.brake.cancel(cancellation)
+
+    def drain(self) -> None:
+        """Let every run stop at its next superstep, and begin no other.
+
+        What runs raises `DrainedError` then, and its thread can be resumed anywhere.
+        """
+        self._draining = True
+        for segment in self._segments:
+            segment.brake.drain()
+
+    def _refuse_if_draining(self, thread_id: str) -> None:
+        if self._draining:
+            raise DrainedError(thread_id)
+
     async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
         """Return threads, the last changed first."""
         return await self._database.threads.recent(limit=limit, status=status)
@@ -292,10 +332,15 @@ class EmbeddedEngine:
             plan=plan,
             config=_config(lease.thread_id, lease.token, plan),
             held=held,
+            brake=Brake(),
             status=status,
         )
+        held.brake = segment.brake
+        self._segments.add(segment)
         try:
             yield segment
+        except GraphDrained:
+            raise DrainedError(lease.thread_id) from None
         except LeaseLostError:
             held.lost = True
             raise
@@ -306,6 +351,7 @@ class EmbeddedEngine:
             current.uncancel()
             raise LeaseLostError(lease.thread_id) from None
         finally:
+            self._segments.discard(segment)
             held.drop()
             if not held.lost and not segment.released:
                 await self._release(lease, segment.status, () if segment.settled else None)
@@ -376,6 +422,7 @@ class EmbeddedEngine:
             observe=local.observe,
             lease=segment.held if self._database.durable else None,
             slots=self._slots,
+            brake=segment.brake,
             stop=stop_signal(plan.document, known),
             outcomes=known,
         )
@@ -393,8 +440,8 @@ class EmbeddedEngine:
                 graph_input, answers = None, NO_ANSWERS
                 if not asked:
                     break
-                if handle.stop is not None and handle.stop.verdict is not None:
-                    continue  # the run has its end: nobody is asked any more, questions lapse
+                if _is_over(handle):
+                    continue  # nobody is asked any more: the questions lapse
                 answers = await self._answers(segment, asked)
                 if not answers and await self._pause(segment, asked):
                     break
@@ -415,10 +462,21 @@ class EmbeddedEngine:
         config, beside = segment.config, may_ask_beside(segment.plan)
         if local.watch is None and not beside:
             # version 2 streams less inside, and hands out interrupts by themselves
-            output = await graph.ainvoke(graph_input, config, durability="sync", version="v2")
+            output = await graph.ainvoke(
+                graph_input,
+                config,
+                durability="sync",
+                version="v2",
+                control=segment.brake.control,
+            )
             return output.value or {}, output.interrupts
         async for each in graph.astream(
-            graph_input, config, durability="sync", stream_mode="tasks", subgraphs=True
+            graph_input,
+            config,
+            durability="sync",
+            stream_mode="tasks",
+            subgraphs=True,
+            control=segment.brake.control,
         ):
             chunk = cast("Chunk", each)
             if local.watch is not None:
@@ -452,7 +510,13 @@ async def _drive_plain(
     Letting LangGraph stream nothing saves two percent. A task without an end means that its
     agent, a graph itself, asks something: then the checkpoint says what.
     """
-    async for _ in graph.astream(graph_input, segment.config, durability="sync", stream_mode=[]):
+    async for _ in graph.astream(
+        graph_input,
+        segment.config,
+        durability="sync",
+        stream_mode=[],
+        control=segment.brake.control,
+    ):
         raise AssertionError("nothing is streamed without a stream mode")
     if all(is_finished(known.get(id_)) for id_ in segment.plan.document["order"]):
         return {"outcomes": known}, ()
@@ -483,6 +547,12 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
         return {"configurable": configurable}
     attempts = sum(task["retry"]["max_attempts"] if task["retry"] else 1 for task in plan.tasks())
     return {"configurable": configurable, "recursion_limit": max(LEAST_LIMIT, 25 + 3 * attempts)}
+
+
+def _is_over(handle: RunHandle) -> bool:
+    """Whether the run has its end, though tasks may still have to be told."""
+    stopped = handle.stop is not None and handle.stop.verdict is not None
+    return stopped or (handle.brake is not None and handle.brake.cancellation is not None)
 
 
 def _resumption(answers: Mapping[str, object]) -> Command[Any] | None:

@@ -18,6 +18,7 @@ from state.errors import ConfigurationError, LeaseLostError
 
 if TYPE_CHECKING:
     from checkpoints.threads import Lease, ThreadStore
+    from nodes.brake import Brake
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class HeldLease:
     sure_until: float
     """Until when nobody can have taken the thread; in terms of `time.monotonic`."""
     lost: bool = False
+    brake: Brake | None = None
+    """Pulled when somebody cancels the run."""
 
     async def confirm(self) -> None:
         """Return if the thread is still this process's.
@@ -131,10 +134,13 @@ class _Heart:
         """Renew every held lease now."""
         held = list(self._held)
         since = time.monotonic()
-        lost = await self._threads.renew([each.lease for each in held], seconds=self._seconds)
+        leases = [each.lease for each in held]
+        lost, cancelled = await self._threads.renew(leases, seconds=self._seconds)
         for each in held:
             if each.lease.thread_id not in lost:
                 each.sure_until = since + self._seconds
+                if each.brake is not None and each.lease.thread_id in cancelled:
+                    each.brake.cancel(cancelled[each.lease.thread_id])
             elif each in self._held and not each.lost:
                 each.lost = True
                 if each.runner is not None:

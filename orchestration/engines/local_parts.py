@@ -23,3 +23,9 @@ class LocalParts(NamedTuple):
     """Told each outcome as soon as it is known."""
     watch: Callable[[Chunk], None] | None = None
     """Told each node's beginning and end."""
+
+    def tell(self, known: Mapping[str, Outcome]) -> None:
+        """Say what was known before."""
+        if self.observe is not None:
+            for task_id, outcome in known.items():
+                self.observe(task_id, outcome)

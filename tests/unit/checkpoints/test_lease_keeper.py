@@ -10,7 +10,7 @@ import pytest
 
 from checkpoints.database import connect
 from checkpoints.memory_threads import MemoryThreads
-from checkpoints.threads import Lease
+from checkpoints.threads import Lease, Renewal
 from orchestration import (
     AgentRegistry,
     AgentSpec,
@@ -170,11 +170,11 @@ class Renewals(MemoryThreads):
         super().__init__()
         self.renewed: dict[str, asyncio.Event] = {}
 
-    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> set[str]:  # noqa: ARG002
+    async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:  # noqa: ARG002
         for lease in leases:
             if lease.thread_id in self.renewed:
                 self.renewed[lease.thread_id].set()
-        return set()
+        return Renewal(set(), {})
 
 
 def test_a_loop_that_ends_does_not_take_the_heartbeat_of_the_others_with_it(

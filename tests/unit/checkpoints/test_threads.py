@@ -134,8 +134,8 @@ async def test_renewal_names_the_lost_ones_only(threads: ThreadStore, make_plan:
     stale = await ended(threads, "stale", make_plan("u"), "interrupted")
     await threads.resume("stale", holder="you", seconds=LONG)
     lost = await threads.renew([kept, released, gone, stale], seconds=LONG)
-    assert set(lost) == {"released", "gone", "stale"}
-    assert await threads.renew([], seconds=LONG) == set()
+    assert set(lost.lost) == {"released", "gone", "stale"}
+    assert await threads.renew([], seconds=LONG) == (set(), {})
 
 
 async def test_the_loser_of_a_thread_cannot_change_its_status(
@@ -186,7 +186,7 @@ async def test_a_lease_that_ran_out_and_that_nobody_took_can_be_renewed(
     database: Database, make_plan: MakePlan
 ) -> None:
     lease = await database.threads.start("t", make_plan("r"), holder="me", seconds=OVER)
-    assert await database.threads.renew([lease], seconds=LONG) == set()
+    assert await database.threads.renew([lease], seconds=LONG) == (set(), {})
     with pytest.raises(ThreadBusyError):
         await database.threads.resume("t", holder="you", seconds=LONG)
 
@@ -196,7 +196,7 @@ async def test_a_lease_that_was_taken_over_cannot_be_renewed_or_released(
 ) -> None:
     dead = await database.threads.start("t", make_plan("r"), holder="dead", seconds=OVER)
     _, mine = await database.threads.resume("t", holder="me", seconds=LONG)
-    assert await database.threads.renew([dead], seconds=LONG) == {"t"}
+    assert await database.threads.renew([dead], seconds=LONG) == ({"t"}, {})
     with pytest.raises(LeaseLostError):
         await database.threads.release(dead, status="completed")
     assert (await database.threads.get("t")).lease == mine

@@ -112,7 +112,7 @@ def test_only_a_pending_task_is_unfinished() -> None:
 
 @pytest.mark.parametrize("cause", SkipCause)
 def test_only_a_skip_for_want_of_success_blocks(cause: SkipCause) -> None:
-    harmful = cause in {SkipCause.UPSTREAM, SkipCause.STOPPED}
+    harmful = cause in {SkipCause.UPSTREAM, SkipCause.STOPPED, SkipCause.CANCELLED}
     assert blocks(skipped("why", because=cause)) is harmful
 
 

@@ -1,0 +1,213 @@
+"""Calling a run off, and stopping it where it can be resumed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration import (
+    AgentRegistry,
+    AgentSpec,
+    AgentTask,
+    DrainedError,
+    RetryPolicy,
+    SimpleCoordinator,
+    TaskStatus,
+    ThreadFinishedError,
+    WorkflowResult,
+    WorkflowStatus,
+)
+
+HOUR = timedelta(hours=1)
+PATIENT = RetryPolicy(max_attempts=3, initial_delay=HOUR, max_delay=HOUR)
+WAYS = ["sequential", "parallel"]
+
+
+class Office:
+    """Agents that say when they begin, and wait until they may end."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.done: list[str] = []
+        self.registry = AgentRegistry()
+        self.registry.register(AgentSpec("quick", handler=self.quick))
+        self.registry.register(AgentSpec("slow", handler=self.slow))
+        self.registry.register(AgentSpec("broken", handler=self.broken))
+
+    async def quick(self, input_data: dict[str, Any]) -> dict[str, Any]:
+        self.done.append(str(input_data.get("name", "quick")))
+        return {"done": True}
+
+    async def slow(self, _input: dict[str, Any]) -> dict[str, Any]:
+        self.begun.set()
+        await self.may_end.wait()
+        self.done.append("slow")
+        return {"done": True}
+
+    async def broken(self, _input: dict[str, Any]) -> dict[str, Any]:
+        self.begun.set()
+        raise RuntimeError("broken")
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def coordinator(
+    request: pytest.FixtureRequest, office: Office, tmp_path: Path
+) -> AsyncIterator[SimpleCoordinator]:
+    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'threads.db'}"
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as coordinator:
+        yield coordinator
+
+
+async def until_tried(coordinator: SimpleCoordinator) -> None:
+    async with asyncio.timeout(30):
+        while (await coordinator.inspect("t"))[1]["broken"].attempts == 0:  # noqa: ASYNC110  a checkpoint has no event
+            await asyncio.sleep(0)
+
+
+def statuses(result: WorkflowResult) -> list[str]:
+    return [str(task.status) for task in result]
+
+
+@pytest.mark.parametrize("strategy", WAYS)
+async def test_a_paused_run_that_is_cancelled_ends_and_its_question_lapses(
+    coordinator: SimpleCoordinator, office: Office, strategy: str
+) -> None:
+    tasks = [
+        AgentTask("quick"),
+        AgentTask("quick", task_id="asked", requires_approval=True, depends_on=["quick"]),
+        AgentTask("quick", task_id="after", depends_on=["asked"]),
+    ]
+    paused = await coordinator.execute_workflow(tasks, strategy=strategy)
+    (request,) = await coordinator.approvals.list_pending()
+    ended = await coordinator.cancel(paused.thread_id, by="ann", reason="no budget")
+    assert ended is not None
+    assert ended.status == WorkflowStatus.CANCELLED
+    assert statuses(ended) == ["succeeded", "cancelled", "cancelled"]
+    assert ended["asked"].reason == "ann cancelled the run: no budget"
+    assert office.done == ["quick"]
+    assert (await coordinator.approvals.get(request.request_id)).status == "lapsed"
+    again = await coordinator.resume(paused.thread_id)
+    assert again.status == WorkflowStatus.CANCELLED
+
+
+@pytest.mark.parametrize("strategy", WAYS)
+async def test_a_call_under_way_is_awaited_and_nothing_begins_after_it(
+    coordinator: SimpleCoordinator, office: Office, strategy: str
+) -> None:
+    tasks = [AgentTask("slow"), AgentTask("quick", depends_on=["slow"])]
+    run = asyncio.ensure_future(
+        coordinator.execute_workflow(tasks, strategy=strategy, thread_id="t")
+    )
+    await office.begun.wait()
+    assert await coordinator.cancel("t", by="ann") is None
+    office.may_end.set()
+    result = await run
+    assert result.status == WorkflowStatus.CANCELLED
+    assert statuses(result) == ["succeeded", "cancelled"]
+
+
+async def test_a_wait_before_another_attempt_ends_at_once(
+    coordinator: SimpleCoordinator, office: Office
+) -> None:
+    task = AgentTask("broken", retry=PATIENT)
+    run = asyncio.ensure_future(coordinator.execute_sequential([task], thread_id="t"))
+    await office.begun.wait()
+    await until_tried(coordinator)
+    await coordinator.cancel("t", by="ann")
+    result = await asyncio.wait_for(run, timeout=30)
+    assert result.status == WorkflowStatus.CANCELLED
+    assert result["broken"].status == TaskStatus.CANCELLED
+    assert result["broken"].attempts == 1
+
+
+async def test_what_is_over_cannot_be_cancelled(coordinator: SimpleCoordinator) -> None:
+    done = await coordinator.execute_sequential([AgentTask("quick")])
+    with pytest.raises(ThreadFinishedError, match=r"over \(completed\)"):
+        await coordinator.cancel(done.thread_id)
+
+
+async def test_a_cancelled_thread_takes_new_tasks(coordinator: SimpleCoordinator) -> None:
+    task = AgentTask("quick", requires_approval=True)
+    paused = await coordinator.execute_sequential([task])
+    await coordinator.cancel(paused.thread_id)
+    again = await coordinator.execute_sequential([AgentTask("quick")], thread_id=paused.thread_id)
+    assert again.status == WorkflowStatus.COMPLETED
+
+
+async def test_a_conditional_run_is_cancelled_though_its_router_is_gone(
+    office: Office, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'threads.db'}"
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as first:
+        task = AgentTask("quick", requires_approval=True, condition=lambda: True)
+        paused = await first.execute_sequential([task, AgentTask("quick", condition=lambda: True)])
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as second:
+        ended = await second.cancel(paused.thread_id)
+    assert ended is not None
+    assert ended.status == WorkflowStatus.CANCELLED
+
+
+async def test_another_process_ends_what_is_cancelled_at_its_next_heartbeat(
+    office: Office, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'threads.db'}"
+    tasks = [AgentTask("slow"), AgentTask("quick")]
+    async with (
+        SimpleCoordinator(registry=office.registry, database_url=url, lease_seconds=0.3) as runner,
+        SimpleCoordinator(registry=office.registry, database_url=url) as other,
+    ):
+        run = asyncio.ensure_future(runner.execute_sequential(tasks, thread_id="t"))
+        await office.begun.wait()
+        assert await other.cancel("t", by="ann", reason="changed my mind") is None
+        await asyncio.sleep(0.3)  # a lease time holds three heartbeats
+        office.may_end.set()
+        result = await run
+    assert result.status == WorkflowStatus.CANCELLED
+    assert result["quick"].reason == "ann cancelled the run: changed my mind"
+
+
+@pytest.mark.parametrize("strategy", WAYS)
+async def test_a_drained_run_stops_after_the_call_under_way_and_is_resumed_elsewhere(
+    office: Office, tmp_path: Path, strategy: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'threads.db'}"
+    tasks = [AgentTask("slow"), AgentTask("quick", depends_on=["slow"])]
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as first:
+        run = asyncio.ensure_future(first.execute_workflow(tasks, strategy=strategy, thread_id="t"))
+        await office.begun.wait()
+        first.drain()
+        with pytest.raises(DrainedError):
+            await first.execute_sequential([AgentTask("quick")])
+        office.may_end.set()
+        with pytest.raises(DrainedError, match="stopped at a checkpoint"):
+            await run
+    assert office.done == ["slow"]
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as second:
+        result = await second.resume("t")
+    assert result.status == WorkflowStatus.COMPLETED
+    assert office.done == ["slow", "quick"]
+
+
+async def test_a_wait_before_another_attempt_is_drained_at_once_and_goes_on_later(
+    coordinator: SimpleCoordinator, office: Office
+) -> None:
+    task = AgentTask("broken", retry=PATIENT)
+    run = asyncio.ensure_future(coordinator.execute_sequential([task], thread_id="t"))
+    await office.begun.wait()
+    await until_tried(coordinator)
+    coordinator.drain()
+    with pytest.raises(DrainedError):
+        await asyncio.wait_for(run, timeout=30)
+    record, known = await coordinator.inspect("t")
+    assert (record.status, record.lease) == ("running", None)
+    assert known["broken"].attempts == 1
