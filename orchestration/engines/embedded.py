@@ -339,8 +339,8 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
         configurable[LEASE_TOKEN] = token
     if plan is None:
         return {"configurable": configurable}
-    attempts = sum(task["retry"]["max_attempts"] if task["retry"] else 1 for task in plan.tasks())
-    return {"configurable": configurable, "recursion_limit": max(LEAST_LIMIT, 25 + 3 * attempts)}
+    limit = max(LEAST_LIMIT, 25 + 3 * plan.attempts())
+    return {"configurable": configurable, "recursion_limit": limit}
 
 
 def _first_input(plan: Plan, *, clear: bool = True) -> dict[str, Any]:
