@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graph.steps import END_NODE, add_aggregate, add_task, connect, open_graph
+from graph.steps import END_NODE, add_ending, add_task, connect, open_graph
 from nodes.approval import first_node
 from nodes.routing import route
 from state.plan import ROUTER
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
     """Return the graph of a conditional plan: the router goes to one task, or to the end."""
     graph, begin = open_graph(plan, loads_plan=loads_plan)
-    last = add_aggregate(graph, plan)
+    last = add_ending(graph, plan)
     tasks = list(plan.tasks())
     graph.add_node(ROUTER, route, destinations=(*map(first_node, tasks), END_NODE))
     graph.add_edge(begin, ROUTER)

@@ -15,6 +15,7 @@ from graph.expressions import (
 )
 from graph.layout import extra_waits, find_cycles, layout
 from graph.plan_request import Draft, Planned, PlanRequest
+from graph.planned_compensation import planned_compensation
 from graph.planned_task import planned_task
 from state.errors import PlanError
 from state.failure_mode import FAILURE_KINDS, FailureMode
@@ -53,6 +54,9 @@ def plan(request: PlanRequest, *, agents: Agents, run_id: str) -> Planned:
         id_: planned_task(task, id_, ids[:position], needs, strategy, draft)
         for position, (task, id_) in enumerate(zip(request.tasks, ids, strict=True))
     }
+    for task, id_ in zip(request.tasks, ids, strict=True):
+        if task.compensate is not None:
+            tasks[id_]["compensate"] = planned_compensation(task, tasks[id_], draft)
     router = planned_router(request, strategy, draft)
     aggregate = planned_aggregate(request, strategy, draft)
     router_input = planned_router_input(request, strategy, draft)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graph.steps import add_aggregate, add_task, connect, open_graph
+from graph.steps import add_ending, add_task, connect, open_graph
 from nodes.approval import first_node
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
     After a failure the remaining nodes still run, each only to record that it is skipped.
     """
     graph, begin = open_graph(plan, loads_plan=loads_plan)
-    last = add_aggregate(graph, plan)
+    last = add_ending(graph, plan)
     tasks = list(plan.tasks())
     graph.add_edge(begin, first_node(tasks[0]))
     for task, successor in zip(tasks, [*map(first_node, tasks[1:]), last], strict=True):

@@ -10,8 +10,9 @@ from langgraph.graph import START, StateGraph
 from nodes.agent_call import NEXT_NODES, call_agent, call_agent_with_retry
 from nodes.aggregate import aggregate
 from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first_node
+from nodes.compensate import compensate
 from nodes.plan_loader import LoaderInput, load_plan
-from state.plan import AGGREGATE, LOADER, asks_first
+from state.plan import AGGREGATE, COMPENSATE, LOADER, asks_first
 from state.run_state import CoreOutput, CoreState, RunOutput, RunState
 
 if TYPE_CHECKING:
@@ -81,10 +82,19 @@ def connect(graph: PlanGraph, exits: list[str], entries: list[str]) -> None:
         graph.add_edge(exits[0] if len(exits) == 1 else exits, entry)
 
 
-def add_aggregate(graph: PlanGraph, plan: Plan) -> str:
-    """Add the aggregate node if the plan has one; return the node that ends the graph."""
-    if plan.document["aggregate"] is None:
-        return END_NODE
-    graph.add_node(AGGREGATE, aggregate)
-    graph.add_edge(AGGREGATE, END_NODE)
-    return AGGREGATE
+def add_ending(graph: PlanGraph, plan: Plan) -> str:
+    """Add what comes after the last task, if anything, and return where the tasks lead to.
+
+    Compensations come before the aggregation, which is made of what was not undone.
+    """
+    last = END_NODE
+    if plan.document["aggregate"] is not None:
+        graph.add_node(AGGREGATE, aggregate)
+        graph.add_edge(AGGREGATE, last)
+        last = AGGREGATE
+    if plan.compensates():
+        graph.add_node(
+            COMPENSATE, compensate, metadata={NEXT_NODES: [last]}, destinations=(COMPENSATE, last)
+        )
+        last = COMPENSATE
+    return last

@@ -7,49 +7,28 @@ that how often it was tried and when it is due next stand in the checkpoint.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
+from nodes.attempt import attempt, until_due
 from nodes.expressions import ExpressionError, holds
 from nodes.run_handle import RunHandle, handle_of
 from nodes.stop_signal import CancelledByStopError
 from nodes.upstream import Upstream
 from state.agent_context import AgentContext
-from state.errors import (
-    AgentError,
-    AgentNotFoundError,
-    AgentRefusedError,
-    AgentTimeoutError,
-    AgentUnavailableError,
-    UnknownReplyError,
-)
-from state.jsonvalue import JsonObject, NotJsonError, json_object
+from state.jsonvalue import JsonObject
 from state.outcome import Outcome, blocks, error_record, is_finished, skipped
-from state.plan import PlannedTask
-from state.retry import retry_delay
+from state.plan import PlannedTask, Work
 from state.run_state import ApprovalRecord, RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
-
-    from nodes.ports import Agent
+    from collections.abc import Mapping
 
 NEXT_NODES: Final = "orchestration_next"
 """Node metadata: where a node that may retry goes after its last attempt."""
-
-_SUCCEEDED: Final = TaskStatus.SUCCEEDED.value
-_NEVER_RETRIED = (
-    AgentNotFoundError,
-    AgentRefusedError,
-    AgentUnavailableError,
-    ExpressionError,
-    UnknownReplyError,
-)
 
 
 async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
@@ -107,8 +86,7 @@ def _hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | 
 
 async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
     """Wait until the next attempt is due; its outcome if the run ends first."""
-    seconds = max(0.0, previous.get("next_due_at", 0.0) - run.clock.now())
-    wait = run.clock.sleep(seconds) if run.brake is None else run.brake.sleep(seconds, run.clock)
+    wait = until_due(previous, run)
     if run.stop is None:
         await wait
     else:
@@ -190,7 +168,10 @@ def _without_calling(record: ApprovalRecord | None) -> Outcome | None:
         case {"decision": "respond"}:
             answer: JsonObject = {"content": record["message"], "answered_by": record.get("by")}
             return Outcome(
-                status=_SUCCEEDED, attempts=0, output=answer, reason="a person answered instead"
+                status=TaskStatus.SUCCEEDED.value,
+                attempts=0,
+                output=answer,
+                reason="a person answered instead",
             )
     return None
 
@@ -226,82 +207,16 @@ def _context(
 async def _attempt(
     state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
 ) -> Outcome:
-    """Call the agent once and say what became of it."""
+    """Call the agent once, if this process may still act for the thread."""
     if run.lease is not None:
         await run.lease.confirm()
-    context = _context(state, task, run, config)
-    started = run.clock.now()
-    agent: Agent | None = None
-    try:
-        agent = run.agents.choose(agent_id=task["agent"], capability=task["capability"])
-        call = agent.call(json_object(_input_of(state, task), at="input_data"), context)
-        bounded = run.stop is not None or task["timeout_seconds"] is not None
-        reply = await (_bounded(call, agent, task, run) if bounded else call)
-        outcome: Outcome = {
-            "status": _SUCCEEDED,
-            "attempts": context.attempt,
-            "output": json_object(reply, at=f"the reply of agent {agent.agent_id!r}"),
+    work: Work = task
+    if task["approval"]:
+        work = {
+            "agent": task["agent"],
+            "capability": task["capability"],
+            "input": _input_of(state, task),
+            "timeout_seconds": task["timeout_seconds"],
+            "retry": task["retry"],
         }
-    except GraphBubbleUp:  # an interrupt of a graph that is the agent
-        raise
-    except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
-        outcome = _failure(error, run, task, context)
-    except asyncio.CancelledError:
-        if _is_cancelled():
-            raise
-        outcome = _failure(AgentError("the agent cancelled itself"), run, task, context)
-    if agent is not None:
-        outcome["agent"], outcome["version"] = agent.agent_id, agent.version
-    outcome["started_at"], outcome["finished_at"] = started, run.clock.now()
-    return outcome
-
-
-async def _bounded(
-    call: Awaitable[JsonObject], agent: Agent, task: PlannedTask, run: RunHandle
-) -> JsonObject:
-    """Await the agent's reply, no longer than the deadline and the run allow."""
-    timeout = task["timeout_seconds"]
-    if run.stop is not None:
-        call = run.stop.guard(call)
-    if timeout is None:
-        return await call
-    try:
-        async with asyncio.timeout(timeout) as limit:
-            reply = await call
-    except TimeoutError:
-        if not limit.expired():  # the agent's own
-            raise
-    if not limit.expired():  # an agent that swallows its cancellation answers too late
-        return reply
-    raise AgentTimeoutError(
-        f"agent {agent.agent_id!r} did not answer within {timeout:g} s; "
-        "it may have acted all the same"
-    )
-
-
-def _is_cancelled() -> bool:
-    """Whether this task was asked to stop, as opposed to an agent that raised for itself."""
-    current = asyncio.current_task()
-    return current is not None and current.cancelling() > 0
-
-
-def _failure(error: Exception, run: RunHandle, task: PlannedTask, context: AgentContext) -> Outcome:
-    if isinstance(error, CancelledByStopError):
-        return Outcome(
-            status=TaskStatus.CANCELLED.value, attempts=context.attempt, reason=str(error)
-        )
-    if isinstance(error, NotJsonError):
-        error = UnknownReplyError(f"{error}; agents answer with a JSON object")
-    timed_out = isinstance(error, AgentTimeoutError | TimeoutError)
-    status = TaskStatus.TIMED_OUT if timed_out else TaskStatus.FAILED
-    outcome = Outcome(status=status.value, attempts=context.attempt, error=error_record(error))
-    policy = task["retry"]
-    if (
-        policy is not None
-        and context.attempt < policy["max_attempts"]
-        and not isinstance(error, _NEVER_RETRIED)
-    ):
-        wait = retry_delay(policy, context.attempt, seed=context.idempotency_key)
-        outcome["status"] = TaskStatus.PENDING.value
-        outcome["next_due_at"] = run.clock.now() + wait
-    return outcome
+    return await attempt(work, _context(state, task, run, config), run=run, stop=run.stop)

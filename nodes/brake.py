@@ -38,14 +38,22 @@ class Brake:
             self.cancellation = cancellation
             self._pull()
 
-    async def sleep(self, seconds: float, clock: Clock) -> None:
+    async def sleep(self, seconds: float, clock: Clock, *, though_cancelled: bool = False) -> None:
         """Wait before an attempt, unless the run is stopped meanwhile.
+
+        Args:
+            seconds: How long.
+            clock: Waits.
+            though_cancelled: Whether only a drain ends the wait, as it is for undoing something.
 
         Raises:
             GraphDrained: It is to be resumed later.
         """
         self._pulled = self._pulled or asyncio.Event()
-        if self.cancellation is None and not self.control.drain_requested:
+        goes_on = though_cancelled or self.cancellation is None
+        if though_cancelled:
+            self._pulled.clear()
+        if goes_on and not self.control.drain_requested:
             waits = {
                 asyncio.ensure_future(clock.sleep(seconds)),
                 asyncio.ensure_future(self._pulled.wait()),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from state.compensation import next_compensation
 from state.outcome import is_finished
-from state.result import TaskResult
+from state.plan import COMPENSATE
+from state.result import TaskResult, settled_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from state.jsonvalue import JsonObject
+    from state.outcome import Outcome
     from state.plan import Plan
 
 EventKind = Literal[
@@ -20,6 +23,9 @@ EventKind = Literal[
     "task_retrying",
     "task_finished",
     "approval_requested",
+    "compensation_started",
+    "compensation_retrying",
+    "compensation_finished",
     "run_finished",
 ]
 
@@ -33,8 +39,9 @@ class WorkflowEvent:
     thread_id: str
     task_id: str = ""
     data: JsonObject = field(default_factory=dict)
-    """`run_started`: `order`, `strategy`. `task_finished`, `task_retrying`: a `TaskResult`.
-    `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`."""
+    """`run_started`: `order`, `strategy`. `task_started`, `compensation_started`: `attempt`.
+    `task_finished`, `task_retrying`, `compensation_finished`, `compensation_retrying`: a
+    `TaskResult`. `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`."""
 
     def as_json(self) -> JsonObject:
         """The event as a JSON object."""
@@ -70,6 +77,8 @@ class EventTranslator:
         """Say one payload of the `tasks` stream as events; often as none."""
         name = payload["name"]
         if "triggers" in payload:
+            if name == COMPENSATE:
+                yield from self._undoing(payload["input"].get("outcomes", {}))
             attempt = self._attempt(payload, name)
             if name in self._plan.document["tasks"] and self._is_new("start", name, attempt):
                 yield self.event("task_started", name, {"attempt": attempt})
@@ -86,9 +95,20 @@ class EventTranslator:
         result = payload.get("result")
         outcomes = result.get("outcomes", {}) if isinstance(result, dict) else {}
         for task_id, outcome in outcomes.items():
-            kind: EventKind = "task_finished" if is_finished(outcome) else "task_retrying"
-            if self._is_new(kind, task_id, outcome["attempts"]):
+            kind, attempts = _ending(outcome)
+            if self._is_new(kind, task_id, attempts):
                 yield self.event(kind, task_id, TaskResult(task_id, outcome).as_json())
+
+    def _undoing(self, outcomes: dict[str, Outcome]) -> Iterator[WorkflowEvent]:
+        """Say which task the compensation node begins to undo; it decides as is done here."""
+        document = self._plan.document
+        status = settled_status(document, outcomes)
+        task_id = next_compensation(document, outcomes, status=status)
+        if task_id is None:
+            return
+        attempt = outcomes[task_id].get("compensation", {"attempts": 0})["attempts"] + 1
+        if self._is_new("undo", task_id, attempt):
+            yield self.event("compensation_started", task_id, {"attempt": attempt})
 
     def _is_new(self, kind: str, name: str, number: int) -> bool:
         key = (kind, name, number)
@@ -101,3 +121,12 @@ class EventTranslator:
     def _attempt(payload: dict[str, Any], name: str) -> int:
         known = payload["input"].get("outcomes", {}).get(name)
         return 1 if known is None else int(known["attempts"]) + 1
+
+
+def _ending(outcome: Outcome) -> tuple[EventKind, int]:
+    """What an outcome reports the end of: an attempt at the task, or at undoing it."""
+    undoing = outcome.get("compensation")
+    if undoing is not None:
+        over = is_finished(undoing)
+        return "compensation_finished" if over else "compensation_retrying", undoing["attempts"]
+    return "task_finished" if is_finished(outcome) else "task_retrying", outcome["attempts"]

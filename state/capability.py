@@ -66,9 +66,14 @@ _ACTIONS = {
     AgentCapability.OPPORTUNITY_MANAGEMENT: ("create_opportunity", "update_opportunity"),
     AgentCapability.PROPOSAL_GENERATION: ("create_proposal", "generate_proposal"),
     AgentCapability.EXPENSE_APPROVAL: ("approve_expense",),
-    AgentCapability.EXPENSE_LOGGING: ("log_expense",),
+    AgentCapability.EXPENSE_LOGGING: ("log_expense", "cancel_expense", "reverse_expense"),
     AgentCapability.BUDGET_INFORMATION: ("check_budget", "budget_status"),
-    AgentCapability.LEAVE_MANAGEMENT: ("request_leave", "check_leave"),
+    AgentCapability.LEAVE_MANAGEMENT: (
+        "request_leave",
+        "check_leave",
+        "withdraw_leave",
+        "cancel_leave",
+    ),
     AgentCapability.EMPLOYEE_INFORMATION: ("find_employee", "employee_info"),
     AgentCapability.ONBOARDING: ("onboard", "start_onboarding", "onboard_employee"),
 }

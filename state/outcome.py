@@ -46,6 +46,9 @@ class Outcome(TypedDict, total=False):
     finished_at: float
     next_due_at: float
     """When the next attempt is due, seconds since the epoch."""
+    compensation: Outcome
+    """What became of undoing the task, with the agent that did that; absent until it begins.
+    The task is `compensated` once this has succeeded, and stays `succeeded` if it has not."""
 
 
 UNSUCCESSFUL = frozenset(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PLAN_SCHEMA = 2
 """Version of the documents below; stored with every plan."""
 
-AGGREGATE, ROUTER, LOADER = "aggregate", "router", "plan"
-RESERVED_NODES = frozenset({AGGREGATE, ROUTER, LOADER})
+AGGREGATE, COMPENSATE, ROUTER, LOADER = "aggregate", "compensate", "router", "plan"
+RESERVED_NODES = frozenset({AGGREGATE, COMPENSATE, ROUTER, LOADER})
 """Names of nodes that are no task."""
 
 
@@ -60,13 +60,20 @@ class AggregateDocument(TypedDict):
     callable: NotRequired[CallableDocument]
 
 
-class PlannedTask(TypedDict):
-    """One task of a plan."""
+class Work(TypedDict):
+    """What an agent is to be called for: a task, or the compensation of one."""
 
-    id: str
     agent: str | None
     capability: str | None
     input: JsonObject
+    timeout_seconds: float | None
+    retry: RetryDocument | None
+
+
+class PlannedTask(Work):
+    """One task of a plan."""
+
+    id: str
     needs: list[str]
     """Tasks that must not have failed."""
     upstream: list[str]
@@ -74,8 +81,8 @@ class PlannedTask(TypedDict):
     condition: ExpressionDocument | None
     approval: PolicyDocument | bool | None
     """Read it with `policy_of`: plans of schema 1 only say whether one is needed."""
-    timeout_seconds: float | None
-    retry: RetryDocument | None
+    compensate: NotRequired[Work]
+    """How to undo it; only there where it can be."""
 
 
 class Region(TypedDict):
@@ -132,13 +139,26 @@ class Plan:
         return (self.document["tasks"][id_] for id_ in self.document["order"])
 
     def is_plain(self) -> bool:
-        """Whether it has no approval, router or aggregation, and so needs the least state."""
+        """Whether it needs the least state: no approval, router, aggregation or compensation."""
         document = self.document
         return (
             document["aggregate"] is None
             and document["router"] is None
-            and not any(task["approval"] for task in self.tasks())
+            and not any(task["approval"] or task.get("compensate") for task in self.tasks())
         )
+
+    def compensates(self) -> bool:
+        """Whether any of its tasks can be undone."""
+        return any(task.get("compensate") for task in self.tasks())
+
+    def attempts(self) -> int:
+        """How many calls of agents it can take at most, compensations included."""
+        total = 0
+        for task in self.tasks():
+            for work in (task, task.get("compensate")):
+                if work is not None:
+                    total += work["retry"]["max_attempts"] if work["retry"] else 1
+        return total
 
     def shape(self) -> Hashable:
         """What the compiled graph depends on; plans of equal shape share one graph."""
@@ -151,7 +171,8 @@ class Plan:
             if document["strategy"] != CoordinationStrategy.PARALLEL
             else _region_shape(document["layout"], document["tasks"])
         )
-        return (document["strategy"], traits, layout, document["aggregate"] is not None)
+        ending = (document["aggregate"] is not None, self.compensates())
+        return (document["strategy"], traits, layout, ending)
 
     def signature(self) -> str:
         """Hash of the definition: equal for plans that differ only in run, tenant and user."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
+from state.compensation import next_compensation, uncompensated
 from state.failure_mode import stop_verdict
 from state.outcome import blocks, error_json, is_finished
 from state.status import SkipCause, TaskStatus, WorkflowStatus
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from state.failure_mode import FailureModeDocument
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import ErrorRecord, Outcome
-    from state.plan import Plan
+    from state.plan import Plan, PlanDocument
 
 
 _NOT_REACHED: Outcome = {"status": TaskStatus.PENDING.value, "attempts": 0}
@@ -42,7 +43,7 @@ class TaskResult:
 
     @property
     def output(self) -> JsonObject:
-        """The agent's reply; empty unless the task succeeded."""
+        """The agent's reply; empty unless the task succeeded (if it was undone later, kept)."""
         return self._outcome.get("output", {})
 
     @property
@@ -71,6 +72,17 @@ class TaskResult:
         return self._outcome.get("version", "")
 
     @property
+    def compensation(self) -> TaskResult | None:
+        """What became of undoing the task; None if that was not begun."""
+        undoing = self._outcome.get("compensation")
+        return None if undoing is None else TaskResult(self.task_id, undoing)
+
+    @property
+    def uncompensated(self) -> bool:
+        """Whether the task should have been undone and could not be: its effect stands."""
+        return uncompensated(self._outcome)
+
+    @property
     def cost(self) -> float:
         """What the agent said it cost."""
         return self._outcome.get("cost", 0.0)
@@ -94,7 +106,15 @@ class TaskResult:
             "version": self.version,
             "cost": self.cost,
             "duration_seconds": round(self.duration_seconds, 6),
+            "compensation": self._compensation_json(),
         }
+
+    def _compensation_json(self) -> JsonObject | None:
+        undoing = self.compensation
+        if undoing is None:
+            return None
+        left_out = {"task_id", "reason", "compensation"}
+        return {key: value for key, value in undoing.as_json().items() if key not in left_out}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TaskResult):
@@ -155,13 +175,19 @@ class WorkflowResult(Sequence[TaskResult]):
 
     @property
     def outputs(self) -> dict[str, JsonObject]:
-        """Outputs of the tasks that succeeded, by task id."""
+        """Outputs of the tasks that succeeded and were not undone, by task id."""
         return {task.task_id: task.output for task in self.tasks if task.succeeded}
 
     @property
+    def uncompensated(self) -> tuple[str, ...]:
+        """Tasks that should have been undone and could not be, so that their effects stand."""
+        return tuple(task.task_id for task in self.tasks if task.uncompensated)
+
+    @property
     def cost(self) -> float:
-        """Sum of what the agents said they cost."""
-        return sum(task.cost for task in self.tasks)
+        """Sum of what the agents said they cost, undoing included."""
+        works = [*self.tasks, *filter(None, (task.compensation for task in self.tasks))]
+        return sum(work.cost for work in works)
 
     def as_json(self) -> JsonObject:
         """The result as a JSON object, for `--json` and logs."""
@@ -174,6 +200,7 @@ class WorkflowResult(Sequence[TaskResult]):
                 for each in self.interrupts
             ],
             "aggregate": self.aggregate,
+            "uncompensated": [*self.uncompensated],
             "cost": self.cost,
         }
 
@@ -181,13 +208,27 @@ class WorkflowResult(Sequence[TaskResult]):
 def workflow_status(
     plan: Plan, outcomes: Mapping[str, Outcome], *, interrupted: bool = False
 ) -> WorkflowStatus:
-    """Sum up what became of a plan's tasks."""
-    order, mode = plan.document["order"], plan.document["on_failure"]
+    """Sum up what became of a plan's tasks, and of undoing them."""
+    document = plan.document
     statuses = {outcome["status"] for outcome in outcomes.values()}
-    if statuses == {TaskStatus.SUCCEEDED} and len(outcomes) == len(order) and not interrupted:
+    everything = len(outcomes) == len(document["order"])
+    if statuses == {TaskStatus.SUCCEEDED} and everything and not interrupted:
         return WorkflowStatus.COMPLETED  # by far the commonest
-    if interrupted or not all(is_finished(outcomes.get(id_)) for id_ in order):
+    status = WorkflowStatus.INTERRUPTED if interrupted else settled_status(document, outcomes)
+    if next_compensation(document, outcomes, status=status) is not None:
         return WorkflowStatus.INTERRUPTED
+    return status
+
+
+def settled_status(document: PlanDocument, outcomes: Mapping[str, Outcome]) -> WorkflowStatus:
+    """Say how a plan's tasks came out, whether or not any is to be undone, or was.
+
+    Undoing a task does not change this: it decides whether to, so it must not.
+    """
+    order, mode = document["order"], document["on_failure"]
+    if not all(is_finished(outcomes.get(id_)) for id_ in order):
+        return WorkflowStatus.INTERRUPTED
+    statuses = {outcome["status"] for outcome in outcomes.values()}
     if any(outcome.get("because") == SkipCause.CANCELLED for outcome in outcomes.values()):
         return WorkflowStatus.CANCELLED
     if TaskStatus.REJECTED in statuses and mode["kind"] != "quorum":

@@ -57,8 +57,10 @@ def merge_approvals(
 _AGE: Mapping[str, int] = {TaskStatus.PENDING: 0, TaskStatus.COMPENSATED: 2}
 
 
-def _age(outcome: Outcome) -> tuple[int, int]:
-    return outcome["attempts"], _AGE.get(outcome["status"], 1)
+def _age(outcome: Outcome) -> tuple[int, ...]:
+    age = (outcome["attempts"], _AGE.get(outcome["status"], 1))
+    undoing = outcome.get("compensation")
+    return age if undoing is None else (*age, *_age(undoing))
 
 
 class CoreState(TypedDict):

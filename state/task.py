@@ -46,6 +46,10 @@ class AgentTask:
     timeout: float | timedelta | None = field(default=None, kw_only=True)
     """For each attempt; a number is seconds."""
     retry: RetryPolicy | None = field(default=None, kw_only=True)
+    compensate: AgentTask | Mapping[str, Any] | None = field(default=None, kw_only=True)
+    """How to undo the task if it succeeds and the workflow is then rejected, fails or is
+    cancelled: a task for any agent, or input data for the agent that did this one (with
+    this one's timeout and retry). The agent gets this task's output as `upstream`."""
 
     status: TaskStatus = field(default=TaskStatus.PENDING, init=False)
     output: JsonObject = field(default_factory=dict, init=False)

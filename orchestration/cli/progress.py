@@ -44,7 +44,7 @@ class Progress:
         return result
 
     def _tell(self, event: WorkflowEvent) -> None:
-        if event.kind == "task_started":
+        if event.kind in {"task_started", "compensation_started"}:
             self.begun = True
             self._running[event.task_id] = None
         else:

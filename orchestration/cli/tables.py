@@ -67,7 +67,13 @@ def verdict(result: Json) -> RenderableType:
     tasks = result["tasks"]
     succeeded = sum(task["status"] == "succeeded" for task in tasks)
     word = "Paused" if status == "interrupted" else status.capitalize()
-    return styled(word, STYLES[status]) + styled(f": {succeeded} of {len(tasks)} tasks succeeded.")
+    undone = sum(task["status"] == "compensated" for task in tasks)
+    more = f" {undone} of them undone." if undone else ""
+    said_so = styled(f": {succeeded + undone} of {len(tasks)} tasks succeeded.{more}")
+    if not_undone := result.get("uncompensated"):
+        names = ", ".join(not_undone)
+        said_so += styled(f" Could not be undone: {names}; what it did stands.", STYLES["failed"])
+    return styled(word, STYLES[status]) + said_so
 
 
 def ask(out: Console, result: Json, *, database: str | None) -> None:
@@ -173,6 +179,8 @@ def terms(task: PlannedTask) -> str:
         said_terms.append(f"within {duration(task['timeout_seconds'])}")
     if task["retry"]:
         said_terms.append(f"at most {task['retry']['max_attempts']} attempts")
+    if undo := task.get("compensate"):
+        said_terms.append(f"can be undone by {undo['agent'] or undo['capability']}")
     return "\n".join(said_terms)
 
 

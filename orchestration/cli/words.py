@@ -48,12 +48,27 @@ def duration(seconds: float) -> str:
 
 
 def said(task: Json) -> str:
-    """Say what an agent answered, or why there is no answer."""
+    """Say what an agent answered, or why there is no answer; of an undone task, how that went."""
+    if undoing := task.get("compensation"):
+        return _undoing(undoing)
     if task["error"]:
         return _short(f"{task['error']['message']} ({task['error']['code']})")
     if task["reason"]:
         return _short(str(task["reason"]))
-    output = task["output"]
+    return _answer(task["output"])
+
+
+def _undoing(undoing: Json) -> str:
+    """Say how undoing a task went."""
+    if undoing["error"]:
+        error = _short(f"{undoing['error']['message']} ({undoing['error']['code']})")
+        again = undoing["status"] == "pending"
+        return f"{'not undone yet' if again else 'could not be undone'}: {error}"
+    answer = _answer(undoing["output"])
+    return f"undone: {answer}" if answer else "undone"
+
+
+def _answer(output: Json) -> str:
     for name in ("message", "content"):
         if isinstance(output.get(name), str):
             return _short(output[name])
@@ -67,6 +82,12 @@ def event_line(event: WorkflowEvent) -> tuple[str, str] | None:
             attempt = event.data.get("attempt", 1)
             again = f", attempt {attempt}" if attempt != 1 else ""
             return f"→ {event.task_id} started{again}", "cyan"
+        case "compensation_started":
+            attempt = event.data.get("attempt", 1)
+            again = f", attempt {attempt}" if attempt != 1 else ""
+            return f"← undoing {event.task_id}{again}", "cyan"
+        case "compensation_finished" | "compensation_retrying":
+            return _undone(event.task_id, event.data)
         case "task_finished" | "task_retrying":
             return _ended(event.task_id, event.data, again=event.kind == "task_retrying")
         case "approval_requested":
@@ -107,6 +128,14 @@ def _ended(task_id: str, task: Json, *, again: bool) -> tuple[str, str]:
     why = "" if status == "succeeded" else f": {said(task)}"
     line = f"{_SIGNS.get(status, '-')} {task_id} {status.replace('_', ' ')}{took}{why}"
     return line, STYLES[status]
+
+
+def _undone(task_id: str, task: Json) -> tuple[str, str]:
+    status = str(task["compensation"]["status"])
+    if status == "succeeded":
+        return f"✓ {task_id} {said(task)}", STYLES["compensated"]
+    sign, style = ("↻", "partial") if status == "pending" else ("✗", "failed")
+    return f"{sign} {task_id} {said(task)}", STYLES[style]
 
 
 def _short(text: str) -> str:

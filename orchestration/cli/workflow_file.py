@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from orchestration.cli.workflow_schema import (
+    CompensationEntry,
     Entry,
     RetryEntry,
     RunArguments,
@@ -84,9 +85,18 @@ def _contradictions(content: object) -> Iterator[str]:
             continue
         if (task.get("agent_id") is None) == (task.get("capability") is None):
             yield f"tasks[{index}]: give either agent_id or capability"
-        input_data = task.get("input_data")
-        if "message" in task and isinstance(input_data, dict) and "messages" in input_data:
-            yield f"tasks[{index}]: give either message or input_data.messages"
+        yield from _two_messages(task, f"tasks[{index}]")
+        undo = task.get("compensate")
+        if isinstance(undo, dict):
+            if undo.get("agent_id") is not None and undo.get("capability") is not None:
+                yield f"tasks[{index}].compensate: give either agent_id or capability"
+            yield from _two_messages(undo, f"tasks[{index}].compensate")
+
+
+def _two_messages(entry: dict[str, object], place: str) -> Iterator[str]:
+    input_data = entry.get("input_data")
+    if "message" in entry and isinstance(input_data, dict) and "messages" in input_data:
+        yield f"{place}: give either message or input_data.messages"
 
 
 def _text(path: Path) -> str:
@@ -133,6 +143,8 @@ def _known_keys(location: Sequence[int | str]) -> list[str]:
     entry: type[Entry] = WorkflowEntry
     if "retry" in location[:-1]:
         entry = RetryEntry
+    elif "compensate" in location[:-1]:
+        entry = CompensationEntry
     elif len(location) > 1:
         entry = TaskEntry
     return list(entry.model_fields)

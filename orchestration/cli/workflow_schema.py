@@ -77,6 +77,30 @@ class RetryEntry(Entry):
         )
 
 
+class CompensationEntry(Entry):
+    """How to undo a task; by its own agent if none is named."""
+
+    agent_id: str | None = None
+    capability: str | None = None
+    input_data: dict[str, JsonValue] = Field(default_factory=dict)
+    message: str | None = None
+    """Short for an input with one user message."""
+    timeout_seconds: float | None = Field(None, gt=0, le=LONGEST_SECONDS)
+    retry: RetryEntry | None = None
+
+    def task(self, entry: TaskEntry) -> AgentTask:
+        """Say it in the coordinator's terms; the task's own agent keeps the task's terms."""
+        own = self.agent_id is None and self.capability is None
+        retry = self.retry or (entry.retry if own else None)
+        return AgentTask(
+            entry.agent_id if own else self.agent_id,
+            _input(self),
+            capability=entry.capability if own else self.capability,
+            timeout=self.timeout_seconds or (entry.timeout_seconds if own else None),
+            retry=None if retry is None else retry.policy(),
+        )
+
+
 class TaskEntry(Entry):
     """One piece of work for one agent."""
 
@@ -91,15 +115,13 @@ class TaskEntry(Entry):
     timeout_seconds: float | None = Field(None, gt=0, le=LONGEST_SECONDS)
     retry: RetryEntry | None = None
     requires_approval: bool = False
+    compensate: CompensationEntry | None = None
 
     def task(self) -> AgentTask:
         """Say it in the coordinator's terms."""
-        input_data = dict(self.input_data)
-        if self.message is not None:
-            input_data["messages"] = [{"role": "user", "content": self.message}]
         return AgentTask(
             self.agent_id,
-            input_data,
+            _input(self),
             capability=self.capability,
             task_id=self.task_id,
             depends_on=self.depends_on,
@@ -107,7 +129,15 @@ class TaskEntry(Entry):
             requires_approval=self.requires_approval,
             timeout=self.timeout_seconds,
             retry=None if self.retry is None else self.retry.policy(),
+            compensate=None if self.compensate is None else self.compensate.task(self),
         )
+
+
+def _input(entry: TaskEntry | CompensationEntry) -> dict[str, JsonValue]:
+    input_data = dict(entry.input_data)
+    if entry.message is not None:
+        input_data["messages"] = [{"role": "user", "content": entry.message}]
+    return input_data
 
 
 class WorkflowEntry(Entry):

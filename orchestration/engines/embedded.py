@@ -428,6 +428,7 @@ class EmbeddedEngine:
         )
         segment.status = RUNNING
         segment.may_ask = segment.may_ask or asks(plan)
+        lapsed = False
         with open_handle(plan.run_id, handle):
             while True:
                 given = _resumption(answers) or graph_input
@@ -440,8 +441,9 @@ class EmbeddedEngine:
                 graph_input, answers = None, NO_ANSWERS
                 if not asked:
                     break
-                if _is_over(handle):
-                    continue  # nobody is asked any more: the questions lapse
+                if _is_over(handle) and not lapsed:
+                    lapsed = True  # nobody is asked any more, but by what undoes something
+                    continue
                 answers = await self._answers(segment, asked)
                 if not answers and await self._pause(segment, asked):
                     break
@@ -545,8 +547,8 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
         configurable[LEASE_TOKEN] = token
     if plan is None:
         return {"configurable": configurable}
-    attempts = sum(task["retry"]["max_attempts"] if task["retry"] else 1 for task in plan.tasks())
-    return {"configurable": configurable, "recursion_limit": max(LEAST_LIMIT, 25 + 3 * attempts)}
+    limit = max(LEAST_LIMIT, 25 + 3 * plan.attempts())
+    return {"configurable": configurable, "recursion_limit": limit}
 
 
 def _is_over(handle: RunHandle) -> bool:

@@ -27,6 +27,7 @@ from checkpoints import group_commit, sqlite_saver, sqlite_store, sqlite_threads
 from checkpoints.serializer import strict_serializer
 from orchestration import (
     AgentContext,
+    AgentRefusedError,
     AgentRegistry,
     AgentSpec,
     AgentTask,
@@ -50,7 +51,7 @@ class Finding(TypedDict):
     when: When
     commit: int
     saved: list[str]
-    """Tasks whose outcome was in the database when the process died."""
+    """Tasks whose outcome was in the database when the process died; `undo a` for a's undoing."""
     calls_before: list[str]
     calls_after: list[str]
     effects: dict[str, int]
@@ -71,6 +72,9 @@ def tasks_of(plan: str) -> tuple[str, list[AgentTask]]:
     if plan == "retried":
         again = RetryPolicy(max_attempts=3, initial_delay=timedelta(0))
         return "sequential", [AgentTask("moody", task_id="a", retry=again), AgentTask("shop")]
+    if plan == "undone":
+        undoable = [AgentTask("shop", task_id=name, compensate={}) for name in ("a", "b", "c")]
+        return "sequential", [*undoable, AgentTask("closed")]
     chain = [AgentTask("shop", task_id="a1"), AgentTask("shop", task_id="a2", depends_on=["a1"])]
     return "parallel", [
         *chain,
@@ -93,16 +97,19 @@ class Effects:
             return connection.execute(sql, values).fetchall()
 
     async def shop(self, _input: dict[str, Any], context: AgentContext) -> dict[str, Any]:
-        self.run("INSERT INTO calls VALUES (?, ?)", context.task_id, context.attempt)
-        self.run(
-            "INSERT OR IGNORE INTO effects VALUES (?, ?)", context.idempotency_key, context.task_id
-        )
+        key, task = context.idempotency_key, context.task_id
+        name = f"undo {task}" if key.endswith(":compensate") else task
+        self.run("INSERT INTO calls VALUES (?, ?)", name, context.attempt)
+        self.run("INSERT OR IGNORE INTO effects VALUES (?, ?)", key, name)
         return {"saw": sorted(context.upstream)}
 
     async def moody(self, given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
         if context.attempt == 1:
             raise ConnectionError("not now")
         return await self.shop(given, context)
+
+    async def closed(self, _input: dict[str, Any]) -> dict[str, Any]:
+        raise AgentRefusedError("the shop is closed")
 
     def calls(self) -> list[str]:
         return [task for (task,) in self.run("SELECT task FROM calls ORDER BY rowid")]
@@ -112,6 +119,7 @@ def coordinator(folder: Path, effects: Effects) -> SimpleCoordinator:
     registry = AgentRegistry()
     registry.register(AgentSpec("shop", ["shopping"], handler=effects.shop))
     registry.register(AgentSpec("moody", ["shopping"], handler=effects.moody))
+    registry.register(AgentSpec("closed", handler=effects.closed))
     # Only the process dies, not the machine, so nothing has to reach the disk.
     url = f"sqlite:///{folder / 'runs.db'}?synchronous=NORMAL"
     return SimpleCoordinator(registry=registry, database_url=url)
@@ -156,13 +164,14 @@ def saved_tasks(folder: Path) -> list[str]:
         ).fetchall()
     found = [load(row)["channel_values"].get("outcomes", {}) for row in checkpoints]
     found += [load(row) for row in writes]
+    named = {"succeeded": "", "compensated": "undo "}
     return sorted(
         {
-            task_id
+            named[outcome["status"]] + task_id
             for outcomes in found
             if isinstance(outcomes, dict)
             for task_id, outcome in outcomes.items()
-            if outcome["status"] == "succeeded"
+            if outcome["status"] in named
         }
     )
 

@@ -10,16 +10,30 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(__file__).with_name("commit_crash.py")
-CASES = ["sequential/grouped", "sequential/alone", "parallel/alone", "retried/alone"]
+CASES = [
+    "sequential/grouped",
+    "sequential/alone",
+    "parallel/alone",
+    "retried/alone",
+    "undone/grouped",
+    "undone/alone",
+]
 TASKS = {
     "sequential": ["a", "b", "c", "d"],
     "parallel": ["a1", "a2", "b", "c", "end"],
     "retried": ["a", "shop"],
+    "undone": ["a", "b", "c", "undo c", "undo b", "undo a"],
+}
+"""What takes effect, once each."""
+ENDS: dict[str, tuple[str, list[str]]] = {
+    **{plan: ("completed", ["succeeded"] * len(tasks)) for plan, tasks in TASKS.items()},
+    "undone": ("failed", [*["compensated"] * 3, "failed"]),
 }
 UPSTREAM = {
     "sequential": {"a": [], "b": ["a"], "c": ["a", "b"], "d": ["a", "b", "c"]},
     "parallel": {"a1": [], "a2": ["a1"], "b": [], "c": [], "end": ["a2", "b", "c"]},
     "retried": {"a": [], "shop": ["a"]},
+    "undone": {},
 }
 
 Findings = dict[str, list[dict[str, Any]]]
@@ -49,7 +63,7 @@ def plan_of(case: str) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_commit_of_a_run_was_a_place_of_death(findings: Findings, case: str) -> None:
-    supersteps = {"sequential": 4, "parallel": 6, "retried": 3}[plan_of(case)]
+    supersteps = {"sequential": 4, "parallel": 6, "retried": 3, "undone": 7}[plan_of(case)]
     for when in ("before", "after"):
         deaths = [each["commit"] for each in findings[case] if each["when"] == when]
         assert deaths == list(range(1, len(deaths) + 1))
@@ -87,8 +101,7 @@ def test_one_resume_finishes_every_task_wherever_the_process_died(
     unfinished = [
         (each["when"], each["commit"], each["status"], each["statuses"])
         for each in findings[case]
-        if each["status"] != "completed"
-        or each["statuses"] != ["succeeded"] * len(tasks)
+        if (each["status"], each["statuses"]) != ENDS[plan_of(case)]
         or set(each["effects"]) != set(tasks)
     ]
     assert unfinished == []
@@ -106,3 +119,11 @@ def test_each_task_got_the_outputs_it_builds_on_across_the_crash(
         if output["saw"] != expected[task]
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if plan_of(case) == "undone"])
+def test_tasks_are_undone_last_first_across_the_crash(findings: Findings, case: str) -> None:
+    undone = TASKS["undone"][3:]
+    for each in findings[case]:
+        calls = [*each["calls_before"], *each["calls_after"]]
+        assert [name for name in dict.fromkeys(calls) if name.startswith("undo")] == undone

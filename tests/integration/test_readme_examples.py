@@ -68,7 +68,13 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         WorkflowStatus.COMPLETED,  # conditional
         WorkflowStatus.INTERRUPTED,  # a hundred tickets wait for an approval
         WorkflowStatus.COMPLETED,  # approved
+        WorkflowStatus.REJECTED,  # and so taken back
     ], seen
+    assert [str(task.status) for task in names["results"]] == [
+        "compensated",
+        "compensated",
+        "rejected",
+    ]
     assert names["agent"].agent_id == "ticketing"
     assert [agent.agent_id for agent in names["agents"]] == ["ticketing"]
     printed = capsys.readouterr().out

@@ -25,7 +25,9 @@ EXPENSE_LIMIT_CENTS: Final = 50_000_00
 """Policy: the largest single expense."""
 
 _SPENT = """
-SELECT (SELECT COALESCE(SUM(amount_cents), 0) FROM expenses WHERE department = ? AND month = ?)
+SELECT (SELECT COALESCE(SUM(amount_cents), 0) FROM expenses
+         WHERE department = ? AND month = ?
+           AND expense_id NOT IN (SELECT expense_id FROM expense_reversals))
      - (SELECT COALESCE(SUM(refunds.amount_cents), 0)
           FROM refunds
           JOIN expense_orders ON order_reference = 'order:' || refunds.order_id

@@ -64,8 +64,7 @@ class TeamDatabase:
         if version < schema.VERSION:
             retry_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone())
             with transaction(connection):
-                if _version(connection) < schema.VERSION:
-                    _create(connection)
+                _bring_up_to_date(connection)
 
 
 @contextmanager
@@ -140,8 +139,17 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    for statement in schema.TABLES:
-        connection.execute(statement)
-    seed.fill(connection)
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Make what the file lacks; another process may have done so meanwhile."""
+    version = _version(connection)
+    if version >= schema.VERSION:
+        return
+    if version == 0:
+        for statement in schema.TABLES:
+            connection.execute(statement)
+        seed.fill(connection)
+    for number, statements in schema.UPGRADES.items():
+        if number > max(version, 1):
+            for statement in statements:
+                connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {schema.VERSION:d}")

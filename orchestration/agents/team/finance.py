@@ -1,4 +1,4 @@
-"""The finance agent: approves and logs expenses against monthly budgets."""
+"""The finance agent: approves, logs and takes back expenses against monthly budgets."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from orchestration.agents.team.books import (
 from orchestration.agents.team.desk import Action, Desk
 from orchestration.agents.team.intents import FINANCE as INTENTS
 from orchestration.agents.team.orders import Order, names_an_order, worklist
+from orchestration.agents.team.reversals import cancel_expense
 from orchestration.agents.team.seed import MONTHLY_BUDGETS
 from orchestration.agents.team.spending import (
     Spending,
@@ -182,7 +183,7 @@ def _description(ask: Ask, orders: list[Order]) -> str:
 
 FINANCE = Desk(
     agent_id="finance",
-    description="Approves and logs expenses, and watches the departments' monthly budgets.",
+    description="Approves, logs and cancels expenses, and watches the monthly budgets.",
     capabilities=(
         AgentCapability.EXPENSE_APPROVAL,
         AgentCapability.EXPENSE_LOGGING,
@@ -191,11 +192,13 @@ FINANCE = Desk(
     actions={
         "approve_expense": Action(approve_expense),
         "log_expense": Action(log_expense),
+        "cancel_expense": Action(cancel_expense),
         "check_budget": Action(check_budget, effect=False),
     },
     aliases={
         "expense_approval": "approve_expense",
         "expense_logging": "log_expense",
+        "reverse_expense": "cancel_expense",
         "budget_status": "check_budget",
         "budget_information": "check_budget",
     },

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from orchestration.agents.team.dates import one_day_in, without_dates
 from orchestration.agents.team.desk import Action, Desk
 from orchestration.agents.team.intents import HR as INTENTS
-from orchestration.agents.team.leave import check_start, leave_balance, request_leave
+from orchestration.agents.team.leave import (
+    check_start,
+    leave_balance,
+    request_leave,
+    withdraw_leave,
+)
 from orchestration.agents.team.seed import FRONT_DESK_PHONE, email_of
 from orchestration.agents.team.staff import (
     Person,
@@ -196,7 +201,7 @@ def _write_checklist(
 
 HR = Desk(
     agent_id="hr",
-    description="Answers who is who, takes leave requests, onboards new people.",
+    description="Answers who is who, takes requests for leave or back, onboards new people.",
     capabilities=(
         AgentCapability.LEAVE_MANAGEMENT,
         AgentCapability.EMPLOYEE_INFORMATION,
@@ -204,6 +209,7 @@ HR = Desk(
     ),
     actions={
         "request_leave": Action(request_leave),
+        "withdraw_leave": Action(withdraw_leave),
         "leave_balance": Action(leave_balance, effect=False),
         "onboard_employee": Action(onboard_employee),
         "employee_info": Action(employee_info, effect=False),
@@ -211,6 +217,7 @@ HR = Desk(
     aliases={
         "leave_management": "request_leave",
         "check_leave": "leave_balance",
+        "cancel_leave": "withdraw_leave",
         "onboard": "onboard_employee",
         "start_onboarding": "onboard_employee",
         "onboarding": "onboard_employee",

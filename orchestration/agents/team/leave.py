@@ -79,6 +79,38 @@ def request_leave(connection: sqlite3.Connection, ask: Ask) -> JsonObject:
     }
 
 
+def withdraw_leave(connection: sqlite3.Connection, ask: Ask) -> JsonObject:
+    """Take a request for leave back: its days are free again."""
+    leave_id = _leave_number(ask)
+    row = connection.execute(
+        "SELECT leave_requests.*, name FROM leave_requests JOIN people USING (person_id)"
+        " WHERE leave_id = ?",
+        (leave_id,),
+    ).fetchone()
+    if row is None:
+        raise AgentRefusedError(
+            f"There is no leave {leave_id}. Nothing was done; check the number."
+        )
+    if row["status"] == "withdrawn":
+        raise AgentRefusedError(f"Leave {leave_id} was withdrawn before. Nothing was done.")
+    connection.execute(
+        "UPDATE leave_requests SET status = 'withdrawn' WHERE leave_id = ?", (leave_id,)
+    )
+    return {
+        "action": "withdraw_leave",
+        "leave_id": leave_id,
+        "employee": row["name"],
+        "days": row["days"],
+        "first_day": row["first_day"],
+        "last_day": row["last_day"],
+        "status": "withdrawn",
+        "message": (
+            f"Leave {leave_id} is withdrawn: {row['name']}, {row['days']} working days from "
+            f"{row['first_day']} to {row['last_day']}."
+        ),
+    }
+
+
 def leave_balance(connection: sqlite3.Connection, ask: Ask) -> JsonObject:
     """Tell how many days of leave somebody has."""
     person = needed_person(connection, ask)
@@ -92,6 +124,20 @@ def leave_balance(connection: sqlite3.Connection, ask: Ask) -> JsonObject:
         "days_remaining": remaining,
         "message": f"{person.name} has {remaining} of {person.leave_days} vacation days left.",
     }
+
+
+def _leave_number(ask: Ask) -> int:
+    given = ask.whole_number("leave_id")
+    if given is not None:
+        return given
+    answers = [output.get("leave_id") for output in ask.context.upstream.values()]
+    numbers = [number for number in answers if type(number) is int]
+    if len(numbers) == 1:
+        return numbers[0]
+    raise AgentRefusedError(
+        "Which leave? The request gives no `leave_id` and does not follow one request for leave, "
+        "so nothing was withdrawn."
+    )
 
 
 def _absence(ask: Ask) -> Absence:
@@ -195,7 +241,8 @@ def _refuse_impossible(
             "Nothing was requested; ask for fewer."
         )
     other = connection.execute(
-        "SELECT * FROM leave_requests WHERE person_id = ? AND first_day <= ? AND last_day >= ?",
+        "SELECT * FROM leave_requests WHERE person_id = ? AND first_day <= ? AND last_day >= ?"
+        " AND status <> 'withdrawn'",
         (person.person_id, absence.last.isoformat(), absence.first.isoformat()),
     ).fetchone()
     if other is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 """Stored as the file's `user_version`."""
 
 TABLES = (
@@ -153,3 +153,14 @@ TABLES = (
         PRIMARY KEY (onboarding_id, position)
     )""",
 )
+
+UPGRADES = {
+    2: (
+        """CREATE TABLE expense_reversals (
+            expense_id INTEGER PRIMARY KEY REFERENCES expenses,
+            created_at TEXT NOT NULL,
+            idempotency_key TEXT NOT NULL
+        )""",
+    ),
+}
+"""What came to `TABLES` with each later version; new files get it too."""

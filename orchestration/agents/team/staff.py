@@ -93,7 +93,8 @@ def manager_of(people: list[Person], person: Person) -> Person | None:
 def reserved_days(connection: sqlite3.Connection, person: Person) -> int:
     """Return how many days of leave the person has taken or asked for."""
     row = connection.execute(
-        "SELECT COALESCE(SUM(days), 0) AS days FROM leave_requests WHERE person_id = ?",
+        "SELECT COALESCE(SUM(days), 0) AS days FROM leave_requests"
+        " WHERE person_id = ? AND status <> 'withdrawn'",
         (person.person_id,),
     ).fetchone()
     return int(row["days"])

@@ -56,6 +56,37 @@ SNAPSHOTS: dict[str, tuple[list[AgentTask], dict[str, Any], str]] = {
           aggregate --> __end__;
         """,
     ),
+    "compensations come last and return to themselves": (
+        [A("buy", compensate={}), A("pay")],
+        {},
+        """
+        graph TD;
+          __start__ --> buy;
+          buy --> pay;
+          pay --> compensate;
+          compensate -.-> __end__;
+          compensate -.-> compensate;
+        """,
+    ),
+    "compensations come before the aggregate": (
+        [A("buy", compensate={}), A("pay", retry=RetryPolicy())],
+        {"strategy": "parallel"},
+        """
+        graph TD;
+          __start__ --> buy;
+          __start__ --> pay:__start__;
+          buy --> compensate;
+          compensate -.-> aggregate;
+          pay:__end__ --> compensate;
+          aggregate --> __end__;
+          compensate -.-> compensate;
+          subgraph pay
+          pay:__start__ --> pay:pay;
+          pay:pay -.-> pay:__end__;
+          pay:pay -.-> pay:pay;
+          end
+        """,
+    ),
     "parallel tasks meet in the aggregate": (
         [A("buy"), A("pay")],
         {"strategy": "parallel"},

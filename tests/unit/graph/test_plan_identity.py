@@ -62,6 +62,7 @@ OTHER_SHAPE: dict[str, Callable[[], Plan]] = {
     "a third task": lambda: make(A("a"), A("b", depends_on=["a"]), A("c")),
     "an approval": lambda: make(A("a", requires_approval=True), A("b", depends_on=["a"])),
     "a retry": lambda: make(A("a", retry=RetryPolicy()), A("b", depends_on=["a"])),
+    "a compensation": lambda: make(A("a", compensate={}), A("b", depends_on=["a"])),
 }
 
 
@@ -87,6 +88,14 @@ def test_plans_of_another_shape_do_not(difference: str) -> None:
     compiler, other = Compiler(), OTHER_SHAPE[difference]()
     assert other.shape() != chain().shape()
     assert compiler.compile(other) is not compiler.compile(chain())
+
+
+def test_of_compensations_only_whether_there_is_any_shapes_the_graph() -> None:
+    one = make(A("a", compensate={}), A("b"))
+    other = make(A("a"), A("b", compensate=A("c", {"x": 1}, retry=RetryPolicy())))
+    assert one.shape() == other.shape()
+    assert one.signature() != other.signature()
+    assert not one.is_plain()
 
 
 def test_two_meshes_over_the_same_tasks_differ() -> None:

@@ -57,6 +57,23 @@ BAD_PLANS: dict[str, tuple[list[AgentTask], dict[str, Any], list[str], str]] = {
     "id with a dot": ([A("a", task_id="x.y")], {}, ["bad_task_id"], "'x.y'"),
     "empty id": ([A("a", task_id="")], {}, ["bad_task_id"], "''"),
     "long id": ([A("a", task_id="x" * 65)], {}, ["bad_task_id"], "1 to 64"),
+    "id of the compensations": ([A("a", task_id="compensate")], {},
+        ["bad_task_id"], "'compensate'"),
+    "a compensation that is none": ([A("a", compensate="b")], {},  # type: ignore[arg-type]
+        ["bad_compensation"], "give an AgentTask, or a mapping"),
+    "a compensation that is no JSON": ([A("a", compensate={"x": {1}})], {},
+        ["input_not_json"], "compensate.x"),
+    "a compensation that asks first": ([A("a", compensate={"requires_approval": True})], {},
+        ["bad_compensation"], "requires_approval of its own"),
+    "a compensation by nobody": ([A("a", compensate=A("nobody"))], {},
+        ["unknown_agent"], "the compensation of task 'a': "),
+    "a compensation out of bounds": (
+        [A("a", compensate=A("b", timeout=0, retry=RetryPolicy(max_attempts=0)))], {},
+        ["bad_timeout", "bad_retry"], "the compensation of task 'a': timeout"),
+    "a compensation with a place in the plan": (
+        [A("a", compensate=A("b", task_id="x", depends_on=["a"], condition="true",
+            requires_approval=True, compensate={}))], {}, ["bad_compensation"],
+        "task_id, depends_on, condition, requires_approval, compensate of its own"),
     "id of another node": ([A("a", task_id="router")], {}, ["bad_task_id"], "'router'"),
     "cycle": (
         [A("a", depends_on=["b"]), A("b", depends_on=["a"])], PARALLEL, ["cycle"], "a -> b -> a",

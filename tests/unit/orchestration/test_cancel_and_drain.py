@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestration import (
+    AgentContext,
     AgentRegistry,
     AgentSpec,
     AgentTask,
@@ -211,3 +212,46 @@ async def test_a_wait_before_another_attempt_is_drained_at_once_and_goes_on_late
     record, known = await coordinator.inspect("t")
     assert (record.status, record.lease) == ("running", None)
     assert known["broken"].attempts == 1
+
+
+@pytest.mark.parametrize("strategy", WAYS)
+async def test_what_a_cancelled_run_achieved_is_undone(
+    coordinator: SimpleCoordinator, office: Office, strategy: str
+) -> None:
+    tasks = [
+        AgentTask("quick", {"name": "buy"}, task_id="buy", compensate={"name": "sell"}),
+        AgentTask("quick", {"name": "pay"}, task_id="pay", depends_on=["buy"],
+                  compensate={"name": "refund"}),
+        AgentTask("quick", task_id="asked", requires_approval=True, depends_on=["pay"],
+                  compensate={"name": "never"}),
+    ]  # fmt: skip
+    paused = await coordinator.execute_workflow(tasks, strategy=strategy)
+    ended = await coordinator.cancel(paused.thread_id)
+    assert ended is not None
+    assert ended.status == WorkflowStatus.CANCELLED
+    assert statuses(ended) == ["compensated", "compensated", "cancelled"]
+    assert office.done == ["buy", "pay", "refund", "sell"]
+
+
+async def test_a_cancelled_run_waits_to_try_again_to_undo_something(
+    coordinator: SimpleCoordinator, office: Office
+) -> None:
+    tried: list[int] = []
+
+    async def stubborn(_input: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        tried.append(context.attempt)
+        if context.attempt == 1:
+            raise RuntimeError("not now")
+        return {}
+
+    office.registry.register(AgentSpec("stubborn", handler=stubborn))
+    soon = RetryPolicy(initial_delay=timedelta(milliseconds=1), jitter=False)
+    tasks = [
+        AgentTask("quick", compensate=AgentTask("stubborn", retry=soon)),
+        AgentTask("quick", requires_approval=True),
+    ]
+    paused = await coordinator.execute_sequential(tasks)
+    ended = await coordinator.cancel(paused.thread_id)
+    assert ended is not None
+    assert ended["quick"].status == TaskStatus.COMPENSATED
+    assert tried == [1, 2]

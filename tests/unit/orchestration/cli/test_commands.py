@@ -37,6 +37,7 @@ def count(table: str) -> int:
     ("name", "code"),
     [
         ("purchase.yaml", 0),
+        ("purchase_taken_back.yaml", 4),
         ("purchase_with_approval.yaml", 4),
         ("notifications.yaml", 0),
         ("router.json", 0),
@@ -52,6 +53,7 @@ def test_each_example_runs_and_can_be_drawn(invoke: Invoke, name: str, code: int
 def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.iterdir() if path.suffix in {".json", ".yaml"}} == {
         "purchase.yaml",
+        "purchase_taken_back.yaml",
         "purchase_with_approval.yaml",
         "notifications.yaml",
         "router.json",
@@ -97,6 +99,18 @@ def test_a_rejection_exits_with_1_and_keeps_its_reason(invoke: Invoke, workflow:
     assert (result["status"], result["tasks"][1]["status"]) == ("rejected", "rejected")
     assert "too dear" in result["tasks"][1]["reason"]
     assert count("expenses") == 0
+
+
+def test_a_rejected_purchase_is_taken_back_and_said_to_be(invoke: Invoke) -> None:
+    example = str(EXAMPLES / "purchase_taken_back.yaml")
+    assert invoke("run", example, "--thread-id", "t").exit_code == 4
+    assert "can be undone by finance" in " ".join(invoke("threads", "show", "t").stdout.split())
+    done = invoke("threads", "resume", "t", "--reject", "sales")
+    assert done.exit_code == 1
+    assert "Rejected: 2 of 3 tasks succeeded. 2 of them undone." in done.stdout
+    assert (count("refunds"), count("expense_reversals")) == (1, 1)
+    shown = json.loads(invoke("threads", "show", "t", "--json").stdout)
+    assert "compensated" in json.dumps(shown)
 
 
 def test_resuming_without_an_answer_stays_paused(invoke: Invoke, workflow: Write) -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from orchestration.cli.tables import verdict
 from orchestration.cli.terminal import printable
 from orchestration.cli.words import STYLES, duration, event_line, question, said
-from orchestration.workflow_events import WorkflowEvent
+from orchestration.workflow_events import EventKind, WorkflowEvent
 from state.jsonvalue import JsonObject
 from state.status import TaskStatus, WorkflowStatus
 
@@ -68,3 +69,49 @@ def test_a_retry_is_told_with_its_reason() -> None:
 
 def test_a_question_that_is_no_approval_is_shown_as_it_is() -> None:
     assert question({"value": {"which": "seat"}}) == '{"which": "seat"}'
+
+
+def undone(status: str, **more: object) -> JsonObject:
+    undoing = {"status": status, "attempts": 1, "error": None, "output": {}, **more}
+    return {"status": "succeeded", "error": None, "compensation": undoing}  # type: ignore[dict-item]
+
+
+NO = {"message": "too late", "code": "agent_refused"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "line"),
+    [
+        ("compensation_started", {"attempt": 1}, "← undoing buy"),
+        ("compensation_started", {"attempt": 2}, "← undoing buy, attempt 2"),
+        (
+            "compensation_finished",
+            undone("succeeded", output={"message": "Order 1 is cancelled."}),
+            "✓ buy undone: Order 1 is cancelled.",
+        ),
+        ("compensation_finished", undone("succeeded"), "✓ buy undone"),
+        (
+            "compensation_finished",
+            undone("failed", error=NO),
+            "✗ buy could not be undone: too late (agent_refused)",
+        ),
+        (
+            "compensation_retrying",
+            undone("pending", error=NO),
+            "↻ buy not undone yet: too late (agent_refused)",
+        ),
+    ],
+)
+def test_undoing_is_told(kind: EventKind, data: JsonObject, line: str) -> None:
+    told = event_line(WorkflowEvent(1, kind, "t", "buy", data))
+    assert told is not None
+    assert told[0] == line
+
+
+def test_the_verdict_says_what_was_undone_and_what_could_not_be() -> None:
+    tasks = [{"status": "compensated"}, {"status": "succeeded"}, {"status": "rejected"}]
+    result = {"status": "rejected", "tasks": tasks, "uncompensated": ["pay"]}
+    assert str(verdict(result)) == (
+        "Rejected: 2 of 3 tasks succeeded. 1 of them undone. "
+        "Could not be undone: pay; what it did stands."
+    )

@@ -189,3 +189,50 @@ def test_any_content_is_loaded_or_refused_with_a_reason(content: dict[str, objec
     except WorkflowFileError as error:
         problems = error.problems
     assert bool(tasks) != bool(problems)
+
+
+def test_a_compensation_keeps_its_tasks_terms_unless_another_agent_is_named() -> None:
+    Path("undone.yaml").write_text("""
+tasks:
+  - agent_id: ticketing
+    message: Book 2 tickets
+    timeout_seconds: 3
+    retry: {max_attempts: 4}
+    compensate: {input_data: {action: cancel_order}}
+  - capability: expense_logging
+    timeout_seconds: 3
+    compensate:
+      agent_id: finance
+      message: Cancel it
+      retry: {max_attempts: 2}
+""")
+    buy, log = load_workflow("undone.yaml").tasks
+    assert buy.compensate == AgentTask(
+        "ticketing", {"action": "cancel_order"}, timeout=3.0, retry=RetryPolicy(max_attempts=4)
+    )
+    assert log.compensate == AgentTask(
+        "finance",
+        {"messages": [{"role": "user", "content": "Cancel it"}]},
+        retry=RetryPolicy(max_attempts=2),
+    )
+
+
+def test_problems_of_a_compensation_are_named_with_their_place() -> None:
+    error = load("""
+tasks:
+  - agent_id: a
+    compensate: {action: cancel_order}
+  - agent_id: b
+    compensate: {agent_id: x, capability: y, message: m, input_data: {messages: []}}
+  - agent_id: c
+    compensate: {retry: {often: 1}}
+""")
+    unknown = "is no key known here; known are"
+    keys = "agent_id, capability, input_data, message, timeout_seconds, retry"
+    of_retry = "max_attempts, initial_seconds, backoff, max_seconds, jitter"
+    assert error.problems == (
+        f"tasks[0].compensate.action {unknown} {keys}",
+        f"tasks[2].compensate.retry.often {unknown} {of_retry}",
+        "tasks[1].compensate: give either agent_id or capability",
+        "tasks[1].compensate: give either message or input_data.messages",
+    )

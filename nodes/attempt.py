@@ -1,0 +1,143 @@
+"""One attempt at one piece of work: an agent is called, and there is an outcome whatever happens.
+
+A task and the compensation of one are tried alike; who calls, for what and under which key
+is said by the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from langgraph.errors import GraphBubbleUp
+
+from nodes.expressions import ExpressionError
+from nodes.stop_signal import CancelledByStopError
+from state.errors import (
+    AgentError,
+    AgentNotFoundError,
+    AgentRefusedError,
+    AgentTimeoutError,
+    AgentUnavailableError,
+    UnknownReplyError,
+)
+from state.jsonvalue import JsonObject, NotJsonError, json_object
+from state.outcome import Outcome, error_record
+from state.retry import retry_delay
+from state.status import TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from nodes.ports import Agent
+    from nodes.run_handle import RunHandle
+    from nodes.stop_signal import StopSignal
+    from state.agent_context import AgentContext
+    from state.plan import Work
+
+_SUCCEEDED: Final = TaskStatus.SUCCEEDED.value
+_NEVER_RETRIED = (
+    AgentNotFoundError,
+    AgentRefusedError,
+    AgentUnavailableError,
+    ExpressionError,
+    UnknownReplyError,
+)
+
+
+async def attempt(
+    work: Work, context: AgentContext, *, run: RunHandle, stop: StopSignal | None
+) -> Outcome:
+    """Call the agent once and say what became of it.
+
+    Args:
+        work: Who is to be called, for what, for how long, and how often.
+        context: What the agent may read beside its input.
+        run: The live things of the run.
+        stop: What may end the call early; None for work that the end of the run leaves alone.
+    """
+    started = run.clock.now()
+    agent: Agent | None = None
+    try:
+        agent = run.agents.choose(agent_id=work["agent"], capability=work["capability"])
+        call = agent.call(json_object(work["input"], at="input_data"), context)
+        bounded = stop is not None or work["timeout_seconds"] is not None
+        reply = await (_bounded(call, agent, work, stop) if bounded else call)
+        outcome: Outcome = {
+            "status": _SUCCEEDED,
+            "attempts": context.attempt,
+            "output": json_object(reply, at=f"the reply of agent {agent.agent_id!r}"),
+        }
+    except GraphBubbleUp:  # an interrupt of a graph that is the agent
+        raise
+    except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
+        outcome = _failure(error, run, work, context)
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise
+        outcome = _failure(AgentError("the agent cancelled itself"), run, work, context)
+    if agent is not None:
+        outcome["agent"], outcome["version"] = agent.agent_id, agent.version
+    outcome["started_at"], outcome["finished_at"] = started, run.clock.now()
+    return outcome
+
+
+def until_due(
+    previous: Outcome, run: RunHandle, *, though_cancelled: bool = False
+) -> Awaitable[None]:
+    """Wait until the next attempt is due, or the run is stopped from outside."""
+    seconds = max(0.0, previous.get("next_due_at", 0.0) - run.clock.now())
+    if run.brake is None:
+        return run.clock.sleep(seconds)
+    return run.brake.sleep(seconds, run.clock, though_cancelled=though_cancelled)
+
+
+async def _bounded(
+    call: Awaitable[JsonObject], agent: Agent, work: Work, stop: StopSignal | None
+) -> JsonObject:
+    """Await the agent's reply, no longer than the deadline and the run allow."""
+    timeout = work["timeout_seconds"]
+    if stop is not None:
+        call = stop.guard(call)
+    if timeout is None:
+        return await call
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            reply = await call
+    except TimeoutError:
+        if not limit.expired():  # the agent's own
+            raise
+    if not limit.expired():  # an agent that swallows its cancellation answers too late
+        return reply
+    raise AgentTimeoutError(
+        f"agent {agent.agent_id!r} did not answer within {timeout:g} s; "
+        "it may have acted all the same"
+    )
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was asked to stop, as opposed to an agent that raised for itself."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+def _failure(error: Exception, run: RunHandle, work: Work, context: AgentContext) -> Outcome:
+    if isinstance(error, CancelledByStopError):
+        return Outcome(
+            status=TaskStatus.CANCELLED.value, attempts=context.attempt, reason=str(error)
+        )
+    if isinstance(error, NotJsonError):
+        error = UnknownReplyError(f"{error}; agents answer with a JSON object")
+    timed_out = isinstance(error, AgentTimeoutError | TimeoutError)
+    status = TaskStatus.TIMED_OUT if timed_out else TaskStatus.FAILED
+    outcome = Outcome(status=status.value, attempts=context.attempt, error=error_record(error))
+    policy = work["retry"]
+    if (
+        policy is not None
+        and context.attempt < policy["max_attempts"]
+        and not isinstance(error, _NEVER_RETRIED)
+    ):
+        wait = retry_delay(policy, context.attempt, seed=context.idempotency_key)
+        outcome["status"] = TaskStatus.PENDING.value
+        outcome["next_due_at"] = run.clock.now() + wait
+    return outcome
