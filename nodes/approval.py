@@ -19,6 +19,7 @@ from nodes.expressions import ExpressionError, holds, successful_outputs
 from nodes.run_handle import handle_of
 from state.approval import policy_of
 from state.decision import read_answer
+from state.outcome import is_finished
 from state.plan import asks_first
 from state.run_state import ApprovalRecord, RunState, RunUpdate
 
@@ -47,6 +48,8 @@ async def decide_condition(state: RunState, config: RunnableConfig) -> RunUpdate
     """Find out whether a task is to run, and whether anybody has to approve it."""
     plan, outcomes = state["plan"], state["outcomes"]
     task = plan["tasks"][config["metadata"]["langgraph_node"].removesuffix(CONDITION)]
+    if is_finished(outcomes.get(task["id"])):
+        return {}
     run = handle_of(state)
     outcome = blocked(task, outcomes, run) or condition_outcome(task, outcomes, run)
     if outcome is not None:

@@ -37,10 +37,11 @@ async def load_plan(state: LoaderInput, config: RunnableConfig) -> dict[str, Any
 
 def fresh_state(document: PlanDocument) -> dict[str, Any]:
     """The state a run begins with; what an earlier run may have left there is cleared."""
+    seed = document.get("seed")
     return {
         "plan": document,
-        "outcomes": Overwrite({}),
+        "outcomes": Overwrite({} if seed is None else {**seed["outcomes"]}),
         "approvals": Overwrite({}),
-        "route": {},
+        "route": {} if seed is None else {**seed.get("route", {})},
         "aggregate": None,
     }

@@ -27,7 +27,7 @@ async def route(state: RunState, config: RunnableConfig) -> Command[str]:  # noq
     run = handle_of(state)
     if (cancelled := called_off(run)) is not None:
         return Command(goto="__end__", update={"outcomes": dict.fromkeys(plan["order"], cancelled)})
-    record = _decide(plan, run)
+    record = state.get("route") or _decide(plan, run)  # a fork keeps its way
     chosen = record.get("chosen")
     if chosen is None:
         return Command(goto="__end__", update={"route": record})

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orchestration.approvals import ApprovalInbox
     from orchestration.engines.embedded import EmbeddedEngine
     from orchestration.engines.local_parts import Chunk
+    from orchestration.engines.time_travel import Moment
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
     from state.result import WorkflowResult
@@ -223,6 +224,53 @@ class SimpleCoordinator:
         except ThreadBusyError:
             return None
 
+    async def timeline(self, thread_id: str, *, limit: int = 100) -> list[Moment]:
+        """Return the checkpoints of a thread's present run, the latest first.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        engine = await self._engine()
+        return await engine.timeline(thread_id, limit=limit)
+
+    async def fork(
+        self,
+        thread_id: str,
+        *,
+        checkpoint_id: str | None = None,
+        new_thread_id: str | None = None,
+        inputs: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> str:
+        """Make a new thread that begins at a moment of another's run; `resume` runs it.
+
+        What had succeeded by then stands. Everything else is done anew, under idempotency
+        keys of its own, and whoever approved something of the old run is asked again.
+
+        Args:
+            thread_id: Whose run.
+            checkpoint_id: Which moment, from `timeline`; by default the latest.
+            new_thread_id: Of the fork; by default a new one.
+            inputs: New input data for tasks that are done anew, by task id.
+
+        Returns:
+            The new thread's id.
+
+        Raises:
+            ThreadNotFoundError, ForkError: Nothing was made.
+            ThreadBusyError, ThreadPendingError: The new id is taken.
+        """
+        check_thread_id(new_thread_id)
+        engine = await self._engine()
+        made = new_id() if new_thread_id is None else new_thread_id
+        await engine.fork(
+            thread_id,
+            made,
+            run_id=secrets.token_hex(16),
+            checkpoint_id=checkpoint_id,
+            inputs=inputs or {},
+        )
+        return made
+
     def drain(self) -> None:
         """Let every run of this coordinator stop at its next superstep, as for SIGTERM.
 
@@ -246,7 +294,7 @@ class SimpleCoordinator:
         Leaving the iteration early stops the run where it stands; it can be resumed.
         """
         planned = self._plan(tasks, strategy, router, input_data, options)
-        thread_id = options.get("thread_id") or new_thread_id()
+        thread_id = options.get("thread_id") or new_id()
         events = EventTranslator(thread_id, planned.plan)
         order: list[JsonValue] = [*planned.plan.document["order"]]
         yield events.event("run_started", data={"order": order, "strategy": str(strategy)})
@@ -377,7 +425,7 @@ class SimpleCoordinator:
         status = "error"
         try:
             result = await engine.start(
-                chosen_id or new_thread_id(), planned.plan, parts, new_id=chosen_id is None
+                chosen_id or new_id(), planned.plan, parts, new_id=chosen_id is None
             )
             status = str(result.status)
         finally:
@@ -413,7 +461,7 @@ class SimpleCoordinator:
             return self._opened
 
 
-def new_thread_id() -> str:
+def new_id() -> str:
     """Return an id that no thread has."""
     return secrets.token_hex(16)
 

@@ -21,6 +21,7 @@ OrchestrationError
 │   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
 │   │   └── NotAllowedError   who answers may not, or not any more
 │   └── CallableLostError    a condition or router lived in a process that is gone
+├── ForkError                a run cannot be forked like that
 ├── RequestNotFoundError     no approval request has that id
 ├── DatabaseError            the database URL or file cannot be used
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
@@ -326,6 +327,12 @@ class CallableLostError(ThreadError):
             'condition="outputs.ticketing.total_price > 5000"; that is stored with the thread.',
         )
         self.args = (thread_id, self.uses)
+
+
+class ForkError(OrchestrationError):
+    """Raised when a run cannot be forked as asked; nothing was made."""
+
+    code = "invalid_fork"
 
 
 class RequestNotFoundError(OrchestrationError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 from state.approval import PolicyDocument
 from state.failure_mode import FailureModeDocument
 from state.jsonvalue import JsonObject
+from state.outcome import Outcome
 from state.retry import RetryDocument
 from state.status import CoordinationStrategy
 
@@ -98,6 +99,13 @@ class Region(TypedDict):
     parts: NotRequired[list[Region]]
 
 
+class Seed(TypedDict):
+    """What a run begins with that is a fork of another."""
+
+    outcomes: dict[str, Outcome]
+    route: NotRequired[dict[str, str]]
+
+
 class PlanDocument(TypedDict):
     """A whole plan, as it stands in the state and in the thread's row."""
 
@@ -116,6 +124,8 @@ class PlanDocument(TypedDict):
     router_input: JsonObject | None
     tenant: str | None
     user: str | None
+    seed: NotRequired[Seed]
+    """There only in a fork; what it holds is not done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +189,7 @@ class Plan:
         definition = {
             key: value
             for key, value in self.document.items()
-            if key not in {"run_id", "tenant", "user"}
+            if key not in {"run_id", "tenant", "user", "seed"}
         }
         text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

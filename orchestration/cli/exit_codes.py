@@ -9,6 +9,7 @@ from state.errors import (
     AgentNotFoundError,
     ConfigurationError,
     DatabaseError,
+    ForkError,
     PlanError,
     RegistrationError,
     RequestNotFoundError,
@@ -58,6 +59,7 @@ _BAD_INPUT = (
     AgentNotFoundError,
     ConfigurationError,
     DatabaseError,
+    ForkError,
     PlanError,
     RegistrationError,
 )

@@ -12,7 +12,7 @@ import typer
 
 from orchestration.cli.exit_codes import ExitCode, code_of_error
 from orchestration.cli.terminal import console, print_json, styled
-from state.errors import OrchestrationError
+from state.errors import DrainedError, OrchestrationError
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
@@ -37,15 +37,18 @@ def reported(*, json_output: bool = False) -> Iterator[None]:
     Raises:
         typer.Exit: The body raised an error or was stopped; it has been reported.
     """
+    more: JsonObject
     try:
         yield
+    except DrainedError as drained:
+        more = {"thread_id": drained.thread_id}
+        _tell("drained", str(drained), json_output=json_output, more=more)
+        raise typer.Exit(ExitCode.COMPLETED) from None
     except OrchestrationError as error:
         _tell(error.code, str(error), json_output=json_output)
         raise typer.Exit(code_of_error(error)) from None
     except KeyboardInterrupt as stop:
-        more: JsonObject = (
-            {"thread_id": stop.thread_id} if isinstance(stop, RunStoppedError) else {}
-        )
+        more = {"thread_id": stop.thread_id} if isinstance(stop, RunStoppedError) else {}
         _tell("stopped", str(stop) or "Stopped.", json_output=json_output, more=more)
         raise typer.Exit(ExitCode.STOPPED) from None
     except Exception as error:
@@ -61,6 +64,6 @@ def _tell(code: str, message: str, *, json_output: bool, more: JsonObject | None
     if json_output:
         print_json({"error": {"code": code, "message": message, **(more or {})}})
         return
-    stopped = code == "stopped"
+    stopped = code in {"stopped", "drained"}
     line = styled(message) if stopped else styled("Error: ", "bold red") + styled(message)
     console(stderr=True).print(line, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -109,8 +111,26 @@ def used_database(database: str | None) -> str:
     return database_url(database)
 
 
+@asynccontextmanager
+async def draining(coordinator: SimpleCoordinator) -> AsyncIterator[None]:
+    """Let SIGTERM stop the coordinator's runs at their next superstep while the body runs."""
+    import asyncio  # noqa: PLC0415  `--help` needs none
+    import signal  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGTERM, coordinator.drain)
+    except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
 async def _follow(run: Run, coordinator: SimpleCoordinator, progress: Progress) -> JsonObject:
-    async with coordinator:
+    async with coordinator, draining(coordinator):
         events = coordinator.stream(run.tasks, thread_id=run.thread_id, **run.arguments)
         return await progress.follow(events)
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.cli import time_commands
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.options import DatabaseOption, JsonOption, ThreadArgument, command_line
 from orchestration.cli.progress import waiting
 from orchestration.cli.reporting import RunStoppedError, reported
-from orchestration.cli.running import exit_with, show_result, used_database, wait_for
+from orchestration.cli.running import draining, exit_with, show_result, used_database, wait_for
 from orchestration.cli.terminal import console, print_json, styled
 from state.errors import ThreadBusyError
 from state.status import WorkflowStatus
@@ -28,6 +29,7 @@ LONGEST_PAUSE_SECONDS = 1.0
 """Between looks at a thread that somebody else runs; it may end before its lease does."""
 
 app = typer.Typer(no_args_is_help=True)
+time_commands.register(app)
 
 
 @app.callback()
@@ -187,7 +189,7 @@ async def _resume(
 
     from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
-    async with SimpleCoordinator(database_url=database) as coordinator:
+    async with SimpleCoordinator(database_url=database) as coordinator, draining(coordinator):
         while True:
             try:
                 return await coordinator.resume(thread_id, decisions)

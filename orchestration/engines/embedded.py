@@ -49,6 +49,7 @@ from orchestration.engines.snapshots import (
     next_step,
     pending_interrupts,
 )
+from orchestration.engines.time_travel import Moment, forked_plan, timeline
 from state.errors import (
     DecisionError,
     DrainedError,
@@ -186,7 +187,9 @@ class EmbeddedEngine:
             local = LocalParts(watch=local.watch)
         if step == "start":
             check_callables(segment.thread_id, plan, snapshot, local.callables)
-            return await self._run(segment, _first_input(plan), {}, local)
+            seed = plan.document.get("seed")
+            known = {} if seed is None else {**seed["outcomes"]}
+            return await self._run(segment, _first_input(plan), known, local)
         known = known_outcomes(snapshot)
         local.tell(known)
         if step == "finished":
@@ -302,6 +305,42 @@ class EmbeddedEngine:
         if self._draining:
             raise DrainedError(thread_id)
 
+    async def timeline(self, thread_id: str, *, limit: int) -> list[Moment]:
+        """Return the moments of a thread's present run, the latest first.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        record = await self._database.threads.get(thread_id)
+        graph = self._compiler.compile(record.plan)
+        return await timeline(graph, _config(thread_id), record.plan, limit=limit)
+
+    async def fork(
+        self,
+        thread_id: str,
+        new_thread_id: str,
+        *,
+        run_id: str,
+        checkpoint_id: str | None,
+        inputs: Mapping[str, Mapping[str, Any]],
+    ) -> Plan:
+        """Make a thread whose run begins at a moment of another's; run it with `resume`.
+
+        Raises:
+            ThreadNotFoundError, ForkError, ThreadBusyError, ThreadPendingError: Nothing was made.
+        """
+        self._refuse_if_draining(new_thread_id)
+        record = await self._database.threads.get(thread_id)
+        graph = self._compiler.compile(record.plan)
+        snapshot = await graph.aget_state(_config(thread_id, checkpoint_id=checkpoint_id))
+        plan = forked_plan(record.plan, snapshot, run_id=run_id, inputs=inputs)
+        claim = self._database.threads.start(
+            new_thread_id, plan, holder=holder_name(), seconds=self._seconds
+        )
+        lease = await self._claimed(claim, lambda lease: (lease, RUNNING))
+        await self._release(lease, RUNNING)
+        return plan
+
     async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
         """Return threads, the last changed first."""
         return await self._database.threads.recent(limit=limit, status=status)
@@ -316,7 +355,7 @@ class EmbeddedEngine:
         graph = self._compiler.compile(record.plan)
         snapshot = await graph.aget_state(_config(thread_id), subgraphs=True)
         if not belongs_to(snapshot, record.plan):
-            return record, _result(thread_id, record.plan, {}, ())
+            return record, _result(thread_id, record.plan, record.plan.document.get("seed", {}), ())
         values = {**snapshot.values, "outcomes": known_outcomes(snapshot)}
         return record, _result(thread_id, record.plan, values, snapshot.interrupts)
 
@@ -541,8 +580,16 @@ def _result(
     )
 
 
-def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) -> RunnableConfig:
+def _config(
+    thread_id: str,
+    token: int | None = None,
+    plan: Plan | None = None,
+    *,
+    checkpoint_id: str | None = None,
+) -> RunnableConfig:
     configurable: dict[str, Any] = {"thread_id": thread_id}
+    if checkpoint_id is not None:
+        configurable["checkpoint_id"] = checkpoint_id
     if token is not None:
         configurable[LEASE_TOKEN] = token
     if plan is None:

@@ -22,6 +22,7 @@ from state.errors import (
     DatabaseError,
     DecisionError,
     DrainedError,
+    ForkError,
     LeaseLostError,
     NotAllowedError,
     OrchestrationError,
@@ -62,6 +63,7 @@ EXAMPLES: list[OrchestrationError] = [
     AlreadyDecidedError(
         "t1", "pay", status="applied", decided_by="ann", decided_at=1.5, decision="approve"
     ),
+    ForkError("no such moment"),
     NotAllowedError("t1", "bob asked for it", reason="requester"),
     RequestNotFoundError("abc", ["def"]),
     CallableLostError("t1", ["the router"]),

@@ -1,7 +1,7 @@
 """The command line with agents of the test's own, as a process that can be stopped or killed.
 
 `buy` writes a line into `calls.txt` for each call. `hold` waits for ever unless there is a
-file `open`; `shout` answers with what a terminal would act on.
+file `open`, and `linger` until there is one; `shout` answers with what a terminal would act on.
 """
 
 from __future__ import annotations
@@ -31,13 +31,19 @@ async def hold(_: JsonObject) -> JsonObject:
     return {"message": "held"}
 
 
+async def linger(_: JsonObject) -> JsonObject:
+    while not await asyncio.to_thread(Path("open").exists):  # noqa: ASYNC110  a file has no event
+        await asyncio.sleep(0.02)
+    return {"message": "at last"}
+
+
 def shout(_: JsonObject) -> JsonObject:
     return {"message": "\x1b[31mred\x1b[0m \x9b2J\x07 [bold]not markup[/bold]"}
 
 
 def registry() -> AgentRegistry:
     made = AgentRegistry()
-    for name, handler in {"buy": buy, "hold": hold, "shout": shout}.items():
+    for name, handler in {"buy": buy, "hold": hold, "linger": linger, "shout": shout}.items():
         made.register(AgentSpec(name, handler=handler))
     return made
 

@@ -104,6 +104,49 @@ def test_ctrl_c_is_one_json_document_too(workflow: Write) -> None:
     assert run.returncode == ExitCode.STOPPED
 
 
+def test_sigterm_stops_after_the_call_under_way_with_exit_code_0_and_the_rest_is_resumed(
+    process: Process, workflow: Write
+) -> None:
+    tasks = [*HELD["tasks"]]
+    tasks[1] = {"agent_id": "linger", "task_id": "second"}
+    with held_run(workflow({"tasks": tasks})) as run:
+        run.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.wait(timeout=0.5)  # the call under way is awaited
+        Path("open").touch()
+        _, told = run.communicate(timeout=30)
+    assert run.returncode == ExitCode.COMPLETED
+    assert "stopped at a checkpoint" in told
+    assert calls() == {"first": 1}
+    resumed = process("threads", "resume", "held")
+    assert resumed.returncode == ExitCode.COMPLETED, resumed.stderr
+    assert calls() == {"first": 1, "third": 1}
+
+
+def test_a_run_is_looked_back_on_forked_replayed_and_cancelled(
+    process: Process, workflow: Write
+) -> None:
+    tasks = [
+        {"agent_id": "buy", "task_id": "first"},
+        {"agent_id": "buy", "task_id": "second", "requires_approval": True},
+    ]
+    file = workflow({"tasks": tasks})
+    assert process("run", file, "--thread-id", "t").returncode == ExitCode.PAUSED
+    moments = json.loads(process("threads", "history", "t", "--json").stdout)
+    assert moments[0]["outcomes"] == {"first": "succeeded"}
+    assert moments[0]["asks"] == ["second"]
+    forked = process("threads", "fork", "t", "--as", "u", "--input", 'second={"seats": 3}')
+    assert "Made thread u" in forked.stdout
+    assert process("threads", "resume", "u").returncode == ExitCode.PAUSED
+    assert process("threads", "resume", "u", "--approve", "second").returncode == 0
+    assert process("threads", "replay", "t").returncode == ExitCode.PAUSED
+    cancelled = process("threads", "cancel", "t", "--reason", "enough", "--json")
+    assert json.loads(cancelled.stdout)["status"] == "cancelled"
+    assert process("threads", "cancel", "t").returncode == ExitCode.THREAD
+    assert process("threads", "fork", "t", "--input", "second=3").returncode == ExitCode.BAD_INPUT
+    assert calls() == {"first": 1, "second": 1}
+
+
 def test_resume_waits_while_somebody_runs_the_thread(workflow: Write) -> None:
     with held_run(workflow(HELD)) as run:
         words = (sys.executable, str(DRIVER), "threads", "resume", "held", "--wait", "--json")
