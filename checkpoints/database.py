@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.store.base import BaseStore
 
+    from checkpoints.history import HistoryPolicy, HistoryStore
     from checkpoints.threads import ThreadStore
 
 URL_VARIABLE: Final = "ORCHESTRATION_DATABASE_URL"
@@ -25,6 +26,11 @@ BUSY_SECONDS: Final = 30.0
 """How long a write waits for another process's before it gives up."""
 PAUSE_SECONDS: Final = 0.02
 """Between tries at what SQLite does not wait for by itself."""
+
+WAL_PAGES: Final = 250
+"""Pages of 4 kB in the write-ahead log before it is worked off; SQLite's own 1000 gain nothing."""
+WAL_BYTES: Final = 1 << 20
+"""To what the log shrinks again after a large transaction."""
 
 _SYNCHRONOUS = ("FULL", "NORMAL")
 
@@ -36,6 +42,7 @@ class Database:
     url: str
     checkpointer: BaseCheckpointSaver[str]
     threads: ThreadStore
+    history: HistoryStore
     store: BaseStore
     durable: bool
     """Whether threads outlive the process."""
@@ -47,7 +54,7 @@ def database_url(url: str | None = None) -> str:
     return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
-def open_database(url: str | None = None) -> Database:
+def open_database(url: str | None = None, *, history: HistoryPolicy | None = None) -> Database:
     """Open a database, creating file, folder and tables as needed.
 
     Args:
@@ -55,15 +62,20 @@ def open_database(url: str | None = None) -> Database:
             the environment's `ORCHESTRATION_DATABASE_URL`. SQLite takes
             `?synchronous=NORMAL`, which is faster and may lose the last commits when the
             machine (not just the process) dies.
+        history: What threads keep of earlier runs; by default what the environment says.
 
     Raises:
         DatabaseError: The URL is not understood, or the file cannot be used.
+        ConfigurationError: The environment asks for what cannot be.
     """
+    from checkpoints.history import HistoryPolicy, keep_runs_setting  # noqa: PLC0415
+
     url = database_url(url)
+    policy = history or HistoryPolicy(keep_runs=keep_runs_setting())
     if url == "memory://":
-        return _open_memory(url)
+        return _open_memory(url, policy)
     if url.startswith("sqlite:///"):
-        return _open_sqlite(url)
+        return _open_sqlite(url, policy)
     scheme = url.split("://", 1)[0]
     later = " (Postgres is planned, not built yet)" if scheme.startswith("postgres") else ""
     raise DatabaseError(
@@ -72,26 +84,31 @@ def open_database(url: str | None = None) -> Database:
     )
 
 
-def _open_memory(url: str) -> Database:
+def _open_memory(url: str, policy: HistoryPolicy) -> Database:
     from langgraph.checkpoint.memory import InMemorySaver  # noqa: PLC0415  heavy
     from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
 
+    from checkpoints.memory_history import MemoryHistory  # noqa: PLC0415
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
 
+    saver = InMemorySaver(serde=strict_serializer())
+    threads = MemoryThreads()
     return Database(
         url=url,
-        checkpointer=InMemorySaver(serde=strict_serializer()),
-        threads=MemoryThreads(),
+        checkpointer=saver,
+        threads=threads,
+        history=MemoryHistory(threads, saver, policy),
         store=InMemoryStore(),
         durable=False,
         close=lambda: None,
     )
 
 
-def _open_sqlite(url: str) -> Database:
+def _open_sqlite(url: str, policy: HistoryPolicy) -> Database:
     from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
+    from checkpoints.sqlite_history import SqliteHistory  # noqa: PLC0415
     from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
     from checkpoints.sqlite_store import ThreadedSqliteStore  # noqa: PLC0415  heavy
     from checkpoints.sqlite_threads import SqliteThreads  # noqa: PLC0415
@@ -120,6 +137,7 @@ def _open_sqlite(url: str) -> Database:
         url=url,
         checkpointer=saver,
         threads=SqliteThreads(writer),
+        history=SqliteHistory(writer, policy),
         store=store,
         durable=True,
         close=close,
@@ -132,6 +150,8 @@ def connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     return connection
 
 
@@ -159,13 +179,13 @@ def _create_tables(path: Path, synchronous: str) -> None:
     """Switch to WAL and create what is missing; several processes may do it at once."""
     from langgraph.checkpoint.sqlite import SqliteSaver  # noqa: PLC0415  heavy
 
-    from checkpoints.lease_sql import SCHEMA  # noqa: PLC0415
+    from checkpoints import history_sql, lease_sql  # noqa: PLC0415
 
     def create() -> None:
         with closing(connect(path, synchronous)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             SqliteSaver(connection).setup()
-            connection.executescript(SCHEMA)
+            connection.executescript(lease_sql.SCHEMA + history_sql.SCHEMA)
 
     retry_while_locked(create)
 

@@ -15,6 +15,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
 from nodes.expressions import ExpressionError, holds
+from nodes.history import History
 from nodes.run_handle import RunHandle, handle_of
 from nodes.stop_signal import CancelledByStopError
 from nodes.upstream import Upstream
@@ -180,6 +181,7 @@ def _context(
         upstream=Upstream(task["upstream"], outcomes),
         tenant=plan["tenant"],
         user=plan["user"],
+        history=History(plan["history"]) if "history" in plan else (),
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestration.workflow_events import WorkflowEvent
     from state.agent_context import AgentContext
     from state.capability import AgentCapability
+    from state.conversation import HistoryWindow
     from state.errors import (
         AgentError,
         AgentNotFoundError,
@@ -54,6 +55,7 @@ _HOMES = {
     "orchestration.workflow_events": ("WorkflowEvent",),
     "state.agent_context": ("AgentContext",),
     "state.capability": ("AgentCapability",),
+    "state.conversation": ("HistoryWindow",),
     "state.errors": (
         "AgentError",
         "AgentNotFoundError",
@@ -100,6 +102,7 @@ __all__ = [
     "DatabaseError",
     "DecisionError",
     "FailureMode",
+    "HistoryWindow",
     "LeaseLostError",
     "OrchestrationError",
     "PlanError",

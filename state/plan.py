@@ -107,6 +107,8 @@ class PlanDocument(TypedDict):
     router_input: JsonObject | None
     tenant: str | None
     user: str | None
+    history: NotRequired[list[JsonObject]]
+    """The thread's last messages; only in the state, and only where there are some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Plan:
         definition = {
             key: value
             for key, value in self.document.items()
-            if key not in {"run_id", "tenant", "user"}
+            if key not in {"run_id", "tenant", "user", "history"}
         }
         text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

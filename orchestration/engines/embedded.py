@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from langgraph.types import Command
 
+from checkpoints.history import Answers
 from checkpoints.sqlite_saver import LEASE_TOKEN
-from checkpoints.threads import RUNNING
+from checkpoints.threads import RUNNING, UNFINISHED
 from graph.compiler import Compiler
 from nodes.plan_loader import fresh_state
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
@@ -37,6 +38,7 @@ from orchestration.engines.snapshots import (
     pending_interrupts,
     resume_values,
 )
+from state.conversation import answered, asked
 from state.errors import LeaseLostError, Problem, RoutingError
 from state.outcome import is_finished
 from state.result import TaskResult, WorkflowResult, workflow_status
@@ -49,10 +51,12 @@ if TYPE_CHECKING:
     from langgraph.types import Interrupt
 
     from checkpoints.database import Database
+    from checkpoints.history import RecordedMessage
     from checkpoints.threads import Lease, ThreadRecord
     from graph.compiler import CompiledPlan
     from nodes.ports import Agents, Clock
     from orchestration.engines.local_parts import Chunk
+    from state.jsonvalue import JsonObject
     from state.plan import Plan
     from state.run_state import Outcomes
 
@@ -74,6 +78,8 @@ class Segment:
     held: HeldLease
     status: str = RUNNING
     """How the thread stands when the segment ends."""
+    answers: Answers | None = None
+    """What the agents said, once the run is over."""
 
 
 class EmbeddedEngine:
@@ -116,12 +122,12 @@ class EmbeddedEngine:
             LeaseLostError: Another process took the thread over meanwhile.
         """
         since = time.monotonic()
-        claim = self._database.threads.start(
+        claim = self._database.history.begin(
             thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
-        lease = await self._claimed(claim, lambda lease: (lease, RUNNING))
-        async with self._segment(lease, plan, since) as segment:
-            first = _first_input(plan, clear=not new_id)
+        begun = await self._claimed(claim, lambda begun: (begun.lease, RUNNING))
+        async with self._segment(begun.lease, plan, since) as segment:
+            first = _first_input(plan, begun.history, clear=not new_id)
             return await self._run(segment, first, {}, local)
 
     async def resume(
@@ -166,12 +172,26 @@ class EmbeddedEngine:
             return self._conclude(segment, snapshot.values, snapshot.interrupts)
         check_callables(segment.thread_id, plan, snapshot, local.callables)
         if step == "start":
-            return await self._run(segment, _first_input(plan), {}, local)
+            history = await self._database.history.before(segment.thread_id, run_id=plan.run_id)
+            return await self._run(segment, _first_input(plan, history), {}, local)
         return await self._run(segment, Command(resume=answers) if answers else None, known, local)
 
     async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
         """Return threads, the last changed first."""
         return await self._database.threads.recent(limit=limit, status=status)
+
+    async def history(
+        self, thread_id: str, *, limit: int, before: int | None
+    ) -> list[RecordedMessage]:
+        """Return messages of a thread, newest last.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        found = await self._database.history.page(thread_id, limit=limit, before=before)
+        if not found:
+            await self._database.threads.get(thread_id)
+        return found
 
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Read a thread and what is known of its run, without its lease.
@@ -215,7 +235,7 @@ class EmbeddedEngine:
         finally:
             held.drop()
             if not held.lost:
-                await self._release(lease, segment.status)
+                await self._release(lease, segment.status, segment.answers)
 
     async def _claimed(
         self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str]]
@@ -233,9 +253,9 @@ class EmbeddedEngine:
                 await self._release(lease, status)
             raise
 
-    async def _release(self, lease: Lease, status: str) -> None:
+    async def _release(self, lease: Lease, status: str, answers: Answers | None = None) -> None:
         """End a lease, also while this task is being cancelled."""
-        release = self._database.threads.release(lease, status=status)
+        release = self._database.history.end(lease, status=status, answers=answers)
         await (asyncio.shield(release) if self._database.durable else release)
 
     async def _run(
@@ -277,6 +297,8 @@ class EmbeddedEngine:
             raise RoutingError([Problem("bad_route", error)])
         result = _result(segment.thread_id, segment.plan, values, interrupts)
         segment.status = result.status
+        if result.status not in UNFINISHED:
+            segment.answers = _answers(segment.plan, values.get("outcomes", {}))
         return result
 
 
@@ -333,6 +355,14 @@ def _result(
     )
 
 
+def _answers(plan: Plan, outcomes: Outcomes) -> Answers | None:
+    """What a finished run adds to its thread's messages; None if its tasks brought none."""
+    brought = asked(plan.document)
+    if not brought:
+        return None
+    return Answers(plan.run_id, len(brought), answered(plan.document, outcomes))
+
+
 def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) -> RunnableConfig:
     configurable: dict[str, Any] = {"thread_id": thread_id}
     if token is not None:
@@ -343,9 +373,15 @@ def _config(thread_id: str, token: int | None = None, plan: Plan | None = None) 
     return {"configurable": configurable, "recursion_limit": max(LEAST_LIMIT, 25 + 3 * attempts)}
 
 
-def _first_input(plan: Plan, *, clear: bool = True) -> dict[str, Any]:
-    """The input of a run; a plain sequence has fewer keys, and a new thread nothing to clear."""
+def _first_input(plan: Plan, history: list[JsonObject], *, clear: bool = True) -> dict[str, Any]:
+    """The input of a run; a plain sequence has fewer keys, and a new thread nothing to clear.
+
+    The history travels in the plan: a key of its own would cost time in every superstep.
+    """
+    document = plan.document
+    if history:
+        document = {**document, "history": history}
     if not clear:
-        return {"plan": plan.document}
-    fresh = fresh_state(plan.document)
+        return {"plan": document}
+    fresh = fresh_state(document)
     return {key: fresh[key] for key in ("plan", "outcomes")} if plan.is_plain() else fresh
