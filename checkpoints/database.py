@@ -27,10 +27,8 @@ BUSY_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 0.02
 """Between tries at what SQLite does not wait for by itself."""
 
-WAL_PAGES: Final = 250
-"""Pages of 4 kB in the write-ahead log before it is worked off; SQLite's own 1000 gain nothing."""
-WAL_BYTES: Final = 1 << 20
-"""To what the log shrinks again after a large transaction."""
+WAL_BYTES: Final = 8 << 20
+"""To what the write-ahead log shrinks again after a large transaction; mostly it has 4 MB."""
 
 _SYNCHRONOUS = ("FULL", "NORMAL")
 
@@ -150,7 +148,6 @@ def connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.execute(f"PRAGMA synchronous={synchronous}")
-    connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     return connection
 

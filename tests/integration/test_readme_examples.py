@@ -68,10 +68,12 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         WorkflowStatus.COMPLETED,  # conditional
         WorkflowStatus.INTERRUPTED,  # a hundred tickets wait for an approval
         WorkflowStatus.COMPLETED,  # approved
+        WorkflowStatus.COMPLETED,  # the second turn of a conversation
     ], seen
     assert names["agent"].agent_id == "ticketing"
     assert [agent.agent_id for agent in names["agents"]] == ["ticketing"]
     printed = capsys.readouterr().out
+    assert "You said 'Two seats, please'." in printed
     assert "Total agents: 4" in printed
     assert "run_finished" in printed
 

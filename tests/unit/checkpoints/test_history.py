@@ -19,8 +19,7 @@ from checkpoints.history import (
     HistoryStore,
     keep_runs_setting,
 )
-from checkpoints.threads import Lease
-from state.conversation import HistoryWindow
+from state.conversation import INSTRUCTIONS, HistoryWindow
 from state.errors import ConfigurationError, LeaseLostError, ThreadBusyError, ThreadPendingError
 from state.plan import Plan
 
@@ -107,10 +106,11 @@ async def test_a_run_gets_the_last_messages_before_it(kept: Database, asking: Ma
     assert await kept.history.before("t", run_id="r3") == third.history
 
 
+@pytest.mark.parametrize("role", sorted(INSTRUCTIONS))
 async def test_instructions_are_recorded_and_shown_to_nobody_else(
-    kept: Database, asking: MakePlan
+    kept: Database, asking: MakePlan, role: str
 ) -> None:
-    system = {"role": "system", "content": "be brief"}
+    system = {"role": role, "content": "be brief"}
     await turn(kept.history, asking("r1", system, user("1")), bot("2"))
     assert (await kept.history.page("t", limit=9))[0].message == system
     begun = await begin(kept.history, asking("r2", user("3")))
@@ -208,17 +208,12 @@ async def test_messages_go_with_their_thread(
     assert await texts(database.history, "kept") == ["2"]
 
 
-async def test_a_turn_costs_no_commit_of_its_own(
-    database: Database, file: Path, asking: MakePlan
-) -> None:
-    """Whatever can be read of a message, its thread's row of the same transaction is there."""
-    begun = await begin(database.history, asking("r", user("1")))
-    with closing(connect(file)) as other:
-        sql = (
-            "SELECT count(*) FROM orchestration_messages JOIN orchestration_threads USING (run_id)"
-        )
-        assert other.execute(sql).fetchone() == (1,)
-    assert isinstance(begun.lease, Lease)
+async def test_messages_cost_no_commit_of_their_own(database: Database, asking: MakePlan) -> None:
+    threads: Any = database.threads
+    for number in range(3):
+        before = threads._writer.commits
+        await turn(database.history, asking(f"r{number}", user("1")), bot("2"))
+        assert threads._writer.commits == before + 2, "the claim and the release"
 
 
 # -- the setting -------------------------------------------------------------------------
