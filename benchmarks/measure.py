@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from rich import box
 from rich.console import Console
@@ -163,12 +163,70 @@ class Comparison:
         return reference / subject if self.per_second else subject / reference
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeComparison:
+    """One row: how many bytes a subject takes, against those of a reference."""
+
+    name: str
+    subject: int
+    reference: int
+    target: Target | None = None
+    """None for a row that stands there only for contrast."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times the reference it takes."""
+        return self.subject / self.reference
+
+    @property
+    def verdict(self) -> Literal["met", "missed", "no target"]:
+        """What the ratio says about the target."""
+        if self.target is None:
+            return "no target"
+        return "met" if self.target.is_met(self.ratio) else "missed"
+
+    def as_json(self) -> JsonObject:
+        """Return the row as JSON."""
+        return {
+            "name": self.name,
+            "subject_bytes": self.subject,
+            "reference_bytes": self.reference,
+            "ratio": round(self.ratio, 3),
+            "target": None if self.target is None else str(self.target),
+            "verdict": self.verdict,
+        }
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row of the table."""
+        return (
+            self.name,
+            f"{self.subject / 1e6:,.2f} MB",
+            f"{self.reference / 1e6:,.2f} MB",
+            f"{self.ratio:.2f}",
+            "",
+            "" if self.target is None else str(self.target),
+            self.verdict if self.target is not None else "",
+        )
+
+
+class Row(Protocol):
+    """What a report lists."""
+
+    def as_json(self) -> JsonObject:
+        """Return the row as JSON."""
+        ...
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row of the table."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a benchmark found."""
 
     title: str
-    comparisons: Sequence[Comparison]
+    comparisons: Sequence[Row]
     notes: Sequence[str] = field(default=())
 
     def as_json(self) -> JsonObject:

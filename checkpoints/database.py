@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
 
     from checkpoints.approvals import ApprovalLedger
+    from checkpoints.history import HistoryPolicy, HistoryStore
     from checkpoints.threads import ThreadStore
 
 URL_VARIABLE: Final = "ORCHESTRATION_DATABASE_URL"
@@ -26,6 +27,9 @@ BUSY_SECONDS: Final = 30.0
 """How long a write waits for another process's before it gives up."""
 PAUSE_SECONDS: Final = 0.02
 """Between tries at what SQLite does not wait for by itself."""
+
+WAL_BYTES: Final = 8 << 20
+"""To what the write-ahead log shrinks again after a large transaction; mostly it has 4 MB."""
 
 _SYNCHRONOUS = ("FULL", "NORMAL")
 
@@ -38,6 +42,7 @@ class Database:
     checkpointer: BaseCheckpointSaver[str]
     threads: ThreadStore
     approvals: ApprovalLedger
+    history: HistoryStore
     store: BaseStore
     durable: bool
     """Whether threads outlive the process."""
@@ -49,7 +54,7 @@ def database_url(url: str | None = None) -> str:
     return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
-def open_database(url: str | None = None) -> Database:
+def open_database(url: str | None = None, *, history: HistoryPolicy | None = None) -> Database:
     """Open a database, creating file, folder and tables as needed.
 
     Args:
@@ -57,15 +62,20 @@ def open_database(url: str | None = None) -> Database:
             the environment's `ORCHESTRATION_DATABASE_URL`. SQLite takes
             `?synchronous=NORMAL`, which is faster and may lose the last commits when the
             machine (not just the process) dies.
+        history: What threads keep of earlier runs; by default what the environment says.
 
     Raises:
         DatabaseError: The URL is not understood, or the file cannot be used.
+        ConfigurationError: The environment asks for what cannot be.
     """
+    from checkpoints.history import HistoryPolicy, keep_runs_setting  # noqa: PLC0415
+
     url = database_url(url)
+    policy = history or HistoryPolicy(keep_runs=keep_runs_setting())
     if url == "memory://":
-        return _open_memory(url)
+        return _open_memory(url, policy)
     if url.startswith("sqlite:///"):
-        return _open_sqlite(url)
+        return _open_sqlite(url, policy)
     scheme = url.split("://", 1)[0]
     later = " (Postgres is planned, not built yet)" if scheme.startswith("postgres") else ""
     raise DatabaseError(
@@ -74,30 +84,35 @@ def open_database(url: str | None = None) -> Database:
     )
 
 
-def _open_memory(url: str) -> Database:
+def _open_memory(url: str, policy: HistoryPolicy) -> Database:
     from langgraph.checkpoint.memory import InMemorySaver  # noqa: PLC0415  heavy
     from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
 
     from checkpoints.approval_ledgers import MemoryApprovals  # noqa: PLC0415  heavy
+    from checkpoints.memory_history import MemoryHistory  # noqa: PLC0415
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
 
+    saver = InMemorySaver(serde=strict_serializer())
     approvals = MemoryApprovals()
+    threads = MemoryThreads(approvals)
     return Database(
         url=url,
-        checkpointer=InMemorySaver(serde=strict_serializer()),
-        threads=MemoryThreads(approvals),
+        checkpointer=saver,
+        threads=threads,
         approvals=approvals,
+        history=MemoryHistory(threads, saver, policy),
         store=InMemoryStore(),
         durable=False,
         close=approvals.close,
     )
 
 
-def _open_sqlite(url: str) -> Database:
+def _open_sqlite(url: str, policy: HistoryPolicy) -> Database:
     from checkpoints.approval_ledgers import WrittenApprovals  # noqa: PLC0415  heavy
     from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
+    from checkpoints.sqlite_history import SqliteHistory  # noqa: PLC0415
     from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
     from checkpoints.sqlite_store import ThreadedSqliteStore  # noqa: PLC0415  heavy
     from checkpoints.sqlite_threads import SqliteThreads  # noqa: PLC0415
@@ -115,6 +130,7 @@ def _open_sqlite(url: str) -> Database:
     saver = GroupCommitSqliteSaver(writer, reader, serde=strict_serializer())
     store = ThreadedSqliteStore(shelf)
     approvals = WrittenApprovals(writer)
+    threads = SqliteThreads(writer, approvals)
 
     def close() -> None:
         """Close when no thread is inside SQLite any more: it would take the process along."""
@@ -126,8 +142,9 @@ def _open_sqlite(url: str) -> Database:
     return Database(
         url=url,
         checkpointer=saver,
-        threads=SqliteThreads(writer, approvals),
+        threads=threads,
         approvals=approvals,
+        history=SqliteHistory(writer, threads, policy),
         store=store,
         durable=True,
         close=close,
@@ -140,6 +157,7 @@ def connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     return connection
 
 

@@ -56,16 +56,23 @@ class SqliteThreads:
         self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None
     ) -> bool:
         """End a lease and note how the thread stands, unless an answer waits for it."""
+        return await self._run(partial(self.release_on, lease=lease, status=status, asked=asked))
 
-        def write(connection: sqlite3.Connection) -> bool:
-            if asked is not None:
-                lease_sql.check_token(connection, lease.thread_id, lease.token)
-                if settle(self._approvals.on(connection), lease.thread_id, asked):
-                    return False
-            lease_sql.release(connection, lease, status=status)
-            return True
-
-        return await self._run(write)
+    def release_on(
+        self,
+        connection: sqlite3.Connection,
+        lease: Lease,
+        *,
+        status: str,
+        asked: Sequence[Asked] | None = None,
+    ) -> bool:
+        """Do what `release` does inside a transaction that somebody else has begun."""
+        if asked is not None:
+            lease_sql.check_token(connection, lease.thread_id, lease.token)
+            if settle(self._approvals.on(connection), lease.thread_id, asked):
+                return False
+        lease_sql.release(connection, lease, status=status)
+        return True
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""

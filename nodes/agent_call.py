@@ -14,6 +14,7 @@ from langgraph.types import Command
 
 from nodes.attempt import attempt, until_due
 from nodes.expressions import ExpressionError, holds
+from nodes.history import History
 from nodes.run_handle import RunHandle, handle_of
 from nodes.stop_signal import CancelledByStopError
 from nodes.upstream import Upstream
@@ -201,6 +202,7 @@ def _context(
         upstream=Upstream(task["upstream"], outcomes),
         tenant=plan["tenant"],
         user=plan["user"],
+        history=History(plan["history"]) if "history" in plan else (),
     )
 
 

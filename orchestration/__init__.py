@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from state.agent_context import AgentContext
     from state.approval import ApprovalPolicy
     from state.capability import AgentCapability
+    from state.conversation import HistoryWindow
     from state.errors import (
         AgentError,
         AgentNotFoundError,
@@ -62,6 +63,7 @@ _HOMES = {
     "state.agent_context": ("AgentContext",),
     "state.approval": ("ApprovalPolicy",),
     "state.capability": ("AgentCapability",),
+    "state.conversation": ("HistoryWindow",),
     "state.errors": (
         "AgentError",
         "AgentNotFoundError",
@@ -118,6 +120,7 @@ __all__ = [
     "DrainedError",
     "FailureMode",
     "ForkError",
+    "HistoryWindow",
     "LeaseLostError",
     "NotAllowedError",
     "OrchestrationError",

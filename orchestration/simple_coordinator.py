@@ -20,6 +20,7 @@ from orchestration.notifications import notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
 from state.cancellation import Cancellation
+from state.conversation import HistoryWindow
 from state.decision import Decider
 from state.errors import ConfigurationError, PlanError, Problem, ThreadBusyError
 from state.status import CoordinationStrategy, WorkflowStatus
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from checkpoints.approvals import ApprovalLedger
+    from checkpoints.history import KeepRuns, RecordedMessage
     from checkpoints.threads import ThreadRecord
     from graph.compiler import CompiledPlan
     from orchestration.agent_registry import AgentRegistry
@@ -59,15 +61,22 @@ class SimpleCoordinator:
             coordinator; None is no limit.
         lease_seconds: How long after a crash a thread stays taken; by default the
             environment's `ORCHESTRATION_LEASE_SECONDS`, or 30.
+        keep_runs: When a thread begins another run, how many of its earlier runs keep their
+            checkpoints: a number, or "all" for looking back without end. 0 keeps none, as a
+            run needs none; messages stay in any case. By default the environment's
+            `ORCHESTRATION_KEEP_RUNS`, or 0.
+        history_window: How much of a thread's earlier messages agents see.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each setting
         self,
         *,
         registry: AgentRegistry | None = None,
         database_url: str | None = None,
         max_concurrency: int | None = None,
         lease_seconds: float | None = None,
+        keep_runs: KeepRuns | None = None,
+        history_window: HistoryWindow | None = None,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise ConfigurationError(
@@ -76,6 +85,8 @@ class SimpleCoordinator:
         self._registry = registry
         self._database_url = database_url
         self._lease_seconds = lease_seconds
+        self._keep_runs = keep_runs
+        self._history_window = history_window or HistoryWindow()
         self._slots = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
         self._opening = threading.Lock()
         self._opened: EmbeddedEngine | None = None
@@ -351,6 +362,25 @@ class SimpleCoordinator:
         engine = await self._engine()
         return await engine.inspect(thread_id)
 
+    async def history(
+        self, thread_id: str, *, limit: int = 50, before: int | None = None
+    ) -> list[RecordedMessage]:
+        """Return messages of a thread, newest last: what its tasks brought and agents answered.
+
+        Args:
+            thread_id: Any thread of the database.
+            limit: At most this many, the newest.
+            before: Only those with a lower sequence; for the page before one, its first's.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+            ConfigurationError: `limit` is less than 1.
+        """
+        if limit < 1:
+            raise ConfigurationError(f"limit is {limit}; give at least 1")
+        engine = await self._engine()
+        return await engine.history(thread_id, limit=limit, before=before)
+
     @property
     def approvals(self) -> ApprovalInbox:
         """What waits for a person in this coordinator's database."""
@@ -448,12 +478,14 @@ class SimpleCoordinator:
     def _open(self) -> EmbeddedEngine:
         """Open the database; LangGraph is imported only now."""
         from checkpoints.database import open_database  # noqa: PLC0415
+        from checkpoints.history import HistoryPolicy, keep_runs_setting  # noqa: PLC0415
         from orchestration.engines.embedded import EmbeddedEngine  # noqa: PLC0415
 
         with self._opening:
             if self._opened is not None:
                 return self._opened
-            database = open_database(self._database_url)
+            policy = HistoryPolicy(keep_runs_setting(self._keep_runs), self._history_window)
+            database = open_database(self._database_url, history=policy)
             self._closer = weakref.finalize(self, database.close)
             self._opened = EmbeddedEngine(
                 database, self.registry, slots=self._slots, lease=self._lease_seconds

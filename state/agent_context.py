@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +31,10 @@ class AgentContext(NamedTuple):
     tenant: str | None = None
     user: str | None = None
     tags: tuple[str, ...] = ()
+    history: Sequence[JsonObject] = ()
+    """The last messages of the thread's earlier runs, the oldest first; bounded."""
 
     def __reduce__(self) -> tuple[type[AgentContext], tuple[object, ...]]:
-        """Pickle with a plain dict: the empty default is a view, which does not."""
-        return type(self), tuple(self._replace(upstream=dict(self.upstream)))
+        """Pickle with plain values: the empty default of `upstream` is a view, which does not."""
+        plain = self._replace(upstream=dict(self.upstream), history=tuple(self.history))
+        return type(self), tuple(plain)

@@ -126,6 +126,8 @@ class PlanDocument(TypedDict):
     user: str | None
     seed: NotRequired[Seed]
     """There only in a fork; what it holds is not done again."""
+    history: NotRequired[list[JsonObject]]
+    """The thread's last messages; only in the state, and only where there are some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Plan:
         definition = {
             key: value
             for key, value in self.document.items()
-            if key not in {"run_id", "tenant", "user", "seed"}
+            if key not in {"run_id", "tenant", "user", "seed", "history"}
         }
         text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

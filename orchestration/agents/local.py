@@ -7,12 +7,14 @@ import contextvars
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
+from state.conversation import INSTRUCTIONS
 from state.errors import AgentError, UnknownReplyError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
@@ -70,13 +72,25 @@ async def _call_runnable(
 
     given: Any = input_data
     if isinstance(runnable, BaseLanguageModel):
-        given = input_data.get("messages", [])
+        given = _conversation(context.history, input_data.get("messages", []))
     metadata = {
         "task_id": context.task_id,
         "attempt": context.attempt,
         "idempotency_key": context.idempotency_key,
     }
     return _reply(await runnable.ainvoke(given, {"metadata": metadata}))
+
+
+def _conversation(history: Sequence[JsonObject], messages: Any) -> Any:  # noqa: ANN401
+    """What a bare chat model gets: its instructions, what was said before, what is asked now."""
+    if not history or not isinstance(messages, list):
+        return messages
+    instructions = list(
+        takewhile(
+            lambda each: isinstance(each, dict) and each.get("role") in INSTRUCTIONS, messages
+        )
+    )
+    return [*instructions, *history, *messages[len(instructions) :]]
 
 
 def _reply(reply: object) -> JsonObject:

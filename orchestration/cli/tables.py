@@ -9,6 +9,7 @@ from orchestration.agents.built_in import KIND
 from orchestration.cli.options import command_line
 from orchestration.cli.terminal import styled
 from orchestration.cli.words import STYLES, duration, is_held, question, said, standing, utc
+from state.conversation import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+    from checkpoints.history import RecordedMessage
     from checkpoints.threads import ThreadRecord
     from orchestration.agents.spec import AgentSpec
     from orchestration.cli.words import Json
+    from state.jsonvalue import JsonObject
     from state.plan import PlannedTask
 
 
@@ -133,6 +136,20 @@ def threads(records: Iterable[ThreadRecord]) -> Table:
     return table("Thread", "Status", "Strategy", "Tasks", "Changed", rows=rows, grows="Tasks")
 
 
+def messages(found: Iterable[RecordedMessage]) -> Table:
+    """Say what was said on a thread."""
+    rows = [
+        (
+            styled(str(each.sequence)),
+            styled(utc(each.created_at)),
+            styled(str(each.message.get("name") or each.message["role"]), "bold"),
+            styled(_words(each.message)),
+        )
+        for each in found
+    ]
+    return table("#", "When", "Who", "Message", rows=rows, grows="Message")
+
+
 def thread_facts(record: ThreadRecord, *, database: str) -> Table:
     """Say what is known of a thread beside its tasks."""
     now = time.time()
@@ -194,6 +211,12 @@ def _result_row(task: Any) -> tuple[RenderableType, ...]:  # noqa: ANN401  `Task
         styled(duration(task["duration_seconds"]) + attempts if task["attempts"] else ""),
         styled(said(task)),
     )
+
+
+def _words(message: JsonObject) -> str:
+    """A message's text; where it has none (a tool call, a picture), its JSON."""
+    content = message.get("content")
+    return content if isinstance(content, str) and content else text_of(message)
 
 
 def _status(status: str) -> RenderableType:

@@ -20,6 +20,7 @@ from state.status import WorkflowStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from checkpoints.history import RecordedMessage
     from checkpoints.threads import ThreadRecord
     from state.jsonvalue import JsonObject
     from state.result import WorkflowResult
@@ -97,6 +98,31 @@ def show_thread(
             tables.suggest(out, [(again, "go on where it stopped")])
 
 
+@app.command("messages")
+def show_messages(
+    thread_id: ThreadArgument,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 50,
+    before: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Only those before this one.", show_default=False),
+    ] = None,
+    json_output: JsonOption = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Show what was said on a thread, over all its runs, the newest last."""
+    with reported(json_output=json_output):
+        from orchestration.cli import tables  # noqa: PLC0415
+
+        found = wait_for(_messages(thread_id, database, limit=limit, before=before))
+        if json_output:
+            print_json([message_json(each) for each in found])
+        elif found:
+            console().print(tables.messages(found))
+        else:
+            console().print(styled(f"No such messages on {thread_id}."), soft_wrap=True)
+
+
 @app.command("resume", epilog=EPILOG)
 def resume_thread(  # noqa: PLR0913  one for each option
     thread_id: ThreadArgument,
@@ -155,6 +181,18 @@ def thread_json(record: ThreadRecord) -> JsonObject:
     }
 
 
+def message_json(recorded: RecordedMessage) -> JsonObject:
+    """A recorded message as a JSON object."""
+    from orchestration.cli.words import utc  # noqa: PLC0415
+
+    return {
+        "sequence": recorded.sequence,
+        "run_id": recorded.run_id,
+        "created_at": utc(recorded.created_at),
+        "message": recorded.message,
+    }
+
+
 def _decisions(approve: list[str], reject: list[str], message: str | None) -> dict[str, JsonObject]:
     if both := sorted({*approve} & {*reject}):
         raise typer.BadParameter(f"{both} cannot be approved and rejected at once")
@@ -173,6 +211,15 @@ async def _list(database: str | None, *, limit: int, status: str | None) -> list
 
     async with SimpleCoordinator(database_url=database) as coordinator:
         return await coordinator.threads(limit=limit, status=status)
+
+
+async def _messages(
+    thread_id: str, database: str | None, *, limit: int, before: int | None
+) -> list[RecordedMessage]:
+    from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
+
+    async with SimpleCoordinator(database_url=database) as coordinator:
+        return await coordinator.history(thread_id, limit=limit, before=before)
 
 
 async def _inspect(thread_id: str, database: str | None) -> tuple[ThreadRecord, WorkflowResult]:

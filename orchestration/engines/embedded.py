@@ -18,8 +18,9 @@ from langgraph.errors import GraphDrained
 from langgraph.types import Command
 
 from checkpoints.approvals import Filter
+from checkpoints.history import Answers
 from checkpoints.sqlite_saver import LEASE_TOKEN
-from checkpoints.threads import RUNNING
+from checkpoints.threads import RUNNING, UNFINISHED
 from graph.compiler import Compiler
 from nodes.brake import Brake
 from nodes.plan_loader import fresh_state
@@ -50,6 +51,7 @@ from orchestration.engines.snapshots import (
     pending_interrupts,
 )
 from orchestration.engines.time_travel import Moment, forked_plan, timeline
+from state.conversation import answered, brought
 from state.errors import (
     DecisionError,
     DrainedError,
@@ -70,12 +72,14 @@ if TYPE_CHECKING:
 
     from checkpoints.approvals import ApprovalLedger, ApprovalRequest, Asked
     from checkpoints.database import Database
+    from checkpoints.history import RecordedMessage
     from checkpoints.threads import Lease, ThreadRecord
     from graph.compiler import CompiledPlan
     from nodes.ports import Agents, Clock
     from orchestration.engines.local_parts import Chunk
     from state.cancellation import Cancellation
     from state.decision import Decider
+    from state.jsonvalue import JsonObject
     from state.plan import Plan
     from state.run_state import Outcomes
 
@@ -99,6 +103,8 @@ class Segment:
     brake: Brake
     status: str = RUNNING
     """How the thread stands when the segment ends."""
+    said: Answers | None = None
+    """What the agents said, once the run is over."""
     may_ask: bool = False
     """Whether the ledger may hold questions of it."""
     settled: bool = False
@@ -149,12 +155,12 @@ class EmbeddedEngine:
         """
         self._refuse_if_draining(thread_id)
         since = time.monotonic()
-        claim = self._database.threads.start(
+        claim = self._database.history.begin(
             thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
-        lease = await self._claimed(claim, lambda lease: (lease, RUNNING))
-        async with self._segment(lease, plan, since) as segment:
-            first = _first_input(plan, clear=not new_id)
+        begun = await self._claimed(claim, lambda begun: (begun.lease, RUNNING))
+        async with self._segment(begun.lease, plan, since) as segment:
+            first = _first_input(plan, begun.history, clear=not new_id)
             return await self._run(segment, first, {}, local)
 
     async def resume(self, thread_id: str, local: LocalParts = NO_PARTS) -> WorkflowResult:
@@ -189,7 +195,8 @@ class EmbeddedEngine:
             check_callables(segment.thread_id, plan, snapshot, local.callables)
             seed = plan.document.get("seed")
             known = {} if seed is None else {**seed["outcomes"]}
-            return await self._run(segment, _first_input(plan), known, local)
+            history = await self._database.history.before(segment.thread_id, run_id=plan.run_id)
+            return await self._run(segment, _first_input(plan, history), known, local)
         known = known_outcomes(snapshot)
         local.tell(known)
         if step == "finished":
@@ -334,16 +341,29 @@ class EmbeddedEngine:
         graph = self._compiler.compile(record.plan)
         snapshot = await graph.aget_state(_config(thread_id, checkpoint_id=checkpoint_id))
         plan = forked_plan(record.plan, snapshot, run_id=run_id, inputs=inputs)
-        claim = self._database.threads.start(
+        claim = self._database.history.begin(
             new_thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
-        lease = await self._claimed(claim, lambda lease: (lease, RUNNING))
-        await self._release(lease, RUNNING)
+        begun = await self._claimed(claim, lambda begun: (begun.lease, RUNNING))
+        await self._release(begun.lease, RUNNING)
         return plan
 
     async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
         """Return threads, the last changed first."""
         return await self._database.threads.recent(limit=limit, status=status)
+
+    async def history(
+        self, thread_id: str, *, limit: int, before: int | None
+    ) -> list[RecordedMessage]:
+        """Return messages of a thread, newest last.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        found = await self._database.history.page(thread_id, limit=limit, before=before)
+        if not found:
+            await self._database.threads.get(thread_id)
+        return found
 
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Read a thread and what is known of its run, without its lease.
@@ -393,7 +413,8 @@ class EmbeddedEngine:
             self._segments.discard(segment)
             held.drop()
             if not held.lost and not segment.released:
-                await self._release(lease, segment.status, () if segment.settled else None)
+                asked = () if segment.settled else None
+                await self._release(lease, segment.status, asked, segment.said)
 
     async def _claimed(
         self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str]]
@@ -412,10 +433,14 @@ class EmbeddedEngine:
             raise
 
     async def _release(
-        self, lease: Lease, status: str, asked: Sequence[Asked] | None = None
+        self,
+        lease: Lease,
+        status: str,
+        asked: Sequence[Asked] | None = None,
+        said: Answers | None = None,
     ) -> bool:
-        """End a lease, also while this task is being cancelled; see `ThreadStore.release`."""
-        release = self._database.threads.release(lease, status=status, asked=asked)
+        """End a lease, also while this task is being cancelled; see `HistoryStore.end`."""
+        release = self._database.history.end(lease, status=status, asked=asked, answers=said)
         return await (asyncio.shield(release) if self._database.durable else release)
 
     async def _pause(self, segment: Segment, interrupts: Iterable[Interrupt]) -> bool:
@@ -536,7 +561,9 @@ class EmbeddedEngine:
             raise RoutingError([Problem("bad_route", error)])
         result = _result(segment.thread_id, segment.plan, values, interrupts)
         segment.status = result.status
-        segment.settled = segment.may_ask and result.status != WorkflowStatus.INTERRUPTED
+        if result.status not in UNFINISHED:
+            segment.settled = segment.may_ask
+            segment.said = _said(segment.plan, values.get("outcomes", {}))
         return result
 
 
@@ -598,6 +625,14 @@ def _config(
     return {"configurable": configurable, "recursion_limit": limit}
 
 
+def _said(plan: Plan, outcomes: Outcomes) -> Answers | None:
+    """What a finished run adds to its thread's messages; None if its tasks brought none."""
+    before = brought(plan.document)
+    if not before:
+        return None
+    return Answers(plan.run_id, len(before), answered(plan.document, outcomes))
+
+
 def _is_over(handle: RunHandle) -> bool:
     """Whether the run has its end, though tasks may still have to be told."""
     stopped = handle.stop is not None and handle.stop.verdict is not None
@@ -609,9 +644,15 @@ def _resumption(answers: Mapping[str, object]) -> Command[Any] | None:
     return Command(resume=dict(answers)) if answers else None
 
 
-def _first_input(plan: Plan, *, clear: bool = True) -> dict[str, Any]:
-    """The input of a run; a plain sequence has fewer keys, and a new thread nothing to clear."""
+def _first_input(plan: Plan, history: list[JsonObject], *, clear: bool = True) -> dict[str, Any]:
+    """The input of a run; a plain sequence has fewer keys, and a new thread nothing to clear.
+
+    The history travels in the plan: a key of its own would cost time in every superstep.
+    """
+    document = plan.document
+    if history:
+        document = {**document, "history": history}
     if not clear:
-        return {"plan": plan.document}
-    fresh = fresh_state(plan.document)
+        return {"plan": document}
+    fresh = fresh_state(document)
     return {key: fresh[key] for key in ("plan", "outcomes")} if plan.is_plain() else fresh

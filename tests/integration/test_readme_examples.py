@@ -69,6 +69,7 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         WorkflowStatus.INTERRUPTED,  # a hundred tickets wait for an approval
         WorkflowStatus.COMPLETED,  # approved
         WorkflowStatus.REJECTED,  # and so taken back
+        WorkflowStatus.COMPLETED,  # the second turn of a conversation
     ], seen
     assert [str(task.status) for task in names["results"]] == [
         "compensated",
@@ -78,6 +79,7 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert names["agent"].agent_id == "ticketing"
     assert [agent.agent_id for agent in names["agents"]] == ["ticketing"]
     printed = capsys.readouterr().out
+    assert "You said 'Two seats, please'." in printed
     assert "Total agents: 4" in printed
     assert "run_finished" in printed
 

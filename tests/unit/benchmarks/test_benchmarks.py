@@ -65,6 +65,26 @@ def test_benchmark_reports_every_row_with_its_target(
         assert row["verdict"] in ({"met", "missed"} if row["target"] else {"no target"})
 
 
+def test_a_long_thread_is_compared_in_time_and_in_size() -> None:
+    report = json.loads(run_quickly("long_thread", "--json"))
+    rows = {row["name"]: row for row in report["rows"]}
+    assert {name: row["target"] for name, row in rows.items()} == {
+        "turn 24 / turn 9, ours": "≤ 1.50",
+        "turn 24 / turn 9, add_messages (contrast)": None,
+        "turn 24, ours / add_messages": "≤ 0.10",
+        "database / text, ours": "≤ 3.00",
+        "the same while open, with its log": None,
+        "database / text, add_messages (contrast)": None,
+    }
+    for row in report["rows"]:
+        assert row["ratio"] > 0
+        if "subject_bytes" in row:
+            assert row["reference_bytes"] == 24 * 600
+        else:
+            assert is_measured(row["subject"])
+            assert is_measured(row["reference"])
+
+
 def test_benchmark_prints_a_table_for_people() -> None:
     table = run_quickly("makespan")
     assert "SimpleCoordinator" in table

@@ -104,6 +104,29 @@ async def test_a_chat_model_answers_with_its_text() -> None:
     assert result["agent"].output["content"] == "At seven."
 
 
+async def test_a_chat_model_hears_its_instructions_then_what_was_said_before() -> None:
+    heard: list[list[tuple[str, str]]] = []
+
+    class Listening(FakeListChatModel):
+        def _call(self, messages: list[Any], *_: object, **__: object) -> str:
+            heard.append([(each.type, str(each.content)) for each in messages])
+            return "At seven."
+
+    registry = AgentRegistry()
+    registry.register(AgentSpec("agent", handler=Listening(responses=[])))
+    coordinator = SimpleCoordinator(registry=registry, database_url="memory://")
+    for text in ("When does it start?", "And when does it end?"):
+        messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+        task = AgentTask("agent", {"messages": messages})
+        await coordinator.execute_sequential([task], thread_id="t")
+    assert heard[1] == [
+        ("system", "Be brief."),
+        ("human", "When does it start?"),
+        ("ai", "At seven."),
+        ("human", "And when does it end?"),
+    ]
+
+
 async def test_a_graph_may_take_as_many_steps_as_it_may_alone() -> None:
     result = await run(counting_graph(), until=500)
     assert result["agent"].output["n"] == 500

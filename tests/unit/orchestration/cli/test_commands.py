@@ -118,6 +118,21 @@ def test_resuming_without_an_answer_stays_paused(invoke: Invoke, workflow: Write
     assert invoke("threads", "resume", "t").exit_code == 4
 
 
+def test_what_was_said_on_a_thread_can_be_read(invoke: Invoke, workflow: Write) -> None:
+    invoke("run", workflow(PURCHASE), "--thread-id", "t")
+    asked = json.loads(invoke("threads", "messages", "t", "--json").stdout)
+    assert [each["sequence"] for each in asked] == [1, 2]
+    assert asked[0]["message"] == {"role": "user", "content": "Book 2 tickets for tonight"}
+    invoke("threads", "resume", "t", "--approve", "finance")
+    readable = invoke("threads", "messages", "t", "--limit", "3").stdout
+    assert "Book 2 tickets" not in readable, "only the newest"
+    assert ("is confirmed" in readable, "ticketing" in readable) == (True, True)
+    page = json.loads(invoke("threads", "messages", "t", "--before", "2", "--json").stdout)
+    assert page == asked[:1]
+    nothing = invoke("threads", "messages", "t", "--before", "1")
+    assert (nothing.exit_code, nothing.stdout) == (0, "No such messages on t.\n")
+
+
 def test_a_pause_in_memory_is_not_said_to_be_resumable(invoke: Invoke, workflow: Write) -> None:
     paused = invoke("run", workflow(PURCHASE), "--database", "memory://")
     assert paused.exit_code == 4
@@ -130,6 +145,7 @@ def test_a_pause_in_memory_is_not_said_to_be_resumable(invoke: Invoke, workflow:
     [
         (("threads", "show", "gone"), 5, "thread_not_found"),
         (("threads", "resume", "gone"), 5, "thread_not_found"),
+        (("threads", "messages", "gone"), 5, "thread_not_found"),
         (("threads", "resume", "t", "--approve", "ticketing"), 5, "invalid_decision"),
         (("run", "gone.yaml"), 2, "invalid_file"),
         (("threads", "list", "--database", "mysql://x"), 2, "database_error"),

@@ -1,0 +1,90 @@
+"""Messages of threads in this process only."""
+
+from __future__ import annotations
+
+import time
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from checkpoints.history import Begun, RecordedMessage
+from checkpoints.run_pruning import forget_runs_in_memory
+from state.conversation import INSTRUCTIONS, brought, message_of, role_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    from checkpoints.approvals import Asked
+    from checkpoints.history import Answers, HistoryPolicy
+    from checkpoints.memory_threads import MemoryThreads
+    from checkpoints.threads import Lease
+    from state.jsonvalue import JsonObject
+    from state.plan import Plan
+
+
+class MemoryHistory:
+    """A `HistoryStore` for `memory://`; nothing in it waits, which makes its methods atomic."""
+
+    def __init__(self, threads: MemoryThreads, saver: InMemorySaver, policy: HistoryPolicy) -> None:
+        self._threads = threads
+        self._saver = saver
+        self._policy = policy
+        self._messages: dict[str, list[RecordedMessage]] = {}
+
+    async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
+        """Claim the thread for a new run, record what its tasks bring, forget old runs."""
+        lease = await self._threads.start(thread_id, plan, holder=holder, seconds=seconds)
+        earlier: list[JsonObject] = []
+        if lease.token > 1:  # the thread was there before
+            forget_runs_in_memory(self._saver, thread_id, keep=self._policy.keep_runs)
+            earlier = await self.before(thread_id, run_id=plan.run_id)
+        self._append(thread_id, plan.run_id, 0, brought(plan.document))
+        return Begun(lease, earlier)
+
+    async def end(
+        self,
+        lease: Lease,
+        *,
+        status: str,
+        asked: Sequence[Asked] | None = None,
+        answers: Answers | None = None,
+    ) -> bool:
+        """Release the thread and record what the agents said."""
+        released = await self._threads.release(lease, status=status, asked=asked)
+        if released and answers is not None:
+            self._append(lease.thread_id, *answers)
+        return released
+
+    async def before(self, thread_id: str, *, run_id: str) -> list[JsonObject]:
+        """Return what `begin` gave to this run."""
+        newest_first = (
+            text_of(each.message)
+            for each in reversed(self._messages.get(thread_id, ()))
+            if each.run_id != run_id and role_of(each.message) not in INSTRUCTIONS
+        )
+        return self._policy.window.fit(newest_first)
+
+    async def page(
+        self, thread_id: str, *, limit: int, before: int | None = None
+    ) -> list[RecordedMessage]:
+        """Return the last messages before one, newest last."""
+        messages = self._messages.get(thread_id, [])
+        end = len(messages) if before is None else max(0, before - 1)
+        return [
+            each._replace(message=message_of(text_of(each.message)))
+            for each in messages[:end][-limit:]
+        ]
+
+    def _append(
+        self, thread_id: str, run_id: str, position: int, messages: Sequence[JsonObject]
+    ) -> None:
+        """Add a run's messages, but those that it has recorded before."""
+        if not messages:
+            return
+        recorded = self._messages.setdefault(thread_id, [])
+        last_run = takewhile(lambda each: each.run_id == run_id, reversed(recorded))
+        known = sum(1 for _ in last_run)
+        now = time.time()
+        for message in messages[max(0, known - position) :]:
+            recorded.append(RecordedMessage(len(recorded) + 1, run_id, message, now))

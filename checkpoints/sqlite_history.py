@@ -1,0 +1,114 @@
+"""Messages of threads in SQLite, through the group-commit writer."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from checkpoints import history_sql, lease_sql
+from checkpoints.history import Begun, RecordedMessage
+from checkpoints.run_pruning import forget_runs
+from state.conversation import brought, message_of, role_of, text_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from checkpoints.approvals import Asked
+    from checkpoints.group_commit import GroupCommitWriter, Write
+    from checkpoints.history import Answers, HistoryPolicy
+    from checkpoints.sqlite_threads import SqliteThreads
+    from checkpoints.threads import Lease
+    from state.jsonvalue import JsonObject
+    from state.plan import Plan
+
+T = TypeVar("T")
+
+
+class SqliteHistory:
+    """A `HistoryStore` in the same file as threads and checkpoints."""
+
+    def __init__(
+        self, writer: GroupCommitWriter, threads: SqliteThreads, policy: HistoryPolicy
+    ) -> None:
+        self._writer = writer
+        self._threads = threads
+        self._policy = policy
+
+    async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
+        """Claim the thread for a new run, record what its tasks bring, forget old runs."""
+        messages = _rows(brought(plan.document))
+        limit = self._policy.window.messages
+
+        def write(connection: sqlite3.Connection) -> tuple[Lease, list[str]]:
+            lease = lease_sql.start(connection, thread_id, plan, holder=holder, seconds=seconds)
+            earlier = []
+            if lease.token > 1:  # the thread was there before
+                forget_runs(connection, thread_id, keep=self._policy.keep_runs)
+                earlier = history_sql.last(
+                    connection, thread_id, besides_run=plan.run_id, limit=limit
+                )
+            if messages:
+                history_sql.append(connection, thread_id, messages, run_id=plan.run_id, position=0)
+            return lease, earlier
+
+        lease, earlier = await self._run(write)
+        return Begun(lease, self._policy.window.fit(map(_text_in, earlier)))
+
+    async def end(
+        self,
+        lease: Lease,
+        *,
+        status: str,
+        asked: Sequence[Asked] | None = None,
+        answers: Answers | None = None,
+    ) -> bool:
+        """Release the thread and record what the agents said."""
+        messages = _rows(answers.messages) if answers is not None else []
+
+        def write(connection: sqlite3.Connection) -> bool:
+            if not self._threads.release_on(connection, lease, status=status, asked=asked):
+                return False
+            if answers is not None and messages:
+                history_sql.append(
+                    connection,
+                    lease.thread_id,
+                    messages,
+                    run_id=answers.run_id,
+                    position=answers.position,
+                )
+            return True
+
+        return await self._run(write)
+
+    async def before(self, thread_id: str, *, run_id: str) -> list[JsonObject]:
+        """Return what `begin` gave to this run."""
+        window = self._policy.window
+        read = partial(
+            history_sql.last, thread_id=thread_id, besides_run=run_id, limit=window.messages
+        )
+        return window.fit(map(_text_in, await self._run(read)))
+
+    async def page(
+        self, thread_id: str, *, limit: int, before: int | None = None
+    ) -> list[RecordedMessage]:
+        """Return the last messages before one, newest last."""
+        read = partial(history_sql.page, thread_id=thread_id, before=before, limit=limit)
+        return [
+            RecordedMessage(sequence, run_id, message_of(_text_in(row)), created_at)
+            for sequence, run_id, row, created_at in reversed(await self._run(read))
+        ]
+
+    async def _run(self, write: Write[T]) -> T:
+        return await asyncio.wrap_future(self._writer.submit(write))
+
+
+def _rows(messages: Iterable[JsonObject]) -> list[tuple[str, str]]:
+    """Say messages as they are stored. Here, and in `_text_in`, is where to encrypt them."""
+    return [(role_of(message), text_of(message)) for message in messages]
+
+
+def _text_in(row: str) -> str:
+    """The JSON text of a stored message."""
+    return row
