@@ -16,7 +16,7 @@ faults:  ## the long form: kills many more processes
 	ORCHESTRATION_FAULT_ROUNDS=30 $(PYTHON) -m pytest tests/faults
 
 benchmarks:
-	for script in overhead fan_out makespan long_thread import_time; do $(PYTHON) benchmarks/$$script.py; done
+	for script in overhead approval fan_out makespan long_thread import_time; do $(PYTHON) benchmarks/$$script.py; done
 
 studio:
 	.venv/bin/langgraph dev

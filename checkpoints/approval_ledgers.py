@@ -67,6 +67,18 @@ class SqliteApprovals:
             lambda connection: ledger_sql.answers(self.on(connection), thread_id, asked)
         )
 
+    async def take(
+        self, thread_id: str, asked: Sequence[NewRequest], *, token: int | None
+    ) -> Mapping[str, object]:
+        """Note what a run asks; return what is decided about it already, by interrupt id."""
+
+        def write(connection: sqlite3.Connection) -> Mapping[str, object]:
+            if token is not None:
+                check_token(connection, thread_id, token)
+            return ledger_sql.take(self.on(connection), thread_id, asked)
+
+        return await self._run(write)
+
     async def applied(self, thread_id: str, interrupt_ids: Collection[str]) -> None:
         """Note that a run took answers up."""
         await self._run(
@@ -151,6 +163,16 @@ class MemoryApprovals(SqliteApprovals):
     async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> None:  # noqa: ARG002  nobody else can have the lease
         """Note what a run asks."""
         await super().record(requests, token=None)
+
+    async def take(
+        self,
+        thread_id: str,
+        asked: Sequence[NewRequest],
+        *,
+        token: int | None,  # noqa: ARG002  nobody else can have the lease
+    ) -> Mapping[str, object]:
+        """Note what a run asks; return what is decided about it already, by interrupt id."""
+        return await super().take(thread_id, asked, token=None)
 
     async def _run(self, write: Callable[[sqlite3.Connection], T]) -> T:
         connection = self.connection

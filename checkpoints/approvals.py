@@ -162,6 +162,16 @@ class ApprovalLedger(Protocol):
         """What a run is to be resumed with, by interrupt id, of what it asks."""
         ...
 
+    async def take(
+        self, thread_id: str, asked: Sequence[NewRequest], *, token: int | None
+    ) -> Mapping[str, object]:
+        """Do what `record` and `answers` do, at once.
+
+        Raises:
+            LeaseLostError: The run's lease token is not the thread's latest.
+        """
+        ...
+
     async def applied(self, thread_id: str, interrupt_ids: Collection[str]) -> None:
         """Note that a run took answers up."""
         ...

@@ -16,7 +16,7 @@ from state.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoints.approvals import Asked
+    from checkpoints.approvals import NewRequest
     from checkpoints.threads import Lease
     from state.jsonvalue import JsonObject
     from state.plan import Plan
@@ -87,7 +87,7 @@ class HistoryStore(Protocol):
         lease: Lease,
         *,
         status: str,
-        asked: Sequence[Asked] | None = None,
+        asked: Sequence[NewRequest] | None = None,
         answers: Answers | None = None,
     ) -> bool:
         """Do what `ThreadStore.release` does, and record what the agents said.

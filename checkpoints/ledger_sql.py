@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from checkpoints.approval_tables import REQUESTS, VOTES
 from checkpoints.approvals import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 _COLUMNS = REQUESTS.c
+_IS_OPEN = or_(_COLUMNS.status == PENDING, _COLUMNS.status == DECIDED)
 
 
 def seen_hash(value: JsonValue) -> str:
@@ -89,13 +90,22 @@ def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> 
     note(ledger, get(ledger, request_id), "requested", who=Decider(request.requester))
 
 
-def settle(ledger: Ledger, thread_id: str, asked: Sequence[Asked]) -> bool:
-    """Close what a run does not ask any more; say whether an answer waits for what it asks."""
-    still_asked = {(each.interrupt_id, seen_hash(each.value)) for each in asked}
+def take(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> dict[str, object]:
+    """Note questions; return what is decided about them already, by interrupt id."""
+    record(ledger, asked)
+    return answers(ledger, thread_id, [each.asked for each in asked])
+
+
+def settle(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> bool:
+    """Note what a run asks, and close what it does not ask any more.
+
+    Returns:
+        Whether an answer waits for what it asks.
+    """
+    record(ledger, asked)
+    still_asked = {(each.asked.interrupt_id, seen_hash(each.asked.value)) for each in asked}
     waiting = False
-    for request in requests(
-        ledger, _COLUMNS.thread_id == thread_id, _COLUMNS.status.in_([PENDING, DECIDED])
-    ):
+    for request in requests(ledger, _COLUMNS.thread_id == thread_id, _IS_OPEN):
         if (request.interrupt_id, request.seen_hash) not in still_asked:
             _close(ledger, request)
         elif request.status == DECIDED:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from langgraph.checkpoint.memory import InMemorySaver
 
-    from checkpoints.approvals import Asked
+    from checkpoints.approvals import NewRequest
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.memory_threads import MemoryThreads
     from checkpoints.threads import Lease
@@ -47,7 +47,7 @@ class MemoryHistory:
         lease: Lease,
         *,
         status: str,
-        asked: Sequence[Asked] | None = None,
+        asked: Sequence[NewRequest] | None = None,
         answers: Answers | None = None,
     ) -> bool:
         """Release the thread and record what the agents said."""

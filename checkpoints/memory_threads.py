@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoints.approval_ledgers import MemoryApprovals
-    from checkpoints.approvals import Asked
+    from checkpoints.approvals import NewRequest
     from state.cancellation import Cancellation
     from state.plan import Plan
 
@@ -78,15 +78,13 @@ class MemoryThreads:
             self._records[thread_id] = record._replace(cancellation=cancellation)
 
     async def release(
-        self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None
+        self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
     ) -> bool:
         """End a lease and note how the thread stands, unless an answer waits for it."""
         if not self._holds(lease):
             raise LeaseLostError(lease.thread_id)
-        ledger = self._approvals
-        if asked is not None and ledger is not None and not ledger.is_empty():  # noqa: SIM102
-            if settle(ledger.on(ledger.connection), lease.thread_id, asked):
-                return False
+        if asked is not None and self._answered(lease.thread_id, asked):
+            return False
         last = self._records[lease.thread_id]
         self._records[lease.thread_id] = last._replace(
             status=status, updated_at=time.time(), lease=None
@@ -104,6 +102,12 @@ class MemoryThreads:
         """Return records, the last changed first."""
         records = [each for each in self._records.values() if status in {None, each.status}]
         return sorted(records, key=lambda each: each.updated_at, reverse=True)[:limit]
+
+    def _answered(self, thread_id: str, asked: Sequence[NewRequest]) -> bool:
+        ledger = self._approvals
+        if ledger is None or (not asked and ledger.is_empty()):
+            return False
+        return settle(ledger.on(ledger.connection), thread_id, asked)
 
     def _holds(self, lease: Lease) -> bool:
         record = self._records.get(lease.thread_id)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from checkpoints.approvals import Asked
+    from checkpoints.approvals import NewRequest
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.sqlite_threads import SqliteThreads
@@ -61,7 +61,7 @@ class SqliteHistory:
         lease: Lease,
         *,
         status: str,
-        asked: Sequence[Asked] | None = None,
+        asked: Sequence[NewRequest] | None = None,
         answers: Answers | None = None,
     ) -> bool:
         """Release the thread and record what the agents said."""

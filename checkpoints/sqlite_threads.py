@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoints.approval_ledgers import SqliteApprovals
-    from checkpoints.approvals import Asked
+    from checkpoints.approvals import NewRequest
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.threads import Lease, Renewal, ThreadRecord
     from state.cancellation import Cancellation
@@ -53,7 +53,7 @@ class SqliteThreads:
         await self._run(partial(lease_sql.cancel, thread_id=thread_id, cancellation=cancellation))
 
     async def release(
-        self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None
+        self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
     ) -> bool:
         """End a lease and note how the thread stands, unless an answer waits for it."""
         return await self._run(partial(self.release_on, lease=lease, status=status, asked=asked))
@@ -64,7 +64,7 @@ class SqliteThreads:
         lease: Lease,
         *,
         status: str,
-        asked: Sequence[Asked] | None = None,
+        asked: Sequence[NewRequest] | None = None,
     ) -> bool:
         """Do what `release` does inside a transaction that somebody else has begun."""
         if asked is not None:

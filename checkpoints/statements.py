@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy.dialects import sqlite
 
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     import sqlite3
 
     from sqlalchemy.sql import Executable
+    from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.elements import ClauseElement
 
 Rows = Sequence[Mapping[str, Any]]
 Execute = Callable[["Executable"], Rows]
 """Runs one statement; returns its rows, none for a statement without any."""
 
+MOST_COMPILED: Final = 200
+"""Forms of statements that are kept; the ledger has some twenty."""
+
 _DIALECT = sqlite.dialect()
+_COMPILED: dict[tuple[Any, ...], SQLCompiler] = {}
 
 
 def on_sqlite(connection: sqlite3.Connection) -> Execute:
@@ -31,13 +36,32 @@ def on_sqlite(connection: sqlite3.Connection) -> Execute:
 
 
 def _execute(connection: sqlite3.Connection, statement: Executable) -> Rows:
-    compiled = cast("ClauseElement", statement).compile(
-        dialect=_DIALECT, compile_kwargs={"render_postcompile": True}
-    )
-    values = compiled.params
-    names: Sequence[str] = getattr(compiled, "positiontup", None) or ()
+    compiled, values = _compiled(cast("ClauseElement", statement))
+    names: Sequence[str] = compiled.positiontup or ()
     cursor = connection.execute(str(compiled), [values[name] for name in names])
     if cursor.description is None:
         return ()
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _compiled(statement: ClauseElement) -> tuple[SQLCompiler, Mapping[str, Any]]:
+    """Compile a statement, or find one of the same form: compiling takes longer than SQLite does.
+
+    This is what SQLAlchemy's engines do with the key that it makes of a statement.
+    """
+    key = statement._generate_cache_key()  # noqa: SLF001  as said above
+    known = None if key is None else _COMPILED.get(key.key)
+    if known is not None and key is not None:
+        return known, known.construct_params(extracted_parameters=key.bindparams)
+    compiled = cast(
+        "SQLCompiler",
+        statement.compile(
+            dialect=_DIALECT, cache_key=key, compile_kwargs={"render_postcompile": True}
+        ),
+    )
+    if key is not None and not compiled.post_compile_params:  # the number of those may differ
+        if len(_COMPILED) >= MOST_COMPILED:
+            _COMPILED.clear()
+        _COMPILED[key.key] = compiled
+    return compiled, compiled.params

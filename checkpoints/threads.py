@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from checkpoints.approvals import Asked
+    from checkpoints.approvals import NewRequest
     from state.cancellation import Cancellation
     from state.plan import Plan
 
@@ -89,15 +89,15 @@ class ThreadStore(Protocol):
         ...
 
     async def release(
-        self, lease: Lease, *, status: str, asked: Sequence[Asked] | None = None
+        self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
     ) -> bool:
         """End a lease and note how the thread stands, unless an answer waits for it.
 
         Args:
             lease: What to end.
             status: How the thread stands.
-            asked: What the run asks now; in the ledger, other open questions of the thread
-                are closed. None where nothing was asked.
+            asked: What the run asks now: it is entered into the ledger, where other open
+                questions of the thread are closed. None where nothing was ever asked.
 
         Returns:
             False where one of these questions is answered already: the lease is kept, and

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.types import Interrupt
 
-    from checkpoints.approvals import ApprovalLedger, ApprovalRequest, Asked
+    from checkpoints.approvals import ApprovalLedger, ApprovalRequest, NewRequest
     from checkpoints.database import Database
     from checkpoints.history import RecordedMessage
     from checkpoints.threads import Lease, ThreadRecord
@@ -276,7 +276,7 @@ class EmbeddedEngine:
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
             waits = next_step(snapshot, record.plan) == "wait"
             if waits:
-                await self._note(segment, snapshot.interrupts)
+                await self._answers(segment, snapshot.interrupts)
                 segment.status = WorkflowStatus.INTERRUPTED
             return waits
 
@@ -436,7 +436,7 @@ class EmbeddedEngine:
         self,
         lease: Lease,
         status: str,
-        asked: Sequence[Asked] | None = None,
+        asked: Sequence[NewRequest] | None = None,
         said: Answers | None = None,
     ) -> bool:
         """End a lease, also while this task is being cancelled; see `HistoryStore.end`."""
@@ -445,7 +445,7 @@ class EmbeddedEngine:
 
     async def _pause(self, segment: Segment, interrupts: Iterable[Interrupt]) -> bool:
         """Let go of a thread that asks something; False if it is answered meanwhile."""
-        asked = all_asked(pending_interrupts(interrupts))
+        asked = self._requests(segment, interrupts)
         segment.released = await self._release(
             segment.held.lease, WorkflowStatus.INTERRUPTED, asked
         )
@@ -455,19 +455,19 @@ class EmbeddedEngine:
         self, segment: Segment, interrupts: Iterable[Interrupt]
     ) -> Mapping[str, object]:
         """Enter questions into the ledger, and return what is decided about them already."""
-        asked = await self._note(segment, interrupts)
-        return await self._database.approvals.answers(segment.thread_id, asked)
+        return await self._database.approvals.take(
+            segment.thread_id,
+            self._requests(segment, interrupts),
+            token=segment.held.lease.token,
+        )
 
-    async def _note(self, segment: Segment, interrupts: Iterable[Interrupt]) -> Sequence[Asked]:
-        asked = all_asked(pending_interrupts(interrupts))
-        await self._record(segment, asked)
-        return asked
-
-    async def _record(self, segment: Segment, asked: Sequence[Asked]) -> None:
+    @staticmethod
+    def _requests(segment: Segment, interrupts: Iterable[Interrupt]) -> list[NewRequest]:
         segment.may_ask = True
-        requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
-        token = segment.held.lease.token
-        await self._database.approvals.record(requests, token=token)
+        return [
+            new_request(segment.thread_id, segment.plan, each)
+            for each in all_asked(pending_interrupts(interrupts))
+        ]
 
     async def _run(
         self,
@@ -500,17 +500,17 @@ class EmbeddedEngine:
                     values, asked = await _drive_plain(graph, given, segment, known)
                 else:
                     values, asked = await self._drive(graph, given, segment, local)
-                if answers:
-                    await self._database.approvals.applied(segment.thread_id, list(answers))
-                graph_input, answers = None, NO_ANSWERS
+                taken, graph_input, answers = answers, None, NO_ANSWERS
                 if not asked:
                     break
+                if again := [each.id for each in asked if each.id in taken]:
+                    await self._database.approvals.applied(segment.thread_id, again)
                 if _is_over(handle) and not lapsed:
                     lapsed = True  # nobody is asked any more, but by what undoes something
                     continue
-                answers = await self._answers(segment, asked)
-                if not answers and await self._pause(segment, asked):
+                if await self._pause(segment, asked):
                     break
+                answers = await self._answers(segment, asked)
         return self._conclude(segment, values, asked)
 
     async def _drive(
@@ -548,7 +548,9 @@ class EmbeddedEngine:
             if local.watch is not None:
                 local.watch(chunk)
             if beside and (asked := list(asked_in(chunk))):
-                await self._record(segment, asked)
+                segment.may_ask = True
+                requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
+                await self._database.approvals.record(requests, token=segment.held.lease.token)
         snapshot = await graph.aget_state(config)
         return snapshot.values, snapshot.interrupts
 

@@ -40,6 +40,7 @@ def is_measured(figures: dict[str, float]) -> bool:
                 "throughput, durable, 50 at once": "≥ 1.80",
             },
         ),
+        ("approval", {"pause, and resume in another process": "≤ 1.30"}),
         ("fan_out", {"50 agents of 50 ms": "≤ 1.10"}),
         (
             "makespan",
