@@ -10,6 +10,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoints.encryption import PLAIN_TEXT, TextCipher
 from checkpoints.threads import RUNNING, UNFINISHED, Lease, ThreadRecord
 from state.errors import (
     LeaseLostError,
@@ -38,14 +39,29 @@ CREATE TABLE IF NOT EXISTS orchestration_threads (
 );
 CREATE INDEX IF NOT EXISTS orchestration_threads_by_update
     ON orchestration_threads (updated_at DESC);
+CREATE TABLE IF NOT EXISTS orchestration_thread_expiry (
+    thread_id TEXT PRIMARY KEY,
+    expires_after_seconds REAL NOT NULL
+);
 """
 _COLUMNS = (
     "thread_id, plan, status, created_at, updated_at, lease_token, lease_holder, lease_expires_at"
 )
 
 
-def start(
-    connection: sqlite3.Connection, thread_id: str, plan: Plan, *, holder: str, seconds: float
+def first_token() -> int:
+    """Return the token of a thread's first lease: above those of a deleted thread of that id."""
+    return time.time_ns() // 1000
+
+
+def start(  # noqa: PLR0913  a row's parts
+    connection: sqlite3.Connection,
+    thread_id: str,
+    plan: Plan,
+    *,
+    holder: str,
+    seconds: float,
+    cipher: TextCipher = PLAIN_TEXT,
 ) -> Lease:
     """Store the plan of a new run and claim its thread; see `ThreadStore.start`."""
     now = time.time()
@@ -54,7 +70,7 @@ def start(
         "FROM orchestration_threads WHERE thread_id = ?",
         (thread_id,),
     ).fetchone()
-    token = 1
+    token = first_token()
     if row is not None:
         status, last_token, last_holder, expires_at = row
         if last_holder is not None and expires_at > now:
@@ -76,8 +92,8 @@ def start(
             thread_id,
             PLAN_SCHEMA,
             plan.run_id,
-            json.dumps(plan.document),
-            plan.signature(),
+            cipher.seal(json.dumps(plan.document)),
+            cipher.seal(plan.signature()),
             RUNNING,
             now,
             now,
@@ -90,11 +106,16 @@ def start(
 
 
 def resume(
-    connection: sqlite3.Connection, thread_id: str, *, holder: str, seconds: float
+    connection: sqlite3.Connection,
+    thread_id: str,
+    *,
+    holder: str,
+    seconds: float,
+    cipher: TextCipher = PLAIN_TEXT,
 ) -> tuple[ThreadRecord, Lease]:
     """Claim a thread as it is; see `ThreadStore.resume`."""
     now = time.time()
-    record = get(connection, thread_id)
+    record = get(connection, thread_id, cipher=cipher)
     last = record.lease
     if last is not None and last.expires_at > now:
         raise ThreadBusyError(thread_id, last.holder, last.expires_at)
@@ -149,29 +170,45 @@ def release(connection: sqlite3.Connection, lease: Lease, *, status: str) -> Non
         raise LeaseLostError(lease.thread_id)
 
 
-def get(connection: sqlite3.Connection, thread_id: str) -> ThreadRecord:
+def get(
+    connection: sqlite3.Connection, thread_id: str, *, cipher: TextCipher = PLAIN_TEXT
+) -> ThreadRecord:
     """Return one record; see `ThreadStore.get`."""
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM orchestration_threads WHERE thread_id = ?",  # noqa: S608
         (thread_id,),
     ).fetchone()
     if row is None:
-        known = [record.thread_id for record in recent(connection, limit=5, status=None)]
-        raise ThreadNotFoundError(thread_id, known)
-    return _record(row)
+        raise ThreadNotFoundError(thread_id, recent_ids(connection, limit=5))
+    return _record(row, cipher)
 
 
-def recent(connection: sqlite3.Connection, *, limit: int, status: str | None) -> list[ThreadRecord]:
+def recent_ids(connection: sqlite3.Connection, *, limit: int) -> list[str]:
+    """Return the ids of threads, the last changed first."""
+    rows = connection.execute(
+        "SELECT thread_id FROM orchestration_threads ORDER BY updated_at DESC LIMIT ?", (limit,)
+    )
+    return [thread_id for (thread_id,) in rows]
+
+
+def recent(
+    connection: sqlite3.Connection,
+    *,
+    limit: int,
+    status: str | None,
+    cipher: TextCipher = PLAIN_TEXT,
+) -> list[ThreadRecord]:
     """Return records, the last changed first."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM orchestration_threads "  # noqa: S608
         "WHERE ?1 IS NULL OR status = ?1 ORDER BY updated_at DESC LIMIT ?2",
         (status, limit),
     )
-    return [_record(row) for row in rows]
+    return [_record(row, cipher) for row in rows]
 
 
-def _record(row: tuple[Any, ...]) -> ThreadRecord:
-    thread_id, plan, status, created_at, updated_at, token, holder, expires_at = row
+def _record(row: tuple[Any, ...], cipher: TextCipher) -> ThreadRecord:
+    thread_id, sealed, status, created_at, updated_at, token, holder, expires_at = row
+    plan = Plan(json.loads(cipher.open(sealed)))
     lease = None if holder is None else Lease(thread_id, token, holder, expires_at)
-    return ThreadRecord(thread_id, Plan(json.loads(plan)), status, created_at, updated_at, lease)
+    return ThreadRecord(thread_id, plan, status, created_at, updated_at, lease)

@@ -7,10 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from checkpoints import lease_sql
+from checkpoints.encryption import PLAIN_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.threads import Lease, ThreadRecord
     from state.plan import Plan
@@ -21,13 +23,21 @@ T = TypeVar("T")
 class SqliteThreads:
     """A `ThreadStore` in the same file as the checkpoints."""
 
-    def __init__(self, writer: GroupCommitWriter) -> None:
+    def __init__(self, writer: GroupCommitWriter, cipher: TextCipher = PLAIN_TEXT) -> None:
         self._writer = writer
+        self._cipher = cipher
 
     async def start(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Lease:
         """Store the plan of a new run and claim its thread."""
         return await self._run(
-            partial(lease_sql.start, thread_id=thread_id, plan=plan, holder=holder, seconds=seconds)
+            partial(
+                lease_sql.start,
+                thread_id=thread_id,
+                plan=plan,
+                holder=holder,
+                seconds=seconds,
+                cipher=self._cipher,
+            )
         )
 
     async def resume(
@@ -35,7 +45,13 @@ class SqliteThreads:
     ) -> tuple[ThreadRecord, Lease]:
         """Claim a thread as it is."""
         return await self._run(
-            partial(lease_sql.resume, thread_id=thread_id, holder=holder, seconds=seconds)
+            partial(
+                lease_sql.resume,
+                thread_id=thread_id,
+                holder=holder,
+                seconds=seconds,
+                cipher=self._cipher,
+            )
         )
 
     async def renew(self, leases: Sequence[Lease], *, seconds: float) -> set[str]:
@@ -48,11 +64,13 @@ class SqliteThreads:
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""
-        return await self._run(partial(lease_sql.get, thread_id=thread_id))
+        return await self._run(partial(lease_sql.get, thread_id=thread_id, cipher=self._cipher))
 
     async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
         """Return records, the last changed first."""
-        return await self._run(partial(lease_sql.recent, limit=limit, status=status))
+        return await self._run(
+            partial(lease_sql.recent, limit=limit, status=status, cipher=self._cipher)
+        )
 
     async def _run(self, write: Write[T]) -> T:
         return await asyncio.wrap_future(self._writer.submit(write))

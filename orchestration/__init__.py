@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestration._own_packages import check_own_packages
 
 if TYPE_CHECKING:
+    from checkpoints.database import open_database
     from orchestration.agent_registry import AgentRegistry, get_registry
     from orchestration.agents.spec import AgentSpec
     from orchestration.simple_coordinator import SimpleCoordinator
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
         ConfigurationError,
         DatabaseError,
         DecisionError,
+        EncryptionError,
         LeaseLostError,
         OrchestrationError,
         PlanError,
         RegistrationError,
+        RetentionError,
         RoutingError,
         ThreadBusyError,
         ThreadError,
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 check_own_packages()
 
 _HOMES = {
+    "checkpoints.database": ("open_database",),
     "orchestration.agent_registry": ("AgentRegistry", "get_registry"),
     "orchestration.agents.spec": ("AgentSpec",),
     "orchestration.simple_coordinator": ("SimpleCoordinator",),
@@ -64,10 +68,12 @@ _HOMES = {
         "ConfigurationError",
         "DatabaseError",
         "DecisionError",
+        "EncryptionError",
         "LeaseLostError",
         "OrchestrationError",
         "PlanError",
         "RegistrationError",
+        "RetentionError",
         "RoutingError",
         "ThreadBusyError",
         "ThreadError",
@@ -99,11 +105,13 @@ __all__ = [
     "CoordinationStrategy",
     "DatabaseError",
     "DecisionError",
+    "EncryptionError",
     "FailureMode",
     "LeaseLostError",
     "OrchestrationError",
     "PlanError",
     "RegistrationError",
+    "RetentionError",
     "RetryPolicy",
     "RoutingError",
     "SimpleCoordinator",
@@ -118,6 +126,7 @@ __all__ = [
     "WorkflowResult",
     "WorkflowStatus",
     "get_registry",
+    "open_database",
     "quorum",
 ]
 

@@ -16,8 +16,10 @@ OrchestrationError
 │   ├── ThreadPendingError   the thread has unfinished work, so it takes no new input
 │   ├── LeaseLostError       this process lost the thread to another one
 │   ├── DecisionError        an answer that does not fit what the thread waits for
+│   ├── RetentionError       deleting or copying the thread would lose or double its work
 │   └── CallableLostError    a condition or router lived in a process that is gone
 ├── DatabaseError            the database URL or file cannot be used
+│   └── EncryptionError      a stored value is plain where it must not be, or no key opens it
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
 └── DrawingError             a graph cannot be drawn (graph)
@@ -210,6 +212,12 @@ class DecisionError(ThreadError):
     code = "invalid_decision"
 
 
+class RetentionError(ThreadError):
+    """Raised when deleting or copying a thread would lose work, or do it twice."""
+
+    code = "retention_refused"
+
+
 class CallableLostError(ThreadError):
     """Raised when a thread needs a Python callable that this process does not have."""
 
@@ -230,6 +238,12 @@ class DatabaseError(OrchestrationError):
     """Raised when a database URL cannot be understood or its database not used."""
 
     code = "database_error"
+
+
+class EncryptionError(DatabaseError):
+    """Raised when a stored value is not encrypted as it has to be, or no key opens it."""
+
+    code = "encryption_error"
 
 
 class ConfigurationError(OrchestrationError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from state.errors import (
     AgentNotFoundError,
+    ConfigurationError,
     DatabaseError,
     PlanError,
     RegistrationError,
@@ -34,7 +35,7 @@ class ExitCode(IntEnum):
 _MEANINGS = {
     ExitCode.COMPLETED: "completed",
     ExitCode.FAILED: "failed, cancelled, or rejected by a person",
-    ExitCode.BAD_INPUT: "wrong usage, or a file, plan or database that cannot be used",
+    ExitCode.BAD_INPUT: "wrong usage, or a file, plan, setting or database that cannot be used",
     ExitCode.PARTIAL: "some tasks succeeded and some did not",
     ExitCode.PAUSED: "paused, waiting for a person",
     ExitCode.THREAD: "the thread is busy, unknown, or does not take this",
@@ -52,7 +53,13 @@ _BY_STATUS = {
     WorkflowStatus.REJECTED: ExitCode.FAILED,
     WorkflowStatus.CANCELLED: ExitCode.FAILED,
 }
-_BAD_INPUT = (AgentNotFoundError, DatabaseError, PlanError, RegistrationError)
+_BAD_INPUT = (
+    AgentNotFoundError,
+    ConfigurationError,
+    DatabaseError,
+    PlanError,
+    RegistrationError,
+)
 _BAD_INPUT_CODES = frozenset({"cannot_write", "invalid_file", "unknown_drawing_format"})
 """Of errors that live in heavier modules."""
 
