@@ -32,14 +32,18 @@ class MemoryRetention:
         self._saver = saver
         self._threads = threads
 
-    async def prune(self, thread_ids: Sequence[str], *, keep: int = 1) -> Removed:
+    async def prune(self, thread_ids: Sequence[str] | None = None, *, keep: int = 1) -> Removed:
         """Delete all but the latest `keep` checkpoints of each namespace."""
         check_keep(keep)
         removed = Removed()
-        for thread_id in thread_ids:
+        for thread_id in self._idle() if thread_ids is None else thread_ids:
             self._saver.check_idle(thread_id)
             removed += self._saver.prune_thread(thread_id, keep=keep)
         return removed
+
+    def _idle(self) -> list[str]:
+        standings = ((each, self._threads.standing(each)) for each in self._threads.ids)
+        return [each for each, standing in standings if standing and standing.holder is None]
 
     async def copy(self, source: str, target: str) -> Copied:
         """Copy a finished thread under another id."""

@@ -57,11 +57,15 @@ class Retention(Protocol):
     that somebody runs is left alone.
     """
 
-    async def prune(self, thread_ids: Sequence[str], *, keep: int = 1) -> Removed:
+    async def prune(self, thread_ids: Sequence[str] | None = None, *, keep: int = 1) -> Removed:
         """Delete old checkpoints, all but the latest `keep` of each namespace.
 
         What those need is kept: subgraphs under way, and what a `DeltaChannel` is put
         together from. A paused thread can still be resumed, a finished one looked at.
+
+        Args:
+            thread_ids: The threads; None means every one that nobody runs.
+            keep: How many checkpoints are kept, beside what they need.
 
         Raises:
             ConfigurationError: `keep` is less than 1.

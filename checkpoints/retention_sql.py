@@ -224,6 +224,12 @@ def set_expiry(connection: sqlite3.Connection, thread_id: str, seconds: float | 
         )
 
 
+def all_ids(connection: sqlite3.Connection) -> list[str]:
+    """Return the ids of every thread that has a row."""
+    rows = connection.execute("SELECT thread_id FROM orchestration_threads ORDER BY thread_id")
+    return [thread_id for (thread_id,) in rows]
+
+
 def due(connection: sqlite3.Connection, *, default_seconds: float | None, now: float) -> list[str]:
     """Return finished threads whose time is over, the longest ago first."""
     rows = connection.execute(

@@ -13,7 +13,7 @@ from checkpoints import retention_sql
 from checkpoints.retention import Removed, Vacuumed, check_keep, check_time
 from checkpoints.retention_sql import BATCH
 from checkpoints.sqlite_vacuum import vacuum
-from state.errors import RetentionError, ThreadError
+from state.errors import RetentionError, ThreadBusyError, ThreadError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,16 +33,27 @@ class SqliteRetention:
         self._writer = writer
         self._serde = serde
 
-    async def prune(self, thread_ids: Sequence[str], *, keep: int = 1) -> Removed:
+    async def prune(self, thread_ids: Sequence[str] | None = None, *, keep: int = 1) -> Removed:
         """Delete all but the latest `keep` checkpoints of each namespace."""
         check_keep(keep)
-        return await asyncio.to_thread(self._prune, thread_ids, keep)
+        if thread_ids is not None:
+            return await asyncio.to_thread(self._prune, thread_ids, keep)
+        return await asyncio.to_thread(self._prune_all, keep)
 
     def _prune(self, thread_ids: Sequence[str], keep: int) -> Removed:
         removed = Removed()
         for thread_id in thread_ids:
             guard = partial(retention_sql.check_idle, thread_id=thread_id)
             removed += prune(self._writer, thread_id, keep=keep, serde=self._serde, guard=guard)
+        return removed
+
+    def _prune_all(self, keep: int) -> Removed:
+        with closing(self._writer.connect()) as connection:
+            thread_ids = retention_sql.all_ids(connection)
+        removed = Removed()
+        for thread_id in thread_ids:
+            with suppress(ThreadBusyError):
+                removed += self._prune([thread_id], keep)
         return removed
 
     async def copy(self, source: str, target: str) -> Copied:

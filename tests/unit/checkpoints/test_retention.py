@@ -127,6 +127,16 @@ async def test_several_threads_are_pruned_and_others_left_alone(shop: Shop) -> N
     assert counts == [{"": 1}, {"": 1}, before, {}]
 
 
+async def test_every_thread_that_nobody_runs_is_pruned(shop: Shop, make_plan: MakePlan) -> None:
+    for thread_id in ("one", "two"):
+        await shop.buy(thread_id)
+    database = await shop.database()
+    await database.threads.start("two", make_plan("r"), holder="somebody", seconds=LONG)
+    before = await checkpoints(database, "two")
+    await database.retention.prune()
+    assert [await checkpoints(database, each) for each in ("one", "two")] == [{"": 1}, before]
+
+
 @pytest.mark.parametrize("keep", [0, -1])
 async def test_keeping_none_is_no_pruning(shop: Shop, keep: int) -> None:
     await shop.buy("t")
