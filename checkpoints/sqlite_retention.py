@@ -7,7 +7,7 @@ import time
 from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoints import retention_sql
 from checkpoints.retention import Removed, Vacuumed, check_keep, check_time
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from checkpoints.group_commit import GroupCommitWriter
     from checkpoints.retention import Copied
     from checkpoints.retention_sql import Guard
+
+
+BREATH_SECONDS: Final = 0.01
+"""Between two transactions, so that other processes' writes get their turn."""
 
 
 class SqliteRetention:
@@ -159,6 +163,7 @@ def _in_batches(
         total += removed
         if removed.checkpoints < BATCH:
             return total
+        time.sleep(BREATH_SECONDS)
 
 
 def _check_due(

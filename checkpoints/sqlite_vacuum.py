@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from checkpoints.database import PAUSE_SECONDS
 from checkpoints.retention import Vacuumed
 from state.errors import DatabaseError
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 INCREMENTAL: Final = 2
 """SQLite's number for a file that can give back its free pages a few at a time."""
+LOG_SECONDS: Final = 10.0
+"""How long to try to cut off the write-ahead log."""
 PAGES: Final = 2_000
 """Pages given back in one transaction: 8 MB."""
 
@@ -37,7 +41,7 @@ def vacuum(connect: Callable[[], sqlite3.Connection], *, full: bool) -> Vacuumed
                 connection.execute("VACUUM")
             else:
                 _give_back(connection)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            _empty_log(connection)
             after = _size(Path(file))
             return Vacuumed("full" if rewrite else "incremental", before, after)
     except sqlite3.Error as error:
@@ -50,9 +54,25 @@ def vacuum(connect: Callable[[], sqlite3.Connection], *, full: bool) -> Vacuumed
 def _give_back(connection: sqlite3.Connection) -> None:
     """Move pages to the end and cut them off, a bounded number in each transaction."""
     while free := _number(connection, "freelist_count"):
-        connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+        # as a script: `execute` would stop after the first page
+        connection.executescript(f"PRAGMA incremental_vacuum({PAGES})")
         if _number(connection, "freelist_count") >= free:
             return  # others free pages as fast as they are given back
+        time.sleep(PAUSE_SECONDS)  # other processes' writes get their turn
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Move the write-ahead log into the file and cut it off.
+
+    SQLite does not wait for another connection that is moving it, but says that it is busy.
+    If others keep it in use all the time, it stays; the next vacuum can cut it off.
+    """
+    give_up = time.monotonic() + LOG_SECONDS
+    while time.monotonic() < give_up:
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            return
+        time.sleep(PAUSE_SECONDS)
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
