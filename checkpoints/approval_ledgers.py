@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from checkpoints import ledger_rows, ledger_sql
-from checkpoints.encryption import PLAIN
+from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.lease_sql import check_token
 from checkpoints.ledger_rows import Ledger
 from checkpoints.migrate import migrate_sqlite
@@ -39,7 +39,7 @@ Clock = Callable[[], float]
 class SqliteApprovals:
     """An `ApprovalLedger` on one SQLite connection; subclasses say who runs the writes."""
 
-    def __init__(self, *, cipher: TextCipher = PLAIN, clock: Clock = time.time) -> None:
+    def __init__(self, *, cipher: TextCipher = PLAIN_TEXT, clock: Clock = time.time) -> None:
         """`clock` gives seconds since the epoch."""
         self._cipher = cipher
         self._clock = clock
@@ -121,7 +121,7 @@ class WrittenApprovals(SqliteApprovals):
         self,
         writer: GroupCommitWriter,
         *,
-        cipher: TextCipher = PLAIN,
+        cipher: TextCipher = PLAIN_TEXT,
         clock: Clock = time.time,
     ) -> None:
         super().__init__(cipher=cipher, clock=clock)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from checkpoints.encryption import PLAIN_TEXT, Keyring, SealedText, encryption_keys
 from state.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
 
     from checkpoints.approvals import ApprovalLedger
+    from checkpoints.encryption import EncryptionKey, TextCipher
     from checkpoints.history import HistoryPolicy, HistoryStore
+    from checkpoints.retention import Retention
     from checkpoints.threads import ThreadStore
 
 URL_VARIABLE: Final = "ORCHESTRATION_DATABASE_URL"
@@ -46,6 +49,10 @@ class Database:
     store: BaseStore
     durable: bool
     """Whether threads outlive the process."""
+    retention: Retention
+    """Trims, copies and deletes threads."""
+    cipher: TextCipher
+    """Seals texts that are kept beside the checkpoints; a plain one without encryption."""
     close: Callable[[], None]
 
 
@@ -54,7 +61,12 @@ def database_url(url: str | None = None) -> str:
     return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
-def open_database(url: str | None = None, *, history: HistoryPolicy | None = None) -> Database:
+def open_database(
+    url: str | None = None,
+    *,
+    history: HistoryPolicy | None = None,
+    encryption_key: EncryptionKey | None = None,
+) -> Database:
     """Open a database, creating file, folder and tables as needed.
 
     Args:
@@ -63,19 +75,26 @@ def open_database(url: str | None = None, *, history: HistoryPolicy | None = Non
             `?synchronous=NORMAL`, which is faster and may lose the last commits when the
             machine (not just the process) dies.
         history: What threads keep of earlier runs; by default what the environment says.
+        encryption_key: Encrypts checkpoints and plans; 16, 24 or 32 bytes, raw or as hex or
+            base64, or several: the first encrypts, all decrypt. By default the environment's
+            `ORCHESTRATION_ENCRYPTION_KEY`; without one, nothing is encrypted.
 
     Raises:
+        ConfigurationError: The key cannot be; nothing was opened.
+        EncryptionError: The database was made without a key, or with another.
         DatabaseError: The URL is not understood, or the file cannot be used.
         ConfigurationError: The environment asks for what cannot be.
     """
     from checkpoints.history import HistoryPolicy, keep_runs_setting  # noqa: PLC0415
 
+    keys = encryption_keys(encryption_key)
+    keyring = Keyring(keys) if keys else None
     url = database_url(url)
     policy = history or HistoryPolicy(keep_runs=keep_runs_setting())
     if url == "memory://":
-        return _open_memory(url, policy)
+        return _open_memory(url, policy, keyring)
     if url.startswith("sqlite:///"):
-        return _open_sqlite(url, policy)
+        return _open_sqlite(url, policy, keyring)
     scheme = url.split("://", 1)[0]
     later = " (Postgres is planned, not built yet)" if scheme.startswith("postgres") else ""
     raise DatabaseError(
@@ -84,18 +103,23 @@ def open_database(url: str | None = None, *, history: HistoryPolicy | None = Non
     )
 
 
-def _open_memory(url: str, policy: HistoryPolicy) -> Database:
-    from langgraph.checkpoint.memory import InMemorySaver  # noqa: PLC0415  heavy
+def _text_cipher(keyring: Keyring | None) -> TextCipher:
+    return PLAIN_TEXT if keyring is None else SealedText(keyring)
+
+
+def _open_memory(url: str, policy: HistoryPolicy, keyring: Keyring | None) -> Database:
     from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
 
     from checkpoints.approval_ledgers import MemoryApprovals  # noqa: PLC0415  heavy
     from checkpoints.memory_history import MemoryHistory  # noqa: PLC0415
+    from checkpoints.memory_retention import MemoryRetention  # noqa: PLC0415  heavy
+    from checkpoints.memory_saver import MemorySaver  # noqa: PLC0415  heavy
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
 
-    saver = InMemorySaver(serde=strict_serializer())
     approvals = MemoryApprovals()
     threads = MemoryThreads(approvals)
+    saver = MemorySaver(threads, serde=strict_serializer(keyring))
     return Database(
         url=url,
         checkpointer=saver,
@@ -104,33 +128,38 @@ def _open_memory(url: str, policy: HistoryPolicy) -> Database:
         history=MemoryHistory(threads, saver, policy),
         store=InMemoryStore(),
         durable=False,
+        retention=MemoryRetention(saver, threads),
+        cipher=_text_cipher(keyring),
         close=approvals.close,
     )
 
 
-def _open_sqlite(url: str, policy: HistoryPolicy) -> Database:
+def _open_sqlite(url: str, policy: HistoryPolicy, keyring: Keyring | None) -> Database:
     from checkpoints.approval_ledgers import WrittenApprovals  # noqa: PLC0415  heavy
     from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
     from checkpoints.sqlite_history import SqliteHistory  # noqa: PLC0415
+    from checkpoints.sqlite_retention import SqliteRetention  # noqa: PLC0415  heavy
     from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
     from checkpoints.sqlite_store import ThreadedSqliteStore  # noqa: PLC0415  heavy
     from checkpoints.sqlite_threads import SqliteThreads  # noqa: PLC0415
 
     path, synchronous = _parse_sqlite(url)
+    cipher, serializer = _text_cipher(keyring), strict_serializer(keyring)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _create_tables(path, synchronous)
+        _check_key(path, cipher)
         reader = connect(path, synchronous)
         shelf = connect(path, synchronous)
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(f"cannot use {path} as a SQLite database: {error}") from error
     writer = GroupCommitWriter(lambda: connect(path, synchronous))
 
-    saver = GroupCommitSqliteSaver(writer, reader, serde=strict_serializer())
+    saver = GroupCommitSqliteSaver(writer, reader, serde=serializer)
     store = ThreadedSqliteStore(shelf)
-    approvals = WrittenApprovals(writer)
-    threads = SqliteThreads(writer, approvals)
+    approvals = WrittenApprovals(writer, cipher=cipher)
+    threads = SqliteThreads(writer, approvals, cipher)
 
     def close() -> None:
         """Close when no thread is inside SQLite any more: it would take the process along."""
@@ -144,11 +173,27 @@ def _open_sqlite(url: str, policy: HistoryPolicy) -> Database:
         checkpointer=saver,
         threads=threads,
         approvals=approvals,
-        history=SqliteHistory(writer, threads, policy),
+        history=SqliteHistory(writer, threads, policy, cipher=cipher),
         store=store,
         durable=True,
+        retention=SqliteRetention(writer, serializer),
+        cipher=cipher,
         close=close,
     )
+
+
+def _check_key(path: Path, cipher: TextCipher) -> None:
+    """Return if the latest plan can be read, so that nobody mixes keys in one database.
+
+    Raises:
+        EncryptionError: It cannot.
+    """
+    with closing(connect(path)) as connection:
+        latest = connection.execute(
+            "SELECT plan FROM orchestration_threads ORDER BY updated_at DESC LIMIT 1"
+        ).fetchone()
+    if latest is not None:
+        cipher.open(latest[0])
 
 
 def connect(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
@@ -189,6 +234,7 @@ def _create_tables(path: Path, synchronous: str) -> None:
 
     def create() -> None:
         with closing(connect(path, synchronous)) as connection:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # has an effect in a new file
             connection.execute("PRAGMA journal_mode=WAL")
             SqliteSaver(connection).setup()
             if not is_current(connection):

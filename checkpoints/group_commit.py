@@ -73,6 +73,10 @@ class GroupCommitWriter:
         self.commits = 0
         """Commits so far; for tests and benchmarks."""
 
+    def connect(self) -> sqlite3.Connection:
+        """Open one more connection of the same kind; whoever asks closes it."""
+        return self._connect()
+
     def submit(self, write: Write[T], *, lazy: bool = False) -> Future[T]:
         """Queue a write.
 

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
+from checkpoints.encryption import PLAIN_TEXT, TextCipher
 from checkpoints.threads import RUNNING, UNFINISHED, Lease, Renewal, ThreadRecord
 from state.cancellation import Cancellation
 from state.errors import (
@@ -30,8 +31,19 @@ _COLUMNS = (
 )
 
 
-def start(
-    connection: sqlite3.Connection, thread_id: str, plan: Plan, *, holder: str, seconds: float
+def first_token() -> int:
+    """Return the token of a thread's first lease: above those of a deleted thread of that id."""
+    return time.time_ns() // 1000
+
+
+def start(  # noqa: PLR0913  a row's parts
+    connection: sqlite3.Connection,
+    thread_id: str,
+    plan: Plan,
+    *,
+    holder: str,
+    seconds: float,
+    cipher: TextCipher = PLAIN_TEXT,
 ) -> Lease:
     """Store the plan of a new run and claim its thread; see `ThreadStore.start`."""
     now = time.time()
@@ -40,7 +52,7 @@ def start(
         "FROM orchestration_threads WHERE thread_id = ?",
         (thread_id,),
     ).fetchone()
-    token = 1
+    token = first_token()
     if row is not None:
         status, last_token, last_holder, expires_at = row
         if last_holder is not None and expires_at > now:
@@ -62,8 +74,8 @@ def start(
             thread_id,
             PLAN_SCHEMA,
             plan.run_id,
-            json.dumps(plan.document),
-            plan.signature(),
+            cipher.seal(json.dumps(plan.document)),
+            cipher.seal(plan.signature()),
             RUNNING,
             now,
             now,
@@ -76,11 +88,16 @@ def start(
 
 
 def resume(
-    connection: sqlite3.Connection, thread_id: str, *, holder: str, seconds: float
+    connection: sqlite3.Connection,
+    thread_id: str,
+    *,
+    holder: str,
+    seconds: float,
+    cipher: TextCipher = PLAIN_TEXT,
 ) -> tuple[ThreadRecord, Lease]:
     """Claim a thread as it is; see `ThreadStore.resume`."""
     now = time.time()
-    record = get(connection, thread_id)
+    record = get(connection, thread_id, cipher=cipher)
     last = record.lease
     if last is not None and last.expires_at > now:
         raise ThreadBusyError(thread_id, last.holder, last.expires_at)
@@ -93,6 +110,14 @@ def resume(
         "SELECT lease_token FROM orchestration_threads WHERE thread_id = ?", (thread_id,)
     ).fetchone()
     return record, Lease(thread_id, token, holder, now + seconds)
+
+
+def exists(connection: sqlite3.Connection, thread_id: str) -> bool:
+    """Whether the thread has a row."""
+    row = connection.execute(
+        "SELECT 1 FROM orchestration_threads WHERE thread_id = ?", (thread_id,)
+    ).fetchone()
+    return row is not None
 
 
 def check_token(connection: sqlite3.Connection, thread_id: str, token: int) -> None:
@@ -108,7 +133,13 @@ def check_token(connection: sqlite3.Connection, thread_id: str, token: int) -> N
         raise LeaseLostError(thread_id)
 
 
-def renew(connection: sqlite3.Connection, leases: Sequence[Lease], *, seconds: float) -> Renewal:
+def renew(
+    connection: sqlite3.Connection,
+    leases: Sequence[Lease],
+    *,
+    seconds: float,
+    cipher: TextCipher = PLAIN_TEXT,
+) -> Renewal:
     """Extend leases; see `ThreadStore.renew`."""
     expires_at = time.time() + seconds
     lost, cancelled = set(), {}
@@ -121,20 +152,26 @@ def renew(connection: sqlite3.Connection, leases: Sequence[Lease], *, seconds: f
         ).fetchone()
         if row is None:
             lost.add(lease.thread_id)
-        elif cancellation := Cancellation.of_text(row[0]):
+        elif cancellation := _cancellation(row[0], cipher):
             cancelled[lease.thread_id] = cancellation
     return Renewal(lost, cancelled)
 
 
-def cancel(connection: sqlite3.Connection, thread_id: str, *, cancellation: Cancellation) -> None:
+def cancel(
+    connection: sqlite3.Connection,
+    thread_id: str,
+    *,
+    cancellation: Cancellation,
+    cipher: TextCipher = PLAIN_TEXT,
+) -> None:
     """Note that a thread's run is called off; see `ThreadStore.cancel`."""
-    record = get(connection, thread_id)
+    record = get(connection, thread_id, cipher=cipher)
     if record.status not in UNFINISHED:
         raise ThreadFinishedError(thread_id, record.status)
     connection.execute(
         "UPDATE orchestration_threads SET cancellation = COALESCE(cancellation, ?) "
         "WHERE thread_id = ?",
-        (cancellation.as_text(), thread_id),
+        (cipher.seal(cancellation.as_text()), thread_id),
     )
 
 
@@ -150,37 +187,56 @@ def release(connection: sqlite3.Connection, lease: Lease, *, status: str) -> Non
         raise LeaseLostError(lease.thread_id)
 
 
-def get(connection: sqlite3.Connection, thread_id: str) -> ThreadRecord:
+def get(
+    connection: sqlite3.Connection, thread_id: str, *, cipher: TextCipher = PLAIN_TEXT
+) -> ThreadRecord:
     """Return one record; see `ThreadStore.get`."""
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM orchestration_threads WHERE thread_id = ?",  # noqa: S608
         (thread_id,),
     ).fetchone()
     if row is None:
-        known = [record.thread_id for record in recent(connection, limit=5, status=None)]
-        raise ThreadNotFoundError(thread_id, known)
-    return _record(row)
+        raise ThreadNotFoundError(thread_id, recent_ids(connection, limit=5))
+    return _record(row, cipher)
 
 
-def recent(connection: sqlite3.Connection, *, limit: int, status: str | None) -> list[ThreadRecord]:
+def recent_ids(connection: sqlite3.Connection, *, limit: int) -> list[str]:
+    """Return the ids of threads, the last changed first."""
+    rows = connection.execute(
+        "SELECT thread_id FROM orchestration_threads ORDER BY updated_at DESC LIMIT ?", (limit,)
+    )
+    return [thread_id for (thread_id,) in rows]
+
+
+def recent(
+    connection: sqlite3.Connection,
+    *,
+    limit: int,
+    status: str | None,
+    cipher: TextCipher = PLAIN_TEXT,
+) -> list[ThreadRecord]:
     """Return records, the last changed first."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM orchestration_threads "  # noqa: S608
         "WHERE ?1 IS NULL OR status = ?1 ORDER BY updated_at DESC LIMIT ?2",
         (status, limit),
     )
-    return [_record(row) for row in rows]
+    return [_record(row, cipher) for row in rows]
 
 
-def _record(row: tuple[Any, ...]) -> ThreadRecord:
+def _record(row: tuple[Any, ...], cipher: TextCipher) -> ThreadRecord:
     thread_id, plan, status, created_at, updated_at, token, holder, expires_at, cancelled = row
     lease = None if holder is None else Lease(thread_id, token, holder, expires_at)
     return ThreadRecord(
         thread_id,
-        Plan(json.loads(plan)),
+        Plan(json.loads(cipher.open(plan))),
         status,
         created_at,
         updated_at,
         lease,
-        Cancellation.of_text(cancelled),
+        _cancellation(cancelled, cipher),
     )
+
+
+def _cancellation(sealed: str | None, cipher: TextCipher) -> Cancellation | None:
+    return None if sealed is None else Cancellation.of_text(cipher.open(sealed))

@@ -31,6 +31,7 @@ class MemoryHistory:
         self._saver = saver
         self._policy = policy
         self._messages: dict[str, list[RecordedMessage]] = {}
+        threads.on_forget.append(lambda thread_id: self._messages.pop(thread_id, None))
 
     async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
         """Claim the thread for a new run, record what its tasks bring, forget old runs."""

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from checkpoints.ledger_sql import settle
+from checkpoints.retention import Standing
 from checkpoints.threads import RUNNING, UNFINISHED, Lease, Renewal, ThreadRecord
 from state.errors import (
     LeaseLostError,
@@ -17,7 +18,7 @@ from state.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from checkpoints.approval_ledgers import MemoryApprovals
     from checkpoints.approvals import NewRequest
@@ -36,6 +37,9 @@ class MemoryThreads:
         self._approvals = approvals
         self._records: dict[str, ThreadRecord] = {}
         self._tokens: dict[str, int] = {}
+        self._expiry: dict[str, float] = {}
+        self.on_forget: list[Callable[[str], object]] = []
+        """Told the id of each thread that is deleted."""
 
     async def start(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Lease:  # noqa: ARG002  leases do not expire
         """Store the plan of a new run and claim its thread."""
@@ -102,6 +106,48 @@ class MemoryThreads:
         """Return records, the last changed first."""
         records = [each for each in self._records.values() if status in {None, each.status}]
         return sorted(records, key=lambda each: each.updated_at, reverse=True)[:limit]
+
+    # -- for retention ---------------------------------------------------------------------
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all threads, the one that was changed longest ago first."""
+        return sorted(self._records, key=lambda each: self._records[each].updated_at)
+
+    def standing(self, thread_id: str) -> Standing | None:
+        """Return how a thread stands; None if there is none."""
+        record = self._records.get(thread_id)
+        if record is None:
+            return None
+        holder, expires_at = (
+            (None, 0.0) if record.lease is None else (record.lease.holder, record.lease.expires_at)
+        )
+        after = self._expiry.get(thread_id)
+        return Standing(record.status, record.updated_at, holder, expires_at, after)
+
+    def set_expiry(self, thread_id: str, seconds: float | None) -> None:
+        """Store a thread's time to live; None is none."""
+        if seconds is None:
+            self._expiry.pop(thread_id, None)
+        else:
+            self._expiry[thread_id] = seconds
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy a record that nobody holds."""
+        now = time.time()
+        self._records[target] = self._records[source]._replace(
+            thread_id=target, created_at=now, updated_at=now
+        )
+        self.set_expiry(target, self._expiry.get(source))
+
+    def forget(self, thread_id: str) -> bool:
+        """Delete a record; whether there was one. Its tokens are never used again."""
+        self._expiry.pop(thread_id, None)
+        for tell in self.on_forget:
+            tell(thread_id)
+        return self._records.pop(thread_id, None) is not None
+
+    # -- inside ----------------------------------------------------------------------------
 
     def _answered(self, thread_id: str, asked: Sequence[NewRequest]) -> bool:
         ledger = self._approvals

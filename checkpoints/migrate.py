@@ -9,7 +9,7 @@ from typing import Final
 
 from state.errors import DatabaseError
 
-NEWEST: Final = "0004"
+NEWEST: Final = "0005"
 """The revision that this version of the project works with."""
 VERSION_TABLE: Final = "orchestration_schema"
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from checkpoints import history_sql, lease_sql
+from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.history import Begun, RecordedMessage
 from checkpoints.run_pruning import forget_runs
 from state.conversation import brought, message_of, role_of, text_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from checkpoints.approvals import NewRequest
+    from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.sqlite_threads import SqliteThreads
@@ -30,21 +32,30 @@ class SqliteHistory:
     """A `HistoryStore` in the same file as threads and checkpoints."""
 
     def __init__(
-        self, writer: GroupCommitWriter, threads: SqliteThreads, policy: HistoryPolicy
+        self,
+        writer: GroupCommitWriter,
+        threads: SqliteThreads,
+        policy: HistoryPolicy,
+        *,
+        cipher: TextCipher = PLAIN_TEXT,
     ) -> None:
         self._writer = writer
+        self._cipher = cipher
         self._threads = threads
         self._policy = policy
 
     async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
         """Claim the thread for a new run, record what its tasks bring, forget old runs."""
-        messages = _rows(brought(plan.document))
+        messages = self._rows(brought(plan.document))
         limit = self._policy.window.messages
 
         def write(connection: sqlite3.Connection) -> tuple[Lease, list[str]]:
-            lease = lease_sql.start(connection, thread_id, plan, holder=holder, seconds=seconds)
+            is_known = lease_sql.exists(connection, thread_id)
+            lease = lease_sql.start(
+                connection, thread_id, plan, holder=holder, seconds=seconds, cipher=self._cipher
+            )
             earlier = []
-            if lease.token > 1:  # the thread was there before
+            if is_known:
                 forget_runs(connection, thread_id, keep=self._policy.keep_runs)
                 earlier = history_sql.last(
                     connection, thread_id, besides_run=plan.run_id, limit=limit
@@ -54,7 +65,7 @@ class SqliteHistory:
             return lease, earlier
 
         lease, earlier = await self._run(write)
-        return Begun(lease, self._policy.window.fit(map(_text_in, earlier)))
+        return Begun(lease, self._policy.window.fit(map(self._cipher.open, earlier)))
 
     async def end(
         self,
@@ -65,7 +76,7 @@ class SqliteHistory:
         answers: Answers | None = None,
     ) -> bool:
         """Release the thread and record what the agents said."""
-        messages = _rows(answers.messages) if answers is not None else []
+        messages = self._rows(answers.messages) if answers is not None else []
 
         def write(connection: sqlite3.Connection) -> bool:
             if not self._threads.release_on(connection, lease, status=status, asked=asked):
@@ -88,7 +99,7 @@ class SqliteHistory:
         read = partial(
             history_sql.last, thread_id=thread_id, besides_run=run_id, limit=window.messages
         )
-        return window.fit(map(_text_in, await self._run(read)))
+        return window.fit(map(self._cipher.open, await self._run(read)))
 
     async def page(
         self, thread_id: str, *, limit: int, before: int | None = None
@@ -96,19 +107,13 @@ class SqliteHistory:
         """Return the last messages before one, newest last."""
         read = partial(history_sql.page, thread_id=thread_id, before=before, limit=limit)
         return [
-            RecordedMessage(sequence, run_id, message_of(_text_in(row)), created_at)
+            RecordedMessage(sequence, run_id, message_of(self._cipher.open(row)), created_at)
             for sequence, run_id, row, created_at in reversed(await self._run(read))
         ]
 
     async def _run(self, write: Write[T]) -> T:
         return await asyncio.wrap_future(self._writer.submit(write))
 
-
-def _rows(messages: Iterable[JsonObject]) -> list[tuple[str, str]]:
-    """Say messages as they are stored. Here, and in `_text_in`, is where to encrypt them."""
-    return [(role_of(message), text_of(message)) for message in messages]
-
-
-def _text_in(row: str) -> str:
-    """The JSON text of a stored message."""
-    return row
+    def _rows(self, messages: Iterable[JsonObject]) -> list[tuple[str, str]]:
+        """Say messages as they are stored."""
+        return [(role_of(message), self._cipher.seal(text_of(message))) for message in messages]

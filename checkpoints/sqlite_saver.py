@@ -8,13 +8,17 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from checkpoints import sqlite_retention
 from checkpoints.lease_sql import check_token
+from checkpoints.retention import check_strategy
+from checkpoints.retention_sql import check_idle, copy_checkpoints
 from state.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -165,13 +169,50 @@ class GroupCommitSqliteSaver(SqliteSaver):
         """Save what a task wrote; returns when it is durable."""
         await asyncio.wrap_future(self._put_writes(config, writes, task_id, task_path))
 
+    # -- retention: in bounded batches, and never what a kept checkpoint needs ---------
+
     def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread's checkpoints and writes."""
-        self._delete(thread_id).result()
+        """Delete a thread's checkpoints and writes, and its row: nothing could resume it.
+
+        Raises:
+            ThreadBusyError: Somebody runs it.
+        """
+        guard = partial(check_idle, thread_id=thread_id)
+        sqlite_retention.delete(self._writer, thread_id, serde=self.serde, guard=guard)
 
     async def adelete_thread(self, thread_id: str) -> None:
-        """Delete a thread's checkpoints and writes."""
-        await asyncio.wrap_future(self._delete(thread_id))
+        """Delete a thread's checkpoints, writes and row."""
+        await asyncio.to_thread(self.delete_thread, thread_id)
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Delete all but each namespace's latest checkpoint, or (`delete`) whole threads."""
+        check_strategy(strategy)
+        for thread_id in thread_ids:
+            if strategy == "delete":
+                self.delete_thread(thread_id)
+            else:
+                sqlite_retention.prune(self._writer, thread_id, keep=1, serde=self.serde)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Delete all but each namespace's latest checkpoint, or (`delete`) whole threads."""
+        await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy all checkpoints and writes to an id that has none, in one transaction."""
+        write = partial(copy_checkpoints, source=source_thread_id, target=target_thread_id)
+        self._writer.submit(write).result()
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy all checkpoints and writes to an id that has none, in one transaction."""
+        await asyncio.to_thread(self.copy_thread, source_thread_id, target_thread_id)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete what runs wrote (by `run_id` in the metadata), but not what others need."""
+        sqlite_retention.delete_for_runs(self._writer, run_ids, serde=self.serde)
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete what runs wrote (by `run_id` in the metadata), but not what others need."""
+        await asyncio.to_thread(self.delete_for_runs, run_ids)
 
     def _put(
         self,
@@ -197,11 +238,6 @@ class GroupCommitSqliteSaver(SqliteSaver):
             super().put_writes(config, writes, task_id, task_path)
         urgent = any(channel in _URGENT_CHANNELS for channel, _ in writes)
         return self._submit(statements, config, lazy=not urgent)
-
-    def _delete(self, thread_id: str) -> Future[None]:
-        with self._collect() as statements:
-            super().delete_thread(thread_id)
-        return self._writer.submit(statements.run)
 
     @contextmanager
     def _collect(self) -> Iterator[_Statements]:

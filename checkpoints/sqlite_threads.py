@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from checkpoints import lease_sql
+from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.ledger_sql import settle
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from checkpoints.approval_ledgers import SqliteApprovals
     from checkpoints.approvals import NewRequest
+    from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.threads import Lease, Renewal, ThreadRecord
     from state.cancellation import Cancellation
@@ -26,14 +28,27 @@ T = TypeVar("T")
 class SqliteThreads:
     """A `ThreadStore` in the same file as the checkpoints."""
 
-    def __init__(self, writer: GroupCommitWriter, approvals: SqliteApprovals) -> None:
+    def __init__(
+        self,
+        writer: GroupCommitWriter,
+        approvals: SqliteApprovals,
+        cipher: TextCipher = PLAIN_TEXT,
+    ) -> None:
         self._writer = writer
         self._approvals = approvals
+        self._cipher = cipher
 
     async def start(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Lease:
         """Store the plan of a new run and claim its thread."""
         return await self._run(
-            partial(lease_sql.start, thread_id=thread_id, plan=plan, holder=holder, seconds=seconds)
+            partial(
+                lease_sql.start,
+                thread_id=thread_id,
+                plan=plan,
+                holder=holder,
+                seconds=seconds,
+                cipher=self._cipher,
+            )
         )
 
     async def resume(
@@ -41,16 +56,31 @@ class SqliteThreads:
     ) -> tuple[ThreadRecord, Lease]:
         """Claim a thread as it is."""
         return await self._run(
-            partial(lease_sql.resume, thread_id=thread_id, holder=holder, seconds=seconds)
+            partial(
+                lease_sql.resume,
+                thread_id=thread_id,
+                holder=holder,
+                seconds=seconds,
+                cipher=self._cipher,
+            )
         )
 
     async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:
         """Extend leases."""
-        return await self._run(partial(lease_sql.renew, leases=leases, seconds=seconds))
+        return await self._run(
+            partial(lease_sql.renew, leases=leases, seconds=seconds, cipher=self._cipher)
+        )
 
     async def cancel(self, thread_id: str, cancellation: Cancellation) -> None:
         """Note that a thread's run is called off."""
-        await self._run(partial(lease_sql.cancel, thread_id=thread_id, cancellation=cancellation))
+        await self._run(
+            partial(
+                lease_sql.cancel,
+                thread_id=thread_id,
+                cancellation=cancellation,
+                cipher=self._cipher,
+            )
+        )
 
     async def release(
         self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
@@ -76,11 +106,13 @@ class SqliteThreads:
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""
-        return await self._run(partial(lease_sql.get, thread_id=thread_id))
+        return await self._run(partial(lease_sql.get, thread_id=thread_id, cipher=self._cipher))
 
     async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
         """Return records, the last changed first."""
-        return await self._run(partial(lease_sql.recent, limit=limit, status=status))
+        return await self._run(
+            partial(lease_sql.recent, limit=limit, status=status, cipher=self._cipher)
+        )
 
     async def _run(self, write: Write[T]) -> T:
         return await asyncio.wrap_future(self._writer.submit(write))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestration._own_packages import check_own_packages
 
 if TYPE_CHECKING:
+    from checkpoints.database import open_database
     from orchestration.agent_registry import AgentRegistry, get_registry
     from orchestration.agents.spec import AgentSpec
     from orchestration.simple_coordinator import SimpleCoordinator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         DatabaseError,
         DecisionError,
         DrainedError,
+        EncryptionError,
         ForkError,
         LeaseLostError,
         NotAllowedError,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         PlanError,
         RegistrationError,
         RequestNotFoundError,
+        RetentionError,
         RoutingError,
         ThreadBusyError,
         ThreadError,
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 check_own_packages()
 
 _HOMES = {
+    "checkpoints.database": ("open_database",),
     "orchestration.agent_registry": ("AgentRegistry", "get_registry"),
     "orchestration.agents.spec": ("AgentSpec",),
     "orchestration.simple_coordinator": ("SimpleCoordinator",),
@@ -77,12 +81,14 @@ _HOMES = {
         "DecisionError",
         "DrainedError",
         "ForkError",
+        "EncryptionError",
         "LeaseLostError",
         "NotAllowedError",
         "OrchestrationError",
         "PlanError",
         "RegistrationError",
         "RequestNotFoundError",
+        "RetentionError",
         "RoutingError",
         "ThreadBusyError",
         "ThreadError",
@@ -118,6 +124,7 @@ __all__ = [
     "DatabaseError",
     "DecisionError",
     "DrainedError",
+    "EncryptionError",
     "FailureMode",
     "ForkError",
     "HistoryWindow",
@@ -127,6 +134,7 @@ __all__ = [
     "PlanError",
     "RegistrationError",
     "RequestNotFoundError",
+    "RetentionError",
     "RetryPolicy",
     "RoutingError",
     "SimpleCoordinator",
@@ -142,6 +150,7 @@ __all__ = [
     "WorkflowResult",
     "WorkflowStatus",
     "get_registry",
+    "open_database",
     "quorum",
 ]
 

@@ -20,10 +20,12 @@ OrchestrationError
 │   ├── DecisionError        an answer that does not fit what the thread waits for
 │   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
 │   │   └── NotAllowedError   who answers may not, or not any more
+│   ├── RetentionError       deleting or copying the thread would lose or double its work
 │   └── CallableLostError    a condition or router lived in a process that is gone
 ├── ForkError                a run cannot be forked like that
 ├── RequestNotFoundError     no approval request has that id
 ├── DatabaseError            the database URL or file cannot be used
+│   └── EncryptionError      a stored value is plain where it must not be, or no key opens it
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
 └── DrawingError             a graph cannot be drawn (graph)
@@ -313,6 +315,12 @@ def _not_allowed(thread_id: str, message: str, reason: str) -> NotAllowedError:
     return NotAllowedError(thread_id, message, reason=reason)
 
 
+class RetentionError(ThreadError):
+    """Raised when deleting or copying a thread would lose work, or do it twice."""
+
+    code = "retention_refused"
+
+
 class CallableLostError(ThreadError):
     """Raised when a thread needs a Python callable that this process does not have."""
 
@@ -354,6 +362,12 @@ class DatabaseError(OrchestrationError):
     """Raised when a database URL cannot be understood or its database not used."""
 
     code = "database_error"
+
+
+class EncryptionError(DatabaseError):
+    """Raised when a stored value is not encrypted as it has to be, or no key opens it."""
+
+    code = "encryption_error"
 
 
 class ConfigurationError(OrchestrationError):

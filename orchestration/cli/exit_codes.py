@@ -37,7 +37,7 @@ class ExitCode(IntEnum):
 _MEANINGS = {
     ExitCode.COMPLETED: "completed",
     ExitCode.FAILED: "failed, cancelled, or rejected by a person",
-    ExitCode.BAD_INPUT: "wrong usage, or a file, plan or database that cannot be used",
+    ExitCode.BAD_INPUT: "wrong usage, or a file, plan, setting or database that cannot be used",
     ExitCode.PARTIAL: "some tasks succeeded and some did not",
     ExitCode.PAUSED: "paused, waiting for a person",
     ExitCode.THREAD: "the thread is busy, unknown, or does not take this",

@@ -8,6 +8,7 @@ from orchestration.cli.workflow_file import WorkflowFileError
 from state.errors import (
     AgentNotFoundError,
     CallableLostError,
+    ConfigurationError,
     DatabaseError,
     DecisionError,
     OrchestrationError,
@@ -36,6 +37,7 @@ def test_each_workflow_status_has_its_code() -> None:
         (PlanError([]), ExitCode.BAD_INPUT),
         (AgentNotFoundError("x", []), ExitCode.BAD_INPUT),
         (DatabaseError("x"), ExitCode.BAD_INPUT),
+        (ConfigurationError("x"), ExitCode.BAD_INPUT),
         (WorkflowFileError("x", ["y"]), ExitCode.BAD_INPUT),
         (CannotWriteError("x", "y"), ExitCode.BAD_INPUT),
         (ThreadBusyError("x", "y", 0.0), ExitCode.THREAD),
