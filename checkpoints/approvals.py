@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -32,6 +34,40 @@ class Asked(NamedTuple):
     interrupt_id: str
     task_id: str
     value: JsonValue
+
+
+def as_json(value: object) -> str:
+    """Return JSON that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def seen_hash(value: JsonValue) -> str:
+    """Fingerprint of what was asked."""
+    return hashlib.sha256(as_json(value).encode()).hexdigest()
+
+
+UNANSWERED: Final = object()
+
+
+class OpenQuestions(NamedTuple):
+    """What a thread asks, as far as the ledger knows, and what is decided about it."""
+
+    by_question: Mapping[tuple[str, str], object]
+    """By interrupt id and fingerprint: what to resume with, or `UNANSWERED`."""
+
+    def has_all(self, asked: Sequence[Asked]) -> bool:
+        """Whether the ledger knows all of these."""
+        return all((each.interrupt_id, seen_hash(each.value)) in self.by_question for each in asked)
+
+    def answers(self, asked: Sequence[Asked]) -> dict[str, object]:
+        """What a run that asks these is to be resumed with, by interrupt id."""
+        found = {
+            each.interrupt_id: self.by_question.get(
+                (each.interrupt_id, seen_hash(each.value)), UNANSWERED
+            )
+            for each in asked
+        }
+        return {id_: answer for id_, answer in found.items() if answer is not UNANSWERED}
 
 
 class NewRequest(NamedTuple):

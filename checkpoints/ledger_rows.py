@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, func, insert, or_, select
 
 from checkpoints.approval_tables import AUDIT, REQUESTS, VOTES
-from checkpoints.approvals import ApprovalRequest, AuditEntry, Event, Filter
+from checkpoints.approvals import ApprovalRequest, AuditEntry, Event, Filter, as_json
 from state.decision import Decider
 from state.errors import RequestNotFoundError
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
 
 _COLUMNS = REQUESTS.c
+_INSERT_ENTRY = insert(AUDIT)
 NOBODY = Decider(None)
+SCHEMA_VERSION: Final = 1
 
 
 class Said(NamedTuple):
@@ -124,6 +126,20 @@ def requests(
     return [_request(ledger, row) for row in ledger.execute(statement)]
 
 
+def row_of(ledger: Ledger, request: ApprovalRequest) -> dict[str, Any]:
+    """A new request as a row."""
+    row = request._asdict()
+    del row["decision"], row["votes"]
+    return {
+        **row,
+        "schema_version": SCHEMA_VERSION,
+        "roles": as_json([*request.policy["roles"]]),
+        "policy": as_json(request.policy),
+        "payload": ledger.cipher.seal(as_json(request.payload)),
+        "answer": None,
+    }
+
+
 def _request(ledger: Ledger, row: Mapping[str, Any]) -> ApprovalRequest:
     values = {name: row[name] for name in ApprovalRequest._fields if name in row}
     answer = row["answer"]
@@ -144,21 +160,17 @@ def note(
 ) -> None:
     """Add an entry to the trail."""
     ledger.execute(
-        insert(AUDIT).values(
-            request_id=request.request_id,
-            thread_id=request.thread_id,
-            task_id=request.task_id,
-            at=ledger.now,
-            event=event,
-            actor=who.by,
-            roles=as_json(sorted(who.roles)),
-            decision="" if said is None else said.decision["type"],
-            detail=ledger.cipher.seal(as_json({} if said is None else said.detail())),
-            seen_hash=request.seen_hash,
-        )
+        _INSERT_ENTRY,
+        {
+            "request_id": request.request_id,
+            "thread_id": request.thread_id,
+            "task_id": request.task_id,
+            "at": ledger.now,
+            "event": event,
+            "actor": who.by,
+            "roles": as_json(sorted(who.roles)),
+            "decision": "" if said is None else said.decision["type"],
+            "detail": ledger.cipher.seal(as_json({} if said is None else said.detail())),
+            "seen_hash": request.seen_hash,
+        },
     )
-
-
-def as_json(value: object) -> str:
-    """Return JSON that is the same for equal values."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

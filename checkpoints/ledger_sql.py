@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
@@ -16,30 +15,28 @@ from checkpoints.approvals import (
     DECIDED,
     LAPSED,
     PENDING,
+    UNANSWERED,
     Answer,
     ApprovalRequest,
     Asked,
     Due,
     Event,
     NewRequest,
+    OpenQuestions,
+    as_json,
+    seen_hash,
 )
-from checkpoints.ledger_rows import Ledger, Said, as_json, get, note, requests
+from checkpoints.ledger_rows import Ledger, Said, get, note, requests, row_of
 from state.decision import Decider, Decision, Question, Refused, Vote, judge, read_answer
 from state.errors import AlreadyDecidedError, DecisionError, NotAllowedError
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
-    from state.jsonvalue import JsonValue
 
-SCHEMA_VERSION: Final = 1
 _COLUMNS = REQUESTS.c
+_INSERT = insert(REQUESTS)
 _IS_OPEN = or_(_COLUMNS.status == PENDING, _COLUMNS.status == DECIDED)
-
-
-def seen_hash(value: JsonValue) -> str:
-    """Fingerprint of what was asked."""
-    return hashlib.sha256(as_json(value).encode()).hexdigest()
 
 
 # -- asking ---------------------------------------------------------------------------------
@@ -62,32 +59,32 @@ def record(ledger: Ledger, asked: Sequence[NewRequest]) -> None:
 
 
 def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> None:
-    policy, now = request.policy, ledger.now
-    ledger.execute(
-        insert(REQUESTS).values(
-            request_id=request_id,
-            schema_version=SCHEMA_VERSION,
-            thread_id=request.thread_id,
-            run_id=request.run_id,
-            task_id=request.asked.task_id,
-            interrupt_id=request.asked.interrupt_id,
-            kind=request.kind,
-            action=request.action,
-            tenant=request.tenant,
-            requester=request.requester,
-            roles=as_json([*policy["roles"]]),
-            policy=as_json(policy),
-            payload=ledger.cipher.seal(as_json(request.asked.value)),
-            seen_hash=seen,
-            status=PENDING,
-            created_at=now,
-            deadline_at=_after(now, policy["deadline_seconds"]),
-            remind_at=_after(now, policy["reminder_seconds"]),
-            escalate_at=_after(now, policy["escalation_seconds"]),
-            escalated=False,
-        )
+    policy, now, asked = request.policy, ledger.now, request.asked
+    entered = ApprovalRequest(
+        request_id=request_id,
+        thread_id=request.thread_id,
+        run_id=request.run_id,
+        task_id=asked.task_id,
+        interrupt_id=asked.interrupt_id,
+        kind=request.kind,
+        action=request.action,
+        tenant=request.tenant,
+        requester=request.requester,
+        policy=policy,
+        payload=asked.value,
+        seen_hash=seen,
+        status=PENDING,
+        created_at=now,
+        deadline_at=_after(now, policy["deadline_seconds"]),
+        remind_at=_after(now, policy["reminder_seconds"]),
+        escalate_at=_after(now, policy["escalation_seconds"]),
+        escalated=False,
+        decision=None,
+        decided_by=None,
+        decided_at=None,
     )
-    note(ledger, get(ledger, request_id), "requested", who=Decider(request.requester))
+    ledger.execute(_INSERT, row_of(ledger, entered))
+    note(ledger, entered, "requested", who=Decider(request.requester))
 
 
 def take(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> dict[str, object]:
@@ -151,7 +148,7 @@ def _decide(ledger: Ledger, answer: Answer, decider: Decider) -> ApprovalRequest
             decision=(request.decision or {"type": ""})["type"],
         )
     decision = _read(request, answer.answer)
-    votes = _votes(ledger, request.request_id)
+    votes = _votes(ledger, request.request_id) if request.policy["quorum"] > 1 else []
     verdict = judge(
         question(request),
         decision,
@@ -248,17 +245,23 @@ def question(request: ApprovalRequest) -> Question:
 
 def answers(ledger: Ledger, thread_id: str, asked: Sequence[Asked]) -> dict[str, object]:
     """What a run is to be resumed with, by interrupt id."""
-    wanted = {(each.interrupt_id, seen_hash(each.value)) for each in asked}
-    return {
-        request.interrupt_id: _resume_value(request)
-        for request in requests(ledger, _COLUMNS.thread_id == thread_id, _COLUMNS.status == DECIDED)
-        if (request.interrupt_id, request.seen_hash) in wanted
-    }
+    return open_questions(ledger, thread_id).answers(asked)
+
+
+def open_questions(ledger: Ledger, thread_id: str) -> OpenQuestions:
+    """What a thread asks and nobody has taken up, with the answers there are."""
+    return OpenQuestions(
+        {
+            (request.interrupt_id, request.seen_hash): _resume_value(request)
+            for request in requests(ledger, _COLUMNS.thread_id == thread_id, _IS_OPEN)
+        }
+    )
 
 
 def _resume_value(request: ApprovalRequest) -> object:
     decision = request.decision
-    assert decision is not None  # noqa: S101  every decided request has one
+    if decision is None:
+        return UNANSWERED
     if request.kind == "question":
         return json.loads(decision["message"])
     return {"decisions": [decision], "by": request.decided_by}

@@ -6,11 +6,13 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from checkpoints.ledger_sql import settle
+from checkpoints.approvals import DECIDED
+from checkpoints.ledger_sql import open_questions, settle
 from checkpoints.retention import Standing
-from checkpoints.threads import RUNNING, UNFINISHED, Lease, Renewal, ThreadRecord
+from checkpoints.threads import RUNNING, UNFINISHED, Claimed, Lease, Renewal, ThreadRecord
 from state.errors import (
     LeaseLostError,
+    RequestNotFoundError,
     ThreadBusyError,
     ThreadFinishedError,
     ThreadNotFoundError,
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from checkpoints.approval_ledgers import MemoryApprovals
-    from checkpoints.approvals import NewRequest
+    from checkpoints.approvals import Answer, NewRequest
     from state.cancellation import Cancellation
+    from state.decision import Decider
     from state.plan import Plan
 
 
@@ -67,6 +70,24 @@ class MemoryThreads:
         lease = self._lease(thread_id, holder)
         self._records[thread_id] = record._replace(lease=lease)
         return record, lease
+
+    async def decide(
+        self, answers: Sequence[Answer], decider: Decider, *, holder: str, seconds: float
+    ) -> Claimed:
+        """Record answers to one thread's questions, all or none, and claim the thread."""
+        ledger = self._approvals
+        if ledger is None:
+            raise RequestNotFoundError(answers[0].request_id)
+        requests = await ledger.decide(answers, decider)
+        thread_id = requests[0].thread_id
+        questions = open_questions(ledger.on(ledger.connection), thread_id)
+        if not any(each.status == DECIDED for each in requests):
+            return Claimed(requests, None, None, None, questions)
+        try:
+            claim = await self.resume(thread_id, holder=holder, seconds=seconds)
+        except ThreadBusyError as busy:
+            return Claimed(requests, None, None, busy, questions)
+        return Claimed(requests, *claim, None, questions)
 
     async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:  # noqa: ARG002
         """Say which threads are lost: none of those still claimed."""

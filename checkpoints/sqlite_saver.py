@@ -138,12 +138,10 @@ class GroupCommitSqliteSaver(SqliteSaver):
             metadata.get("step") == 0 and LEASE_TOKEN in config["configurable"]
         )
         stored, future = self._put(config, checkpoint, metadata, new_versions, lazy=input_only)
-        key = (stored["configurable"]["thread_id"], stored["configurable"]["checkpoint_ns"])
         if input_only:
-            self._forget_finished_inputs()
-            self._inputs.setdefault(key, []).append(future)
+            self._remember(stored, future)
             return stored
-        earlier = self._inputs.pop(key, ())
+        earlier = self._inputs.pop(_place(stored), ())
         await asyncio.wrap_future(future)
         for each in earlier:  # done by now: the writer keeps the order
             each.result()
@@ -166,8 +164,16 @@ class GroupCommitSqliteSaver(SqliteSaver):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Save what a task wrote; returns when it is durable."""
-        await asyncio.wrap_future(self._put_writes(config, writes, task_id, task_path))
+        """Save what a task wrote; returns when it is durable.
+
+        What a task asks shares the commit of the ledger's entry, or of the lease's release,
+        which the engine makes next. If it is lost, the task asks again under the same id.
+        """
+        future = self._put_writes(config, writes, task_id, task_path)
+        if _only_asks(config, writes):
+            self._remember(config, future)
+        else:
+            await asyncio.wrap_future(future)
 
     # -- retention: in bounded batches, and never what a kept checkpoint needs ---------
 
@@ -237,7 +243,7 @@ class GroupCommitSqliteSaver(SqliteSaver):
         with self._collect() as statements:
             super().put_writes(config, writes, task_id, task_path)
         urgent = any(channel in _URGENT_CHANNELS for channel, _ in writes)
-        return self._submit(statements, config, lazy=not urgent)
+        return self._submit(statements, config, lazy=not urgent or _only_asks(config, writes))
 
     @contextmanager
     def _collect(self) -> Iterator[_Statements]:
@@ -279,6 +285,11 @@ class GroupCommitSqliteSaver(SqliteSaver):
         """Read checkpoints, the newest first."""
         self._settle(config)
         return super().list(config, filter=filter, before=before, limit=limit)
+
+    def _remember(self, config: RunnableConfig, future: Future[None]) -> None:
+        """Note a write that shares a later commit, so that reads see it."""
+        self._forget_finished_inputs()
+        self._inputs.setdefault(_place(config), []).append(future)
 
     def _forget_finished_inputs(self) -> None:
         """Drop inputs that are saved, of runs that ended before their next checkpoint."""
@@ -326,3 +337,15 @@ class GroupCommitSqliteSaver(SqliteSaver):
         return await asyncio.to_thread(
             self.get_delta_channel_history, config=config, channels=channels
         )
+
+
+def _place(config: RunnableConfig) -> tuple[str, str]:
+    configurable = config["configurable"]
+    return configurable["thread_id"], configurable.get("checkpoint_ns", "")
+
+
+def _only_asks(config: RunnableConfig, writes: Sequence[tuple[str, Any]]) -> bool:
+    """Whether writes are questions alone, of a run whose engine enters them into the ledger."""
+    return LEASE_TOKEN in config["configurable"] and all(
+        channel == INTERRUPT for channel, _ in writes
+    )

@@ -6,20 +6,23 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from checkpoints import lease_sql
+from checkpoints import lease_sql, ledger_sql
+from checkpoints.approvals import DECIDED
 from checkpoints.encryption import PLAIN_TEXT
-from checkpoints.ledger_sql import settle
+from checkpoints.threads import Claimed
+from state.errors import ThreadBusyError
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from checkpoints.approval_ledgers import SqliteApprovals
-    from checkpoints.approvals import NewRequest
+    from checkpoints.approvals import Answer, NewRequest
     from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.threads import Lease, Renewal, ThreadRecord
     from state.cancellation import Cancellation
+    from state.decision import Decider
     from state.plan import Plan
 
 T = TypeVar("T")
@@ -65,6 +68,28 @@ class SqliteThreads:
             )
         )
 
+    async def decide(
+        self, answers: Sequence[Answer], decider: Decider, *, holder: str, seconds: float
+    ) -> Claimed:
+        """Record answers to one thread's questions, all or none, and claim the thread."""
+
+        def write(connection: sqlite3.Connection) -> Claimed:
+            ledger = self._approvals.on(connection)
+            requests = ledger_sql.decide(ledger, answers, decider)
+            thread_id = requests[0].thread_id
+            questions = ledger_sql.open_questions(ledger, thread_id)
+            if not any(each.status == DECIDED for each in requests):
+                return Claimed(requests, None, None, None, questions)
+            try:
+                claim = lease_sql.resume(
+                    connection, thread_id, holder=holder, seconds=seconds, cipher=self._cipher
+                )
+            except ThreadBusyError as busy:
+                return Claimed(requests, None, None, busy, questions)
+            return Claimed(requests, *claim, None, questions)
+
+        return await self._run(write)
+
     async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:
         """Extend leases."""
         return await self._run(
@@ -99,7 +124,7 @@ class SqliteThreads:
         """Do what `release` does inside a transaction that somebody else has begun."""
         if asked is not None:
             lease_sql.check_token(connection, lease.thread_id, lease.token)
-            if settle(self._approvals.on(connection), lease.thread_id, asked):
+            if ledger_sql.settle(self._approvals.on(connection), lease.thread_id, asked):
                 return False
         lease_sql.release(connection, lease, status=status)
         return True

@@ -6,9 +6,9 @@ connections want to own theirs. So statements are only built by SQLAlchemy, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from sqlalchemy.dialects import sqlite
 
@@ -20,13 +20,21 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ClauseElement
 
 Rows = Sequence[Mapping[str, Any]]
-Execute = Callable[["Executable"], Rows]
-"""Runs one statement; returns its rows, none for a statement without any."""
+
+
+class Execute(Protocol):
+    """Runs one statement; returns its rows, none for a statement without any."""
+
+    def __call__(self, statement: Executable, values: Mapping[str, Any] | None = None, /) -> Rows:
+        """Give `values` for a statement that is a constant: it is compiled once for all."""
+        ...
+
 
 MOST_COMPILED: Final = 200
 """Forms of statements that are kept; the ledger has some twenty."""
 
 _DIALECT = sqlite.dialect()
+_CONSTANTS: dict[ClauseElement, SQLCompiler] = {}
 _COMPILED: dict[tuple[Any, ...], SQLCompiler] = {}
 
 
@@ -35,14 +43,31 @@ def on_sqlite(connection: sqlite3.Connection) -> Execute:
     return partial(_execute, connection)
 
 
-def _execute(connection: sqlite3.Connection, statement: Executable) -> Rows:
-    compiled, values = _compiled(cast("ClauseElement", statement))
+def _execute(
+    connection: sqlite3.Connection,
+    statement: Executable,
+    given: Mapping[str, Any] | None = None,
+    /,
+) -> Rows:
+    if given is None:
+        compiled, values = _compiled(cast("ClauseElement", statement))
+    else:
+        compiled, values = _constant(cast("ClauseElement", statement), given), given
     names: Sequence[str] = compiled.positiontup or ()
     cursor = connection.execute(str(compiled), [values[name] for name in names])
     if cursor.description is None:
         return ()
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _constant(statement: ClauseElement, values: Mapping[str, Any]) -> SQLCompiler:
+    """Compile a statement that stands in a module and is given its values."""
+    known = _CONSTANTS.get(statement)
+    if known is None:
+        compiled = statement.compile(dialect=_DIALECT, column_keys=list(values))
+        known = _CONSTANTS[statement] = cast("SQLCompiler", compiled)
+    return known
 
 
 def _compiled(statement: ClauseElement) -> tuple[SQLCompiler, Mapping[str, Any]]:

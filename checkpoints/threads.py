@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from checkpoints.approvals import NewRequest
+    from checkpoints.approvals import Answer, ApprovalRequest, NewRequest, OpenQuestions
     from state.cancellation import Cancellation
+    from state.decision import Decider
+    from state.errors import ThreadBusyError
     from state.plan import Plan
 
 RUNNING: Final = "running"
@@ -35,6 +37,18 @@ class Renewal(NamedTuple):
     """Ids of the threads that others have claimed."""
     cancelled: Mapping[str, Cancellation]
     """Threads whose run somebody has called off."""
+
+
+class Claimed(NamedTuple):
+    """What became of answers, and of the claim that follows them."""
+
+    requests: list[ApprovalRequest]
+    record: ThreadRecord | None
+    """The thread, if the answers decide something and nobody else runs it: then with `lease`."""
+    lease: Lease | None
+    busy: ThreadBusyError | None
+    """Who runs it, and so takes the answers up."""
+    questions: OpenQuestions
 
 
 class ThreadRecord(NamedTuple):
@@ -72,6 +86,17 @@ class ThreadStore(Protocol):
         Raises:
             ThreadBusyError: Somebody runs it.
             ThreadNotFoundError: There is none.
+        """
+        ...
+
+    async def decide(
+        self, answers: Sequence[Answer], decider: Decider, *, holder: str, seconds: float
+    ) -> Claimed:
+        """Record answers to one thread's questions, all or none, and claim the thread.
+
+        Raises:
+            RequestNotFoundError, AlreadyDecidedError, NotAllowedError, DecisionError: Nothing
+                was recorded.
         """
         ...
 

@@ -22,7 +22,7 @@ from checkpoints.approvals import (
     Filter,
 )
 from state.decision import Decider
-from state.errors import CallableLostError, OrchestrationError, ThreadBusyError
+from state.errors import CallableLostError, DrainedError, OrchestrationError
 
 if TYPE_CHECKING:
     from orchestration.agent_registry import AgentRegistry
@@ -131,15 +131,18 @@ class ApprovalInbox:
             DecisionError: The answer is none, or its edits do not fit; it stays open.
             RequestNotFoundError: There is no such request.
         """
-        ledger = await self._coordinator.ledger()
         answer = Answer(request_id, decision, comment)
-        (request,) = await ledger.decide([answer], Decider(by, tuple(roles)))
+        decider = Decider(by, tuple(roles))
+        try:
+            answered = await self._coordinator.answer([answer], decider)
+        except (CallableLostError, DrainedError) as error:
+            request = await (await self._coordinator.ledger()).get(request_id)
+            return Decided(request, None, str(error))
+        (request,) = answered.requests
         if request.status != DECIDED:
             return Decided(request, None, "more people must agree")
-        try:
-            return Decided(request, await self._coordinator.resume(request.thread_id))
-        except (ThreadBusyError, CallableLostError) as error:
-            return Decided(request, None, str(error))
+        why = "" if answered.busy is None else str(answered.busy)
+        return Decided(request, answered.result, why)
 
     async def sweep(self) -> Swept:
         """Do what time and crashes left to do, for every thread of the database.

@@ -28,13 +28,13 @@ from state.status import CoordinationStrategy, WorkflowStatus
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from checkpoints.approvals import ApprovalLedger
+    from checkpoints.approvals import Answer, ApprovalLedger
     from checkpoints.history import KeepRuns, RecordedMessage
     from checkpoints.threads import ThreadRecord
     from graph.compiler import CompiledPlan
     from orchestration.agent_registry import AgentRegistry
     from orchestration.approvals import ApprovalInbox
-    from orchestration.engines.embedded import EmbeddedEngine
+    from orchestration.engines.embedded import Answered, EmbeddedEngine
     from orchestration.engines.local_parts import Chunk
     from orchestration.engines.time_travel import Moment
     from state.jsonvalue import JsonValue
@@ -206,12 +206,28 @@ class SimpleCoordinator:
             CallableLostError: It needs a Python callable of a process that is gone.
         """
         engine = await self._engine()
-        parts = self._unfinished.get(thread_id) or LocalParts()
+        parts = self._parts_of(thread_id)
         if decisions:
-            await engine.decide(thread_id, decisions, Decider(by, tuple(roles)), parts)
+            answers = await engine.matched(thread_id, decisions, parts)
+            answered = await self.answer(answers, Decider(by, tuple(roles)))
+            if answered.busy is not None:
+                raise answered.busy
+            if answered.result is not None:
+                return answered.result
         result = await engine.resume(thread_id, parts)
         self._remember(result, parts)
         return result
+
+    async def answer(self, answers: Sequence[Answer], decider: Decider) -> Answered:
+        """Answer questions of one thread by request id; people use `approvals` or `resume`."""
+        engine = await self._engine()
+        answered = await engine.answer(answers, decider, self._parts_of)
+        if answered.result is not None:
+            self._remember(answered.result, self._parts_of(answered.result.thread_id))
+        return answered
+
+    def _parts_of(self, thread_id: str) -> LocalParts:
+        return self._unfinished.get(thread_id) or LocalParts()
 
     async def cancel(
         self, thread_id: str, *, by: str | None = None, reason: str = ""

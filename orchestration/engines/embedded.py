@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from langgraph.errors import GraphDrained
 from langgraph.types import Command
@@ -70,10 +70,16 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.types import Interrupt
 
-    from checkpoints.approvals import ApprovalLedger, ApprovalRequest, NewRequest
+    from checkpoints.approvals import (
+        Answer,
+        ApprovalLedger,
+        ApprovalRequest,
+        NewRequest,
+        OpenQuestions,
+    )
     from checkpoints.database import Database
     from checkpoints.history import RecordedMessage
-    from checkpoints.threads import Lease, ThreadRecord
+    from checkpoints.threads import Claimed, Lease, ThreadRecord
     from graph.compiler import CompiledPlan
     from nodes.ports import Agents, Clock
     from orchestration.engines.local_parts import Chunk
@@ -110,6 +116,16 @@ class Segment:
     settled: bool = False
     """Whether it has come to an end, and whatever it asked is closed with it."""
     released: bool = False
+
+
+class Answered(NamedTuple):
+    """What became of answers."""
+
+    requests: list[ApprovalRequest]
+    result: WorkflowResult | None
+    """The run's, where it went on here."""
+    busy: ThreadBusyError | None
+    """Who runs the thread, and so takes the answers up."""
 
 
 class EmbeddedEngine:
@@ -184,7 +200,42 @@ class EmbeddedEngine:
                 await self._database.approvals.work_off(thread_id=thread_id)
             return await self._resume(segment, local)
 
-    async def _resume(self, segment: Segment, local: LocalParts) -> WorkflowResult:
+    async def answer(
+        self, answers: Sequence[Answer], decider: Decider, local_of: Callable[[str], LocalParts]
+    ) -> Answered:
+        """Record answers to one thread's questions, and go on with them if nobody else runs it.
+
+        Args:
+            answers: All to questions of one thread; all are recorded, or none.
+            decider: Who answers.
+            local_of: What this process has of the run of a thread.
+
+        Raises:
+            RequestNotFoundError, AlreadyDecidedError, NotAllowedError, DecisionError: Nothing
+                was recorded.
+            CallableLostError, DrainedError: The answers are recorded, and the run cannot go on
+                here.
+        """
+        since = time.monotonic()
+        claim = self._database.threads.decide(
+            answers, decider, holder=holder_name(), seconds=self._seconds
+        )
+        claimed = await self._claimed(
+            claim, lambda each: None if each.lease is None else (each.lease, _status_of(each))
+        )
+        if claimed.record is None or claimed.lease is None:
+            return Answered(claimed.requests, None, claimed.busy)
+        record, lease = claimed.record, claimed.lease
+        async with self._segment(lease, record.plan, since, record.status) as segment:
+            self._refuse_if_draining(record.thread_id)
+            segment.brake.cancellation = record.cancellation
+            local = local_of(record.thread_id)
+            result = await self._resume(segment, local, claimed.questions)
+        return Answered(claimed.requests, result, None)
+
+    async def _resume(
+        self, segment: Segment, local: LocalParts, questions: OpenQuestions | None = None
+    ) -> WorkflowResult:
         graph, plan = self._compiler.compile(segment.plan), segment.plan
         snapshot = await graph.aget_state(segment.config, subgraphs=True)
         step = next_step(snapshot, plan)
@@ -204,26 +255,25 @@ class EmbeddedEngine:
         answers: Mapping[str, object] = NO_ANSWERS
         if segment.brake.cancellation is None:
             if snapshot.interrupts:
-                answers = await self._answers(segment, snapshot.interrupts)
+                answers = await self._answers(segment, snapshot.interrupts, questions)
             if step == "wait" and not answers and await self._pause(segment, snapshot.interrupts):
                 return self._conclude(segment, snapshot.values, snapshot.interrupts)
             check_callables(segment.thread_id, plan, snapshot, local.callables)
         return await self._run(segment, None, known, local, answers)
 
-    async def decide(
-        self, thread_id: str, decisions: Mapping[str, object], decider: Decider, local: LocalParts
-    ) -> list[ApprovalRequest]:
-        """Record answers to what a thread asks, all or none; `resume` goes on with them.
+    async def matched(
+        self, thread_id: str, decisions: Mapping[str, object], local: LocalParts
+    ) -> list[Answer]:
+        """Find the requests that answers are for.
 
         Args:
             thread_id: Whose questions.
             decisions: Answers by task id, interrupt id or request id.
-            decider: Who answers.
             local: What this process has of the run.
 
         Raises:
             ThreadNotFoundError: There is no such thread.
-            DecisionError: An answer fits nothing that is asked, or is not allowed.
+            DecisionError: An answer fits nothing that was ever asked.
             CallableLostError: This process could not go on afterwards.
         """
         record = await self._database.threads.get(thread_id)
@@ -239,7 +289,7 @@ class EmbeddedEngine:
             raise DecisionError(
                 thread_id, f"nothing waits under {unknown[0]!r}; waiting are {names}"
             )
-        return await ledger.decide(answers, decider)
+        return answers
 
     @property
     def approvals(self) -> ApprovalLedger:
@@ -417,7 +467,7 @@ class EmbeddedEngine:
                 await self._release(lease, segment.status, asked, segment.said)
 
     async def _claimed(
-        self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str]]
+        self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str] | None]
     ) -> T:
         """Await a claim; one that commits although nobody waits for it any more is released."""
         if not self._database.durable:
@@ -427,9 +477,9 @@ class EmbeddedEngine:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             await asyncio.wait({claiming})
-            if claiming.exception() is None:
-                lease, status = lease_of(claiming.result())
-                await self._release(lease, status)
+            held = None if claiming.exception() else lease_of(claiming.result())
+            if held is not None:
+                await self._release(*held)
             raise
 
     async def _release(
@@ -452,9 +502,16 @@ class EmbeddedEngine:
         return segment.released
 
     async def _answers(
-        self, segment: Segment, interrupts: Iterable[Interrupt]
+        self,
+        segment: Segment,
+        interrupts: Iterable[Interrupt],
+        known: OpenQuestions | None = None,
     ) -> Mapping[str, object]:
         """Enter questions into the ledger, and return what is decided about them already."""
+        if known is not None:
+            asked = all_asked(pending_interrupts(interrupts))
+            if known.has_all(asked):
+                return known.answers(asked)
         return await self._database.approvals.take(
             segment.thread_id,
             self._requests(segment, interrupts),
@@ -639,6 +696,10 @@ def _is_over(handle: RunHandle) -> bool:
     """Whether the run has its end, though tasks may still have to be told."""
     stopped = handle.stop is not None and handle.stop.verdict is not None
     return stopped or (handle.brake is not None and handle.brake.cancellation is not None)
+
+
+def _status_of(claimed: Claimed) -> str:
+    return RUNNING if claimed.record is None else claimed.record.status
 
 
 def _resumption(answers: Mapping[str, object]) -> Command[Any] | None:

@@ -62,7 +62,10 @@ class Bench:
     async def answer(self, **decisions: object) -> WorkflowResult:
         engine = self.engine
         if decisions:
-            await engine.decide("thread", decisions, Decider(None), self._parts)
+            answers = await engine.matched("thread", decisions, self._parts)
+            answered = await engine.answer(answers, Decider(None), lambda _: self._parts)
+            assert answered.result is not None
+            return answered.result
         return await engine.resume("thread", self._parts)
 
     @property
