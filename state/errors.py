@@ -20,6 +20,7 @@ OrchestrationError
 │   │   └── NotAllowedError   who answers may not, or not any more
 │   └── CallableLostError    a condition or router lived in a process that is gone
 ├── RequestNotFoundError     no approval request has that id
+│   └── AmbiguousRequestError  several begin with it
 ├── DatabaseError            the database URL or file cannot be used
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
@@ -314,6 +315,21 @@ class RequestNotFoundError(OrchestrationError):
     def __str__(self) -> str:
         hint = f"pending are {list(self.pending)!r}" if self.pending else "none is pending"
         return f"approval request {self.request_id!r} not found; {hint}. Check the id and the URL."
+
+
+class AmbiguousRequestError(RequestNotFoundError):
+    """Raised when an abbreviated id fits several approval requests."""
+
+    code = "ambiguous_request"
+
+    def __init__(self, request_id: str, candidates: Iterable[str]) -> None:
+        super().__init__(request_id, candidates)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request_id!r} is the beginning of several approval requests: "
+            f"{list(self.pending)!r}. Give more of the id."
+        )
 
 
 class DatabaseError(OrchestrationError):
