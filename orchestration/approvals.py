@@ -15,14 +15,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from checkpoints.approvals import (
     DECIDED,
     PENDING,
+    STATUSES,
     Answer,
+    ApprovalLedger,
     ApprovalRequest,
     AuditEntry,
     Due,
     Filter,
 )
 from state.decision import Decider
-from state.errors import CallableLostError, DrainedError, OrchestrationError
+from state.errors import (
+    AmbiguousRequestError,
+    CallableLostError,
+    DrainedError,
+    OrchestrationError,
+    RequestNotFoundError,
+)
 
 if TYPE_CHECKING:
     from orchestration.agent_registry import AgentRegistry
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 1000
+SHORTEST_BEGINNING = 4
+"""Letters of a request id that are enough, if no other request begins with them."""
 
 
 class Decided(NamedTuple):
@@ -94,6 +104,38 @@ class ApprovalInbox:
             RequestNotFoundError: There is none.
         """
         return await (await self._coordinator.ledger()).get(request_id)
+
+    async def find(self, beginning: str) -> ApprovalRequest:
+        """Return the one request whose id begins so; a whole id is always its own.
+
+        Where there is none, what dead processes left asking is entered first.
+
+        Raises:
+            RequestNotFoundError: There is none, or these are too few letters.
+            AmbiguousRequestError: There are several.
+        """
+        try:
+            return await self._begins_with(beginning)
+        except AmbiguousRequestError:
+            raise
+        except RequestNotFoundError:
+            if not await self._coordinator.reconcile():
+                raise
+        return await self._begins_with(beginning)
+
+    async def _begins_with(self, beginning: str) -> ApprovalRequest:
+        ledger = await self._coordinator.ledger()
+        try:
+            return await ledger.get(beginning)
+        except RequestNotFoundError:
+            if len(beginning) < SHORTEST_BEGINNING:
+                raise
+            found = [each async for each in _all(ledger) if each.request_id.startswith(beginning)]
+            if not found:
+                raise
+        if len(found) > 1:
+            raise AmbiguousRequestError(beginning, [each.request_id for each in found])
+        return found[0]
 
     async def history(
         self, request_id: str | None = None, *, thread_id: str | None = None
@@ -186,6 +228,15 @@ class ApprovalInbox:
             except OrchestrationError:
                 _log.exception("a sweep failed; the next one is in %s s", every_seconds)
             await asyncio.sleep(every_seconds)
+
+
+async def _all(ledger: ApprovalLedger) -> AsyncIterator[ApprovalRequest]:
+    """Every request, the oldest first, a page at a time."""
+    after: str | None = None
+    while page := await ledger.find(Filter(STATUSES, limit=MOST_AT_ONCE, after=after)):
+        for request in page:
+            yield request
+        after = page[-1].request_id
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ OrchestrationError
 │   └── CallableLostError    a condition or router lived in a process that is gone
 ├── ForkError                a run cannot be forked like that
 ├── RequestNotFoundError     no approval request has that id
+│   └── AmbiguousRequestError  several begin with it
 ├── DatabaseError            the database URL or file cannot be used
 │   └── EncryptionError      a stored value is plain where it must not be, or no key opens it
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
@@ -356,6 +357,21 @@ class RequestNotFoundError(OrchestrationError):
     def __str__(self) -> str:
         hint = f"pending are {list(self.pending)!r}" if self.pending else "none is pending"
         return f"approval request {self.request_id!r} not found; {hint}. Check the id and the URL."
+
+
+class AmbiguousRequestError(RequestNotFoundError):
+    """Raised when an abbreviated id fits several approval requests."""
+
+    code = "ambiguous_request"
+
+    def __init__(self, request_id: str, candidates: Iterable[str]) -> None:
+        super().__init__(request_id, candidates)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.request_id!r} is the beginning of several approval requests: "
+            f"{list(self.pending)!r}. Give more of the id."
+        )
 
 
 class DatabaseError(OrchestrationError):

@@ -1,4 +1,4 @@
-"""The command line: `orchestration demo`, `run`, `agents`, `threads`, `graph`.
+"""The command line: `orchestration demo`, `run`, `agents`, `threads`, `approvals`, `graph`.
 
 Nothing heavy loads before a command needs it, so that `orchestration --help` is quick.
 """

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli import agent_commands, graph_commands, retention_commands, thread_commands
+from orchestration.cli import (
+    agent_commands,
+    approval_commands,
+    graph_commands,
+    retention_commands,
+    thread_commands,
+)
 from orchestration.cli.demo import demo
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.run import run
@@ -49,4 +55,5 @@ app.command(epilog=EPILOG)(run)
 retention_commands.register(thread_commands.app)
 app.add_typer(agent_commands.app, name="agents")
 app.add_typer(thread_commands.app, name="threads")
+app.add_typer(approval_commands.app, name="approvals")
 app.add_typer(graph_commands.app, name="graph")

@@ -27,6 +27,18 @@ def run(  # noqa: PLR0913  one for each option
         str | None,
         typer.Option(metavar="ID", help="Keep the run under this id.", show_default=False),
     ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For whom it runs, who then may not approve it.",
+            show_default=False,
+        ),
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose agents and data.", show_default=False),
+    ] = None,
     database: DatabaseOption = None,
     json_output: JsonOption = False,
     graph: GraphOption = False,
@@ -53,6 +65,8 @@ def run(  # noqa: PLR0913  one for each option
                 json_output=json_output,
                 graph=graph,
                 png=png,
+                user=user,
+                tenant=tenant,
             )
         )
         if not json_output and used_database(database) != IN_MEMORY:

@@ -17,7 +17,7 @@ from orchestration.cli.reporting import RunStoppedError
 from orchestration.cli.terminal import console, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from orchestration.agent_registry import AgentRegistry
@@ -48,6 +48,13 @@ class Run:
     png: Path | None = None
     """Where to save a picture of the graph."""
     registry: AgentRegistry | None = None
+    user: str | None = None
+    """For whom it runs."""
+    tenant: str | None = None
+    ask: bool = True
+    """Whether to print how to answer what it waits for."""
+    then: Callable[[SimpleCoordinator, JsonObject], Coroutine[None, None, JsonObject]] | None = None
+    """What is done with the result before it is shown, while the database is open."""
 
 
 def run_and_show(run: Run) -> JsonObject:
@@ -67,7 +74,7 @@ def run_and_show(run: Run) -> JsonObject:
         if not progress.begun:
             raise
         raise RunStoppedError(run.thread_id, _how_to_go_on(run)) from None
-    show_result(result, database=run.database, json_output=run.json_output)
+    show_result(result, database=run.database, json_output=run.json_output, ask=run.ask)
     return result
 
 
@@ -78,7 +85,9 @@ def wait_for(work: Coroutine[None, None, T]) -> T:
     return asyncio.run(work)
 
 
-def show_result(result: JsonObject, *, database: str | None, json_output: bool) -> None:
+def show_result(
+    result: JsonObject, *, database: str | None, json_output: bool, ask: bool = True
+) -> None:
     """Print a result: as JSON, or as a table with the questions that wait for an answer."""
     if json_output:
         print_json(result)
@@ -90,7 +99,8 @@ def show_result(result: JsonObject, *, database: str | None, json_output: bool) 
     out.print(tables.results(result))
     out.print(tables.verdict(result))
     if used_database(database) != IN_MEMORY:
-        tables.ask(out, result, database=database)
+        if ask:
+            tables.ask(out, result, database=database)
     elif result["interrupts"]:
         out.print("Nobody can answer: it was kept in memory only. Use another --database.")
 
@@ -130,9 +140,18 @@ async def draining(coordinator: SimpleCoordinator) -> AsyncIterator[None]:
 
 
 async def _follow(run: Run, coordinator: SimpleCoordinator, progress: Progress) -> JsonObject:
+    from orchestration.cli.questions import with_requests  # noqa: PLC0415
+
     async with coordinator, draining(coordinator):
-        events = coordinator.stream(run.tasks, thread_id=run.thread_id, **run.arguments)
-        return await progress.follow(events)
+        events = coordinator.stream(
+            run.tasks,
+            thread_id=run.thread_id,
+            user=run.user,
+            tenant=run.tenant,
+            **run.arguments,
+        )
+        result = await with_requests(coordinator, await progress.follow(events))
+        return result if run.then is None else await run.then(coordinator, result)
 
 
 def _draw(run: Run, coordinator: SimpleCoordinator) -> None:

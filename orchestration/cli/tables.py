@@ -12,7 +12,7 @@ from orchestration.cli.words import STYLES, duration, is_held, question, said, s
 from state.conversation import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -83,16 +83,30 @@ def ask(out: Console, result: Json, *, database: str | None) -> None:
     """Print what the workflow waits for, and how to answer."""
     for interrupt in result["interrupts"]:
         out.print(styled(question(interrupt), "bold"))
-        words = ("threads", "resume", result["thread_id"])
-        task_id = interrupt["task_id"] or interrupt["id"]
-        no = ("--reject", task_id, "--message", "why not")
-        suggest(
-            out,
-            [
-                (command_line(*words, "--approve", task_id, database=database), "go on"),
-                (command_line(*words, *no, database=database), "end it here"),
-            ],
-        )
+        suggest(out, how_to_answer(interrupt, result["thread_id"], database=database))
+
+
+def how_to_answer(
+    interrupt: Json, thread_id: str, *, database: str | None
+) -> Iterator[tuple[str, str]]:
+    """The commands that answer a question of `questions.with_requests`."""
+    request_id = interrupt.get("request_id") or interrupt["id"]
+    roles = ["--role", interrupt["may_decide"][0]] if interrupt.get("may_decide") else []
+
+    def command(*words: str) -> str:
+        return command_line("approvals", words[0], request_id, *words[1:], database=database)
+
+    if interrupt.get("decided"):
+        resume = command_line("threads", "resume", thread_id, database=database)
+        yield resume, "it is decided; go on"
+        return
+    yield command("show"), "what it is about"
+    value = interrupt["value"]
+    if isinstance(value, dict) and "action_requests" in value:
+        yield command("approve", *roles), "go on"
+        yield command("reject", *roles, "--message", "why not"), "end it here"
+    else:
+        yield command("respond", *roles, "--message", "the answer"), "text or JSON"
 
 
 def agents(specs: Iterable[AgentSpec]) -> Table:

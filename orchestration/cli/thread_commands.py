@@ -9,11 +9,20 @@ import typer
 
 from orchestration.cli import time_commands
 from orchestration.cli.exit_codes import EPILOG
-from orchestration.cli.options import DatabaseOption, JsonOption, ThreadArgument, command_line
+from orchestration.cli.options import (
+    AsOption,
+    DatabaseOption,
+    JsonOption,
+    RoleOption,
+    ThreadArgument,
+    command_line,
+    who_decides,
+)
 from orchestration.cli.progress import waiting
 from orchestration.cli.reporting import RunStoppedError, reported
 from orchestration.cli.running import draining, exit_with, show_result, used_database, wait_for
 from orchestration.cli.terminal import console, print_json, styled
+from state.decision import Decider
 from state.errors import ThreadBusyError
 from state.status import WorkflowStatus
 
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from checkpoints.history import RecordedMessage
     from checkpoints.threads import ThreadRecord
     from state.jsonvalue import JsonObject
-    from state.result import WorkflowResult
 
 STATUSES = ("running", *map(str, WorkflowStatus))
 LONGEST_PAUSE_SECONDS = 1.0
@@ -82,8 +90,7 @@ def show_thread(
         from orchestration.cli import tables  # noqa: PLC0415
         from orchestration.cli.words import standing  # noqa: PLC0415
 
-        record, found = wait_for(_inspect(thread_id, database))
-        result = found.as_json()
+        record, result = wait_for(_inspect(thread_id, database))
         if json_output:
             print_json({**thread_json(record), "plan": record.plan.document, "result": result})
             return
@@ -136,6 +143,8 @@ def resume_thread(  # noqa: PLR0913  one for each option
     message: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Why it is rejected.", show_default=False)
     ] = None,
+    by: AsOption = None,
+    roles: RoleOption = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="If somebody else runs the thread, wait for them.")
     ] = False,
@@ -146,11 +155,12 @@ def resume_thread(  # noqa: PLR0913  one for each option
 
     Exits like `run`. On a finished thread it prints the result again.
     """
-    decisions = _decisions(approve or [], reject or [], message)
+    answers = _decisions(approve or [], reject or [], message)
+    who = Decider(who_decides(by) if answers else by, roles or ())
     with reported(json_output=json_output):
         try:
             with waiting(console(stderr=json_output), f"resuming {thread_id}"):
-                result = wait_for(_resume(thread_id, database, decisions, wait=wait)).as_json()
+                result = wait_for(_resume(thread_id, database, (answers, who), wait=wait))
         except KeyboardInterrupt:
             again = command_line("threads", "resume", thread_id, database=database)
             message = f"Stopped. What finished is kept; go on with: {again}"
@@ -222,26 +232,36 @@ async def _messages(
         return await coordinator.history(thread_id, limit=limit, before=before)
 
 
-async def _inspect(thread_id: str, database: str | None) -> tuple[ThreadRecord, WorkflowResult]:
+async def _inspect(thread_id: str, database: str | None) -> tuple[ThreadRecord, JsonObject]:
+    from orchestration.cli.questions import with_requests  # noqa: PLC0415
     from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
     async with SimpleCoordinator(database_url=database) as coordinator:
-        return await coordinator.inspect(thread_id)
+        record, found = await coordinator.inspect(thread_id)
+        return record, await with_requests(coordinator, found.as_json())
 
 
 async def _resume(
-    thread_id: str, database: str | None, decisions: Mapping[str, object], *, wait: bool
-) -> WorkflowResult:
+    thread_id: str,
+    database: str | None,
+    answered: tuple[Mapping[str, object], Decider],
+    *,
+    wait: bool,
+) -> JsonObject:
     import asyncio  # noqa: PLC0415  `--help` needs none
 
+    from orchestration.cli.questions import with_requests  # noqa: PLC0415
     from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
+    answers, who = answered
     async with SimpleCoordinator(database_url=database) as coordinator, draining(coordinator):
         while True:
             try:
-                return await coordinator.resume(thread_id, decisions)
+                result = await coordinator.resume(thread_id, answers, by=who.by, roles=who.roles)
+                return await with_requests(coordinator, result.as_json())
             except ThreadBusyError as busy:
                 if not wait:
                     raise
+                answers = {}  # they are recorded before anybody finds out that it is busy
                 pause = min(max(busy.expires_at - time.time(), 0.02), LONGEST_PAUSE_SECONDS)
                 await asyncio.sleep(pause)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from orchestration.cli.workflow_approval import ApprovalEntry
 from orchestration.cli.workflow_schema import (
     CompensationEntry,
-    Entry,
     RetryEntry,
     RunArguments,
     TaskEntry,
@@ -140,8 +140,10 @@ def _problem(details: ErrorDetails) -> str:
 
 def _known_keys(location: Sequence[int | str]) -> list[str]:
     """The keys allowed where an unknown one was found."""
-    entry: type[Entry] = WorkflowEntry
-    if "retry" in location[:-1]:
+    entry: type[BaseModel] = WorkflowEntry
+    if "requires_approval" in location[:-1]:
+        entry = ApprovalEntry
+    elif "retry" in location[:-1]:
         entry = RetryEntry
     elif "compensate" in location[:-1]:
         entry = CompensationEntry

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
+from orchestration.cli.workflow_approval import RequiresApproval
 from state.failure_mode import FailureMode, quorum
 from state.retry import RetryPolicy
 from state.task import AgentTask
@@ -114,7 +115,7 @@ class TaskEntry(Entry):
     condition: str | None = None
     timeout_seconds: float | None = Field(None, gt=0, le=LONGEST_SECONDS)
     retry: RetryEntry | None = None
-    requires_approval: bool = False
+    requires_approval: RequiresApproval = None
     compensate: CompensationEntry | None = None
 
     def task(self) -> AgentTask:
@@ -126,7 +127,8 @@ class TaskEntry(Entry):
             task_id=self.task_id,
             depends_on=self.depends_on,
             condition=self.condition,
-            requires_approval=self.requires_approval,
+            requires_approval=self.requires_approval is not None
+            and self.requires_approval.wanted(),
             timeout=self.timeout_seconds,
             retry=None if self.retry is None else self.retry.policy(),
             compensate=None if self.compensate is None else self.compensate.task(self),

@@ -81,7 +81,7 @@ def test_a_partial_workflow_exits_with_3(invoke: Invoke, workflow: Write) -> Non
 def test_a_paused_workflow_says_how_to_go_on(invoke: Invoke, workflow: Write) -> None:
     paused = invoke("run", workflow(PURCHASE), "--thread-id", "two words")
     assert paused.exit_code == 4
-    (approve,) = (line for line in paused.stdout.splitlines() if "--approve" in line)
+    (approve,) = (line for line in paused.stdout.splitlines() if "approvals approve" in line)
     done = invoke(*shlex.split(approve.split("  # ")[0])[1:])
     assert done.exit_code == 0
     assert count("expenses") == 1
@@ -137,7 +137,7 @@ def test_a_pause_in_memory_is_not_said_to_be_resumable(invoke: Invoke, workflow:
     paused = invoke("run", workflow(PURCHASE), "--database", "memory://")
     assert paused.exit_code == 4
     assert "kept in memory only" in paused.stdout
-    assert "threads resume" not in paused.stdout
+    assert "orchestration approvals" not in paused.stdout
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_thread_shows_its_plan_and_what_it_waits_for(invoke: Invoke, workflow:
         "at most 2 attempts",
         "May finance do task 'finance'?",
         "Run by nobody",
-        "orchestration threads resume t --approve finance",
+        "orchestration approvals approve",
     ):
         assert told in shown
     document = json.loads(invoke("threads", "show", "t", "--json").stdout)

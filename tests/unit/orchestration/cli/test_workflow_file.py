@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestration.cli.workflow_file import WorkflowFileError, load_workflow
+from state.approval import ApprovalPolicy
 from state.failure_mode import quorum
 from state.retry import RetryPolicy
 from state.task import AgentTask
@@ -79,6 +80,86 @@ def test_a_router_is_an_expression_or_a_map(router: object) -> None:
 def test_dates_in_yaml_stay_text_as_in_json() -> None:
     Path("dated.yaml").write_text("tasks: [{agent_id: hr, input_data: {day: 2026-11-23}}]")
     assert load_workflow("dated.yaml").tasks[0].input_data == {"day": "2026-11-23"}
+
+
+def approvals(values: list[object]) -> list[object]:
+    content = {"tasks": [{"agent_id": "hr", "requires_approval": value} for value in values]}
+    Path("approved.json").write_text(json.dumps(content))
+    return [task.requires_approval for task in load_workflow("approved.json").tasks]
+
+
+def test_every_field_of_an_approval_policy_reaches_the_task() -> None:
+    policy = ApprovalPolicy(
+        roles=["manager"],
+        quorum=2,
+        separation_of_duties=False,
+        allowed=["approve", "reject"],
+        when="input.amount > 5",
+        arguments={"type": "object"},
+        deadline=timedelta(days=2),
+        at_deadline="approve",
+        reminder=timedelta(hours=1.5),
+        escalation=timedelta(days=1, hours=12),
+        escalate_to=["director"],
+    )
+    values = {field: getattr(policy, field) for field in policy.__dataclass_fields__}
+    assert approvals([{**values, "deadline": "2d", "reminder": 5400, "escalation": "1d 12h"}]) == [
+        policy
+    ]
+    assert approvals([True, False, {}]) == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("given_", "seconds"),
+    [
+        (90, 90),
+        (0.5, 0.5),
+        ("45s", 45),
+        ("30m", 1800),
+        ("2h", 7200),
+        ("3d", 259200),
+        ("1w", 604800),
+    ],
+)
+def test_a_duration_is_seconds_or_a_text(given_: object, seconds: float) -> None:
+    (policy,) = approvals([{"deadline": given_}])
+    assert isinstance(policy, ApprovalPolicy)
+    assert policy.deadline == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [0, -1, True, None, "", "soon", "3 days", "h", "-2h", "2h later", "99999w", "9" * 400, []],
+)
+def test_what_is_no_duration_is_refused(wrong: object) -> None:
+    with pytest.raises(WorkflowFileError, match=r"requires_approval.deadline: use seconds, or"):
+        approvals([{"deadline": wrong}])
+
+
+@pytest.mark.parametrize(
+    ("policy", "place", "why"),
+    [
+        (None, "", "use true, false, or a mapping"),
+        ("yes", "", "use true, false, or a mapping"),
+        ([], "", "use true, false, or a mapping"),
+        ({"colour": "red"}, ".colour", "is no key known here; known are roles, quorum, "),
+        ({"roles": "manager"}, ".roles", "input should be a valid list, not 'manager'"),
+        ({"quorum": 0}, "", "quorum is 0; give a whole number from 1 on"),
+        ({"allowed": ["approve"]}, "", "allowed has no 'reject'"),
+        ({"at_deadline": "respond"}, ".at_deadline", "input should be 'reject' or 'approve'"),
+        ({"deadline": "1h", "reminder": "2h"}, "", "reminder is 2:00:00, which is not before"),
+        ({"escalate_to": ["boss"]}, "", "escalation and escalate_to belong together"),
+        ({"arguments": {"type": 5}}, "", "arguments is no JSON Schema"),
+    ],
+)
+def test_an_approval_that_cannot_be_is_refused_with_its_place(
+    policy: object, place: str, why: str
+) -> None:
+    with pytest.raises(WorkflowFileError) as caught:
+        approvals([policy])
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"tasks[0].requires_approval{place}")
+    assert why in problem
 
 
 def test_every_problem_is_named_with_its_place() -> None:
