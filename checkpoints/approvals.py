@@ -132,7 +132,7 @@ class Filter(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Something that the clock did to a request."""
+    """Something that happened to a request, and that people are to be told."""
 
     event: Event
     request: ApprovalRequest
@@ -141,8 +141,11 @@ class Due(NamedTuple):
 class ApprovalLedger(Protocol):
     """Keeps questions and answers; each method is one transaction."""
 
-    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> None:
+    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> list[Due]:
         """Note what a run asks; what is known already stays as it is.
+
+        Returns:
+            What is new.
 
         Raises:
             LeaseLostError: The run's lease token is not the thread's latest.

@@ -49,7 +49,7 @@ def database_url(url: str | None = None) -> str:
     return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
-def open_database(url: str | None = None) -> Database:
+def open_database(url: str | None = None, *, clock: Callable[[], float] = time.time) -> Database:
     """Open a database, creating file, folder and tables as needed.
 
     Args:
@@ -57,15 +57,16 @@ def open_database(url: str | None = None) -> Database:
             the environment's `ORCHESTRATION_DATABASE_URL`. SQLite takes
             `?synchronous=NORMAL`, which is faster and may lose the last commits when the
             machine (not just the process) dies.
+        clock: What time it is for approvals, in seconds since the epoch.
 
     Raises:
         DatabaseError: The URL is not understood, or the file cannot be used.
     """
     url = database_url(url)
     if url == "memory://":
-        return _open_memory(url)
+        return _open_memory(url, clock)
     if url.startswith("sqlite:///"):
-        return _open_sqlite(url)
+        return _open_sqlite(url, clock)
     scheme = url.split("://", 1)[0]
     later = " (Postgres is planned, not built yet)" if scheme.startswith("postgres") else ""
     raise DatabaseError(
@@ -74,7 +75,7 @@ def open_database(url: str | None = None) -> Database:
     )
 
 
-def _open_memory(url: str) -> Database:
+def _open_memory(url: str, clock: Callable[[], float]) -> Database:
     from langgraph.checkpoint.memory import InMemorySaver  # noqa: PLC0415  heavy
     from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
 
@@ -82,7 +83,7 @@ def _open_memory(url: str) -> Database:
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
 
-    approvals = MemoryApprovals()
+    approvals = MemoryApprovals(clock=clock)
     return Database(
         url=url,
         checkpointer=InMemorySaver(serde=strict_serializer()),
@@ -94,7 +95,7 @@ def _open_memory(url: str) -> Database:
     )
 
 
-def _open_sqlite(url: str) -> Database:
+def _open_sqlite(url: str, clock: Callable[[], float]) -> Database:
     from checkpoints.approval_ledgers import WrittenApprovals  # noqa: PLC0415  heavy
     from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
@@ -114,7 +115,7 @@ def _open_sqlite(url: str) -> Database:
 
     saver = GroupCommitSqliteSaver(writer, reader, serde=strict_serializer())
     store = ThreadedSqliteStore(shelf)
-    approvals = WrittenApprovals(writer)
+    approvals = WrittenApprovals(writer, clock=clock)
 
     def close() -> None:
         """Close when no thread is inside SQLite any more: it would take the process along."""

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graph.plan_request import Planned, PlanRequest, Router
@@ -16,7 +16,7 @@ from orchestration.agent_registry import get_registry
 from orchestration.concurrency import ConcurrencyLimit
 from orchestration.engines.local_parts import LocalParts
 from orchestration.execution_stats import ExecutionStats
-from orchestration.notifications import notifier_from_environment
+from orchestration.notifications import Announcer, notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
 from state.decision import Decider
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orchestration.approvals import ApprovalInbox
     from orchestration.engines.embedded import EmbeddedEngine
     from orchestration.engines.local_parts import Chunk
+    from orchestration.notifications import Notifier
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
     from state.result import WorkflowResult
@@ -57,15 +58,20 @@ class SimpleCoordinator:
             coordinator; None is no limit.
         lease_seconds: How long after a crash a thread stays taken; by default the
             environment's `ORCHESTRATION_LEASE_SECONDS`, or 30.
+        notifier: Tells people that something waits for them; by default through the services
+            in the environment's `ORCHESTRATION_NOTIFY_URLS`, if there are any.
+        clock: What time it is for approvals, in seconds since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a service configures, each with a default
         self,
         *,
         registry: AgentRegistry | None = None,
         database_url: str | None = None,
         max_concurrency: int | None = None,
         lease_seconds: float | None = None,
+        notifier: Notifier | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise ConfigurationError(
@@ -74,6 +80,9 @@ class SimpleCoordinator:
         self._registry = registry
         self._database_url = database_url
         self._lease_seconds = lease_seconds
+        self._notifier = notifier
+        self._clock = clock
+        self._announcer: Announcer | None = None
         self._slots = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
         self._opening = threading.Lock()
         self._opened: EmbeddedEngine | None = None
@@ -198,6 +207,7 @@ class SimpleCoordinator:
             await engine.decide(thread_id, decisions, Decider(by, tuple(roles)), parts)
         result = await engine.resume(thread_id, parts)
         self._remember(result, parts)
+        await self.announcer.settle()
         return result
 
     async def stream(
@@ -276,7 +286,18 @@ class SimpleCoordinator:
         """What waits for a person in this coordinator's database."""
         from orchestration.approvals import ApprovalInbox  # noqa: PLC0415  imports this module
 
-        return ApprovalInbox(self, notifier_from_environment())
+        return ApprovalInbox(self)
+
+    @property
+    def announcer(self) -> Announcer:
+        """Tells people what happens to requests.
+
+        Raises:
+            ConfigurationError: The environment asks for what cannot be.
+        """
+        if self._announcer is None:
+            self._announcer = Announcer(self._notifier or notifier_from_environment())
+        return self._announcer
 
     async def ledger(self) -> ApprovalLedger:
         """The ledger of approvals itself; people use `approvals`."""
@@ -351,6 +372,7 @@ class SimpleCoordinator:
         finally:
             self._stats.record(strategy, status, time.perf_counter() - begun)
         self._remember(result, parts)
+        await self.announcer.settle()
         return result
 
     def _remember(self, result: WorkflowResult, parts: LocalParts) -> None:
@@ -373,10 +395,15 @@ class SimpleCoordinator:
         with self._opening:
             if self._opened is not None:
                 return self._opened
-            database = open_database(self._database_url)
+            announcer = self.announcer
+            database = open_database(self._database_url, clock=self._clock)
             self._closer = weakref.finalize(self, database.close)
             self._opened = EmbeddedEngine(
-                database, self.registry, slots=self._slots, lease=self._lease_seconds
+                database,
+                self.registry,
+                slots=self._slots,
+                lease=self._lease_seconds,
+                announce=announcer,
             )
             return self._opened
 

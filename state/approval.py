@@ -83,6 +83,8 @@ class ApprovalPolicy:
                 yield f"{name} is {described(value)}; give a list of role names"
         if type(self.quorum) is not int or self.quorum < 1:
             yield f"quorum is {described(self.quorum)}; give a whole number from 1 on"
+        if type(self.separation_of_duties) is not bool:
+            yield f"separation_of_duties is {described(self.separation_of_duties)}; give a bool"
         yield from self._problems_of_answers()
         yield from self._problems_of_times()
 
@@ -95,6 +97,8 @@ class ApprovalPolicy:
             yield "allowed has no 'reject'; who is asked must be able to say no"
         if self.at_deadline not in AT_DEADLINE:
             yield f"at_deadline is {described(self.at_deadline)}; use one of {list(AT_DEADLINE)}"
+        elif _are_texts(self.allowed) and self.at_deadline not in self.allowed:
+            yield f"at_deadline is {self.at_deadline!r}, which is not in allowed"
         if self.arguments is not None:
             yield from _schema_problems(self.arguments)
 

@@ -18,7 +18,7 @@ from langgraph.types import Command
 
 from checkpoints.approvals import Filter
 from checkpoints.sqlite_saver import LEASE_TOKEN
-from checkpoints.threads import RUNNING
+from checkpoints.threads import RUNNING, UNFINISHED
 from graph.compiler import Compiler
 from nodes.plan_loader import fresh_state
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.types import Interrupt
 
-    from checkpoints.approvals import ApprovalLedger, ApprovalRequest, Asked
+    from checkpoints.approvals import ApprovalLedger, ApprovalRequest, Asked, Due
     from checkpoints.database import Database
     from checkpoints.threads import Lease, ThreadRecord
     from graph.compiler import CompiledPlan
@@ -75,6 +75,10 @@ NO_PARTS = LocalParts()
 NO_ANSWERS: Final[Mapping[str, object]] = {}
 LEAST_LIMIT: Final = 10_000
 """Supersteps that LangGraph allows a run, at least; a graph that is an agent inherits the limit."""
+
+
+def announce_nothing(_due: Sequence[Due]) -> None:
+    """Tell nobody."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +101,7 @@ class Segment:
 class EmbeddedEngine:
     """Runs threads of one database in this process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it is made of, once for each coordinator
         self,
         database: Database,
         agents: Agents,
@@ -105,12 +109,23 @@ class EmbeddedEngine:
         slots: AbstractAsyncContextManager[None] | None = None,
         lease: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        announce: Callable[[Sequence[Due]], None] = announce_nothing,
     ) -> None:
-        """`slots` is entered for each agent call; `lease` is in seconds."""
+        """Take what is to be used.
+
+        Args:
+            database: Where threads are kept.
+            agents: Who does the tasks.
+            slots: Entered for each agent call.
+            lease: How long one lasts, in seconds.
+            clock: What time it is for the nodes.
+            announce: Begins to tell people what happened to requests; never waits.
+        """
         self._database = database
         self._agents = agents
         self._slots = slots
         self._clock = clock
+        self._announce = announce
         self._seconds = lease_seconds(lease)
         self._keeper = LeaseKeeper(database.threads, self._seconds)
         self._compiler = Compiler(database.checkpointer, database.store)
@@ -158,7 +173,7 @@ class EmbeddedEngine:
         record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
         async with self._segment(lease, record.plan, since, record.status) as segment:
             if has_deadlines(record.plan):
-                await self._database.approvals.work_off(thread_id=thread_id)
+                self._announce(await self._database.approvals.work_off(thread_id=thread_id))
             return await self._resume(segment, local)
 
     async def _resume(self, segment: Segment, local: LocalParts) -> WorkflowResult:
@@ -222,10 +237,11 @@ class EmbeddedEngine:
 
     async def reconcile_all(self) -> list[str]:
         """Bring the ledger up to what the threads of dead processes ask; return those that do."""
-        records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=RUNNING)
-        now = time.time()
-        dead = [each for each in records if each.lease is None or each.lease.expires_at < now]
-        return [each.thread_id for each in dead if await self.reconcile(each.thread_id)]
+        dead = []
+        for status in sorted(UNFINISHED):
+            records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=status)
+            dead += [each.thread_id for each in records if _was_left(each, time.time())]
+        return [thread_id for thread_id in dead if await self.reconcile(thread_id)]
 
     async def reconcile(self, thread_id: str) -> bool:
         """Bring the ledger up to what a thread asks, without running anything.
@@ -357,7 +373,7 @@ class EmbeddedEngine:
         segment.may_ask = True
         requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
         token = segment.held.lease.token
-        await self._database.approvals.record(requests, token=token)
+        self._announce(await self._database.approvals.record(requests, token=token))
 
     async def _run(
         self,
@@ -458,6 +474,13 @@ async def _drive_plain(
         return {"outcomes": known}, ()
     snapshot = await graph.aget_state(segment.config)
     return snapshot.values, snapshot.interrupts
+
+
+def _was_left(record: ThreadRecord, now: float) -> bool:
+    """Whether whoever ran the thread last did not live to say how it stands."""
+    if record.lease is None:
+        return record.status == RUNNING
+    return record.lease.expires_at < now
 
 
 def _result(
