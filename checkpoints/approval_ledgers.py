@@ -82,6 +82,10 @@ class SqlApprovals(Generic[C]):
             lambda connection: ledger_sql.work_off(self.on(connection), thread_id=thread_id)
         )
 
+    async def asking(self) -> Collection[str]:
+        """Return the threads with a question whose answer the run has not taken up."""
+        return await self._run(lambda connection: ledger_rows.asking(self.on(connection)))
+
     async def find(self, wanted: Filter) -> list[ApprovalRequest]:
         """Return requests, the oldest first."""
         return await self._run(lambda connection: ledger_rows.find(self.on(connection), wanted))

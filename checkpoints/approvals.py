@@ -173,6 +173,10 @@ class ApprovalLedger(Protocol):
         """Apply passed deadlines; claim due reminders and escalations."""
         ...
 
+    async def asking(self) -> Collection[str]:
+        """Return the threads with a question whose answer the run has not taken up."""
+        ...
+
     async def find(self, wanted: Filter) -> list[ApprovalRequest]:
         """Return requests, the oldest first."""
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, func, insert, or_, select
 
 from checkpoints.approval_tables import AUDIT, REQUESTS, VOTES
-from checkpoints.approvals import ApprovalRequest, AuditEntry, Event, Filter
+from checkpoints.approvals import DECIDED, PENDING, ApprovalRequest, AuditEntry, Event, Filter
 from state.decision import Decider
 from state.errors import RequestNotFoundError
 
@@ -63,6 +63,13 @@ def find(ledger: Ledger, wanted: Filter) -> list[ApprovalRequest]:
     if wanted.role is not None:
         conditions.append(_may_be_decided_by(wanted.role))
     return requests(ledger, *conditions, limit=wanted.limit)
+
+
+def asking(ledger: Ledger) -> set[str]:
+    """Return the threads with a question whose answer the run has not taken up."""
+    open_ones = _COLUMNS.status.in_([PENDING, DECIDED])
+    rows = ledger.execute(select(_COLUMNS.thread_id).where(open_ones).distinct())
+    return {row["thread_id"] for row in rows}
 
 
 def _may_be_decided_by(role: str) -> ColumnElement[bool]:

@@ -32,15 +32,20 @@ def migrate_sqlite(connect: Callable[[], sqlite3.Connection]) -> None:
 
     Raises:
         DatabaseError: A newer version of this project wrote the database.
+        sqlite3.Error: The file cannot be used, or has something in the way.
     """
     from sqlalchemy import create_engine  # noqa: PLC0415  heavy, and rarely needed
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        _upgrade(connection)
-        connection.exec_driver_sql("COMMIT")
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _upgrade(connection)
+            connection.exec_driver_sql("COMMIT")
+    except DBAPIError as error:
+        raise (error.orig if isinstance(error.orig, sqlite3.Error) else error) from None
 
 
 def migrate_postgres(engine: Engine) -> None:

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -236,12 +244,15 @@ class EmbeddedEngine:
         return self._database.approvals
 
     async def reconcile_all(self) -> list[str]:
-        """Bring the ledger up to what the threads of dead processes ask; return those that do."""
-        dead = []
+        """Bring the ledger up to what the threads of dead processes ask; return those that do.
+
+        Threads that the version before ledgers paused are such threads too.
+        """
+        known, left = await self._database.approvals.asking(), []
         for status in sorted(UNFINISHED):
             records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=status)
-            dead += [each.thread_id for each in records if _was_left(each, time.time())]
-        return [thread_id for thread_id in dead if await self.reconcile(thread_id)]
+            left += [each.thread_id for each in records if _was_left(each, known, time.time())]
+        return [thread_id for thread_id in left if await self.reconcile(thread_id)]
 
     async def reconcile(self, thread_id: str) -> bool:
         """Bring the ledger up to what a thread asks, without running anything.
@@ -476,10 +487,10 @@ async def _drive_plain(
     return snapshot.values, snapshot.interrupts
 
 
-def _was_left(record: ThreadRecord, now: float) -> bool:
-    """Whether whoever ran the thread last did not live to say how it stands."""
+def _was_left(record: ThreadRecord, known: Collection[str], now: float) -> bool:
+    """Whether whoever ran the thread last may not have entered what it asks."""
     if record.lease is None:
-        return record.status == RUNNING
+        return record.status == RUNNING or record.thread_id not in known
     return record.lease.expires_at < now
 
 

@@ -529,6 +529,17 @@ async def test_a_question_nobody_answered_is_not_marked_as_used(desk: Desk) -> N
     assert await desk.pending() == ["q"]
 
 
+async def test_threads_with_open_questions_are_known(desk: Desk) -> None:
+    assert set(await desk.ledger.asking()) == set()
+    await desk.ask("a")
+    await desk.ask("b", thread_id="u")
+    await desk.ask("c", thread_id="v")
+    await desk.say("approve", on="b")
+    await desk.say("approve", on="c")
+    await desk.ledger.applied("v", ["c"])
+    assert set(await desk.ledger.asking()) == {"t", "u"}
+
+
 # -- finding ----------------------------------------------------------------------------
 
 
