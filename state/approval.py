@@ -95,10 +95,10 @@ class ApprovalPolicy:
             yield f"allowed has {unknown}; use some of {list(DECISION_TYPES)}"
         elif "reject" not in self.allowed:
             yield "allowed has no 'reject'; who is asked must be able to say no"
+        elif self.at_deadline == "approve" and "approve" not in self.allowed:
+            yield "at_deadline is 'approve', which is not in allowed"
         if self.at_deadline not in AT_DEADLINE:
             yield f"at_deadline is {described(self.at_deadline)}; use one of {list(AT_DEADLINE)}"
-        elif _are_texts(self.allowed) and self.at_deadline not in self.allowed:
-            yield f"at_deadline is {self.at_deadline!r}, which is not in allowed"
         if self.arguments is not None:
             yield from _schema_problems(self.arguments)
 

@@ -172,8 +172,19 @@ def _with_quorum(
         return Refused("voted", f"{by} has answered already")
     if decision["type"] == "reject":
         return Counted(decision, final=True)
-    agreeing = 1 + sum(vote.decision == decision for vote in votes)
+    agreeing = 1 + sum(_alike(vote.decision, decision) for vote in votes)
     return Counted(decision, final=agreeing >= quorum, missing=max(quorum - agreeing, 0))
+
+
+def _alike(one: object, other: object) -> bool:
+    """Whether two answers say the same; for Python `True` is 1, for a person it is not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return one == other
 
 
 def _is_name(by: str) -> bool:
