@@ -589,7 +589,7 @@ class Flight(BaseModel):
         [Flight(number="LH1", day=date(2027, 1, 15))],
         SystemMessage("which?", id="1"),
     ],
-    ids=repr,
+    ids=lambda question: type(question).__name__,
 )
 async def test_a_graph_may_ask_with_more_than_json(office: Office, question: object) -> None:
     office.hire("tickets", seat_graph(question))
