@@ -643,6 +643,22 @@ async def test_the_database_itself_refuses_to_change_the_trail(desk: Desk, chang
     assert await desk.ledger.history() == before
 
 
+async def test_no_other_statement_of_a_database_gets_round_that(desk: Desk) -> None:
+    columns = "entry, request_id, thread_id, task_id, at, event, roles, decision, detail, seen_hash"
+    values = "1, 'q', 't', '', 0, 'decided', '[]', '', '{}', ''"
+    into = f"INTO orchestration_approval_audit ({columns}) VALUES ({values})"
+    change = (
+        "TRUNCATE orchestration_approval_audit"
+        if isinstance(desk.ledger, PostgresApprovals)
+        else f"INSERT OR REPLACE {into}"
+    )
+    await desk.ask()
+    before = await desk.ledger.history()
+    with pytest.raises(Exception, match="the approval audit is append-only"):
+        await desk.sql(change)
+    assert await desk.ledger.history() == before
+
+
 def test_the_fingerprint_is_of_the_content_not_of_its_order() -> None:
     one: JsonValue = {"a": 1, "b": [{"c": 2, "d": 3}]}
     other: JsonValue = {"b": [{"d": 3, "c": 2}], "a": 1}

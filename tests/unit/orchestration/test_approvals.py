@@ -455,6 +455,34 @@ async def test_a_question_whose_run_ended_without_it_lapses(office: Office) -> N
     assert "finance" not in office.called()
 
 
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_question_of_a_graph_lapses_with_its_run_too(
+    office: Office, *, answered: bool
+) -> None:
+    released = asyncio.Event()
+
+    async def fail(_given: dict[str, Any]) -> dict[str, Any]:
+        async with asyncio.timeout(30):
+            await released.wait()
+        raise RuntimeError("sold out")
+
+    office.hire("tickets", seat_graph("which?"))
+    office.hire("mail", fail)
+    tasks = [AgentTask("tickets"), AgentTask("finance", requires_approval=True), AgentTask("mail")]
+    run = asyncio.create_task(
+        office.coordinator.execute_parallel(tasks, thread_id="t", on_failure="fail_fast")
+    )
+    both = [await office.mailbox.next() for _ in range(2)]
+    question = next(each for each in both if each.kind == "question")
+    if answered:
+        await office.inbox.decide(question.request_id, "12A", by="Ann")
+    released.set()
+    assert (await run).status == WorkflowStatus.FAILED
+    assert await office.inbox.list_pending() == []
+    after = await office.inbox.get(question.request_id)
+    assert after.status == (APPLIED if answered else LAPSED)
+
+
 async def test_an_answer_recorded_by_a_process_that_died_is_taken_up_by_a_sweep(
     durable_office: Office,
 ) -> None:
