@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from checkpoints import ledger_rows, ledger_sql
 from checkpoints.encryption import PLAIN_TEXT
@@ -27,33 +27,37 @@ if TYPE_CHECKING:
         Due,
         Filter,
         NewRequest,
+        Taken,
     )
     from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter
+    from checkpoints.statements import Execute
     from state.decision import Decider
 
 T = TypeVar("T")
+C = TypeVar("C")
 Clock = Callable[[], float]
+"""Seconds since the epoch."""
 
 
-class SqliteApprovals:
-    """An `ApprovalLedger` on one SQLite connection; subclasses say who runs the writes."""
+class SqlApprovals(Generic[C]):
+    """An `ApprovalLedger` on SQL; subclasses say what a connection is, and who runs the work."""
 
     def __init__(self, *, cipher: TextCipher = PLAIN_TEXT, clock: Clock = time.time) -> None:
         """`clock` gives seconds since the epoch."""
         self._cipher = cipher
         self._clock = clock
 
-    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> None:
-        """Note what a run asks; what is known already stays as it is."""
+    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> list[Due]:
+        """Note what a run asks; what is known already stays as it is. Return what is new."""
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: C) -> list[Due]:
             if token is not None:
                 for thread_id in {request.thread_id for request in requests}:
-                    check_token(connection, thread_id, token)
-            ledger_sql.record(self.on(connection), requests)
+                    self._check_token(connection, thread_id, token)
+            return ledger_sql.record(self.on(connection), requests)
 
-        await self._run(write)
+        return await self._run(write)
 
     async def decide(self, answers: Sequence[Answer], decider: Decider) -> list[ApprovalRequest]:
         """Claim questions with answers, all or none."""
@@ -69,12 +73,12 @@ class SqliteApprovals:
 
     async def take(
         self, thread_id: str, asked: Sequence[NewRequest], *, token: int | None
-    ) -> Mapping[str, object]:
-        """Note what a run asks; return what is decided about it already, by interrupt id."""
+    ) -> Taken:
+        """Note what a run asks; return what is decided about it already."""
 
-        def write(connection: sqlite3.Connection) -> Mapping[str, object]:
+        def write(connection: C) -> Taken:
             if token is not None:
-                check_token(connection, thread_id, token)
+                self._check_token(connection, thread_id, token)
             return ledger_sql.take(self.on(connection), thread_id, asked)
 
         return await self._run(write)
@@ -91,6 +95,10 @@ class SqliteApprovals:
             lambda connection: ledger_sql.work_off(self.on(connection), thread_id=thread_id)
         )
 
+    async def asking(self) -> Collection[str]:
+        """Return the threads with a question whose answer the run has not taken up."""
+        return await self._run(lambda connection: ledger_rows.asking(self.on(connection)))
+
     async def find(self, wanted: Filter) -> list[ApprovalRequest]:
         """Return requests, the oldest first."""
         return await self._run(lambda connection: ledger_rows.find(self.on(connection), wanted))
@@ -106,12 +114,29 @@ class SqliteApprovals:
         read = partial(ledger_rows.history, request_id=request_id, thread_id=thread_id)
         return await self._run(lambda connection: read(self.on(connection)))
 
-    def on(self, connection: sqlite3.Connection) -> Ledger:
+    def on(self, connection: C) -> Ledger:
         """The ledger inside a transaction that somebody else has begun."""
-        return Ledger(on_sqlite(connection), self._cipher, self._clock())
+        return Ledger(self._execute_on(connection), self._cipher, self._clock())
 
-    async def _run(self, write: Callable[[sqlite3.Connection], T]) -> T:
+    def _execute_on(self, connection: C) -> Execute:
         raise NotImplementedError
+
+    def _check_token(self, connection: C, thread_id: str, token: int) -> None:
+        raise NotImplementedError
+
+    async def _run(self, write: Callable[[C], T]) -> T:
+        """Run it in a transaction in which nobody else changes the ledger."""
+        raise NotImplementedError
+
+
+class SqliteApprovals(SqlApprovals[sqlite3.Connection]):
+    """The ledger on one SQLite connection."""
+
+    def _execute_on(self, connection: sqlite3.Connection) -> Execute:
+        return on_sqlite(connection)
+
+    def _check_token(self, connection: sqlite3.Connection, thread_id: str, token: int) -> None:
+        check_token(connection, thread_id, token)
 
 
 class WrittenApprovals(SqliteApprovals):
@@ -160,9 +185,9 @@ class MemoryApprovals(SqliteApprovals):
             self._connection.close()
             self._connection = None
 
-    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> None:  # noqa: ARG002  nobody else can have the lease
-        """Note what a run asks."""
-        await super().record(requests, token=None)
+    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> list[Due]:  # noqa: ARG002  nobody else can have the lease
+        """Note what a run asks; return what is new."""
+        return await super().record(requests, token=None)
 
     async def take(
         self,
@@ -170,8 +195,8 @@ class MemoryApprovals(SqliteApprovals):
         asked: Sequence[NewRequest],
         *,
         token: int | None,  # noqa: ARG002  nobody else can have the lease
-    ) -> Mapping[str, object]:
-        """Note what a run asks; return what is decided about it already, by interrupt id."""
+    ) -> Taken:
+        """Note what a run asks; return what is decided about it already."""
         return await super().take(thread_id, asked, token=None)
 
     async def _run(self, write: Callable[[sqlite3.Connection], T]) -> T:

@@ -168,17 +168,29 @@ class Filter(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Something that the clock did to a request."""
+    """Something that happened to a request, and that people are to be told."""
 
     event: Event
     request: ApprovalRequest
 
 
+class Taken(NamedTuple):
+    """What a run's questions came to."""
+
+    answers: Mapping[str, object]
+    """What to resume with, by interrupt id, of what is decided already."""
+    new: Sequence[Due]
+    """Questions that are in the ledger since then."""
+
+
 class ApprovalLedger(Protocol):
     """Keeps questions and answers; each method is one transaction."""
 
-    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> None:
+    async def record(self, requests: Sequence[NewRequest], *, token: int | None) -> list[Due]:
         """Note what a run asks; what is known already stays as it is.
+
+        Returns:
+            What is new.
 
         Raises:
             LeaseLostError: The run's lease token is not the thread's latest.
@@ -200,7 +212,7 @@ class ApprovalLedger(Protocol):
 
     async def take(
         self, thread_id: str, asked: Sequence[NewRequest], *, token: int | None
-    ) -> Mapping[str, object]:
+    ) -> Taken:
         """Do what `record` and `answers` do, at once.
 
         Raises:
@@ -214,6 +226,10 @@ class ApprovalLedger(Protocol):
 
     async def work_off(self, *, thread_id: str | None = None) -> list[Due]:
         """Apply passed deadlines; claim due reminders and escalations."""
+        ...
+
+    async def asking(self) -> Collection[str]:
+        """Return the threads with a question whose answer the run has not taken up."""
         ...
 
     async def find(self, wanted: Filter) -> list[ApprovalRequest]:

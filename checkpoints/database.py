@@ -66,6 +66,7 @@ def open_database(
     *,
     history: HistoryPolicy | None = None,
     encryption_key: EncryptionKey | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Database:
     """Open a database, creating file, folder and tables as needed.
 
@@ -78,6 +79,7 @@ def open_database(
         encryption_key: Encrypts checkpoints and plans; 16, 24 or 32 bytes, raw or as hex or
             base64, or several: the first encrypts, all decrypt. By default the environment's
             `ORCHESTRATION_ENCRYPTION_KEY`; without one, nothing is encrypted.
+        clock: What time it is for approvals, in seconds since the epoch.
 
     Raises:
         ConfigurationError: The key cannot be; nothing was opened.
@@ -92,9 +94,9 @@ def open_database(
     url = database_url(url)
     policy = history or HistoryPolicy(keep_runs=keep_runs_setting())
     if url == "memory://":
-        return _open_memory(url, policy, keyring)
+        return _open_memory(url, policy, keyring, clock)
     if url.startswith("sqlite:///"):
-        return _open_sqlite(url, policy, keyring)
+        return _open_sqlite(url, policy, keyring, clock)
     scheme = url.split("://", 1)[0]
     later = " (Postgres is planned, not built yet)" if scheme.startswith("postgres") else ""
     raise DatabaseError(
@@ -107,7 +109,9 @@ def _text_cipher(keyring: Keyring | None) -> TextCipher:
     return PLAIN_TEXT if keyring is None else SealedText(keyring)
 
 
-def _open_memory(url: str, policy: HistoryPolicy, keyring: Keyring | None) -> Database:
+def _open_memory(
+    url: str, policy: HistoryPolicy, keyring: Keyring | None, clock: Callable[[], float]
+) -> Database:
     from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
 
     from checkpoints.approval_ledgers import MemoryApprovals  # noqa: PLC0415  heavy
@@ -117,7 +121,7 @@ def _open_memory(url: str, policy: HistoryPolicy, keyring: Keyring | None) -> Da
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
 
-    approvals = MemoryApprovals()
+    approvals = MemoryApprovals(clock=clock)
     threads = MemoryThreads(approvals)
     saver = MemorySaver(threads, serde=strict_serializer(keyring))
     return Database(
@@ -134,7 +138,9 @@ def _open_memory(url: str, policy: HistoryPolicy, keyring: Keyring | None) -> Da
     )
 
 
-def _open_sqlite(url: str, policy: HistoryPolicy, keyring: Keyring | None) -> Database:
+def _open_sqlite(
+    url: str, policy: HistoryPolicy, keyring: Keyring | None, clock: Callable[[], float]
+) -> Database:
     from checkpoints.approval_ledgers import WrittenApprovals  # noqa: PLC0415  heavy
     from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
@@ -158,7 +164,7 @@ def _open_sqlite(url: str, policy: HistoryPolicy, keyring: Keyring | None) -> Da
 
     saver = GroupCommitSqliteSaver(writer, reader, serde=serializer)
     store = ThreadedSqliteStore(shelf)
-    approvals = WrittenApprovals(writer, cipher=cipher)
+    approvals = WrittenApprovals(writer, cipher=cipher, clock=clock)
     threads = SqliteThreads(writer, approvals, cipher)
 
     def close() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoints.approvals import NewRequest
-    from checkpoints.threads import Lease
+    from checkpoints.threads import Lease, Released
     from state.jsonvalue import JsonObject
     from state.plan import Plan
 
@@ -89,7 +89,7 @@ class HistoryStore(Protocol):
         status: str,
         asked: Sequence[NewRequest] | None = None,
         answers: Answers | None = None,
-    ) -> bool:
+    ) -> Released:
         """Do what `ThreadStore.release` does, and record what the agents said.
 
         Recording the same answers again changes nothing. Nothing is recorded where the lease

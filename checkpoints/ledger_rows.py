@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import and_, func, insert, or_, select
 
 from checkpoints.approval_tables import AUDIT, REQUESTS, VOTES
-from checkpoints.approvals import ApprovalRequest, AuditEntry, Event, Filter, as_json
+from checkpoints.approvals import (
+    DECIDED,
+    PENDING,
+    ApprovalRequest,
+    AuditEntry,
+    Event,
+    Filter,
+    as_json,
+)
 from state.decision import Decider
 from state.errors import RequestNotFoundError
 
@@ -67,20 +75,27 @@ def find(ledger: Ledger, wanted: Filter) -> list[ApprovalRequest]:
     return requests(ledger, *conditions, limit=wanted.limit)
 
 
+def asking(ledger: Ledger) -> set[str]:
+    """Return the threads with a question whose answer the run has not taken up."""
+    open_ones = _COLUMNS.status.in_([PENDING, DECIDED])
+    rows = ledger.execute(select(_COLUMNS.thread_id).where(open_ones).distinct())
+    return {row["thread_id"] for row in rows}
+
+
 def _may_be_decided_by(role: str) -> ColumnElement[bool]:
-    """Roles stand as a JSON list of texts, and none means anybody."""
-    text = as_json(role)
-    return or_(
-        _COLUMNS.roles == "[]",
-        _COLUMNS.roles.contains(text, autoescape=True),
-        and_(_COLUMNS.escalated, _COLUMNS.policy.contains(text, autoescape=True)),
-    )
+    """Roles stand as a JSON list of texts, and none means anybody.
+
+    `LIKE` would not tell `Manager` from `manager` in SQLite; `replace` does everywhere.
+    """
+    without = func.replace(_COLUMNS.roles, as_json(role), "")
+    return or_(_COLUMNS.roles == "[]", without != _COLUMNS.roles)
 
 
 def get(ledger: Ledger, request_id: str) -> ApprovalRequest:
     """Return one request; see `ApprovalLedger.get`."""
-    for request in requests(ledger, _COLUMNS.request_id == request_id):
-        return request
+    if request_id.isprintable():  # what UTF-8 cannot hold, no database may be asked for
+        for request in requests(ledger, _COLUMNS.request_id == request_id):
+            return request
     pending = [each.request_id for each in find(ledger, Filter(limit=5))]
     raise RequestNotFoundError(request_id, pending)
 

@@ -23,12 +23,14 @@ from checkpoints.approvals import (
     Event,
     NewRequest,
     OpenQuestions,
+    Taken,
     as_json,
     seen_hash,
 )
 from checkpoints.ledger_rows import Ledger, Said, get, note, requests, row_of
 from state.decision import Decider, Decision, Question, Refused, Vote, judge, read_answer
 from state.errors import AlreadyDecidedError, DecisionError, NotAllowedError
+from state.jsonvalue import NotJsonError, json_object
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
@@ -42,23 +44,32 @@ _IS_OPEN = or_(_COLUMNS.status == PENDING, _COLUMNS.status == DECIDED)
 # -- asking ---------------------------------------------------------------------------------
 
 
-def record(ledger: Ledger, asked: Sequence[NewRequest]) -> None:
-    """Note questions; those that are open already stay as they are."""
+def record(ledger: Ledger, asked: Sequence[NewRequest]) -> list[Due]:
+    """Note questions; those that are open already stay as they are. Return the new ones."""
+    new = []
     for request in asked:
+        seen = seen_hash(request.asked.value)
         earlier = ledger.execute(
             select(_COLUMNS.status, _COLUMNS.seen_hash).where(
                 _COLUMNS.thread_id == request.thread_id,
                 _COLUMNS.interrupt_id == request.asked.interrupt_id,
             )
         )
-        seen = seen_hash(request.asked.value)
         if any(row["status"] in {PENDING, DECIDED} and row["seen_hash"] == seen for row in earlier):
             continue
-        number = f"-{len(earlier) + 1}" if earlier else ""
-        _insert(ledger, request, request.asked.interrupt_id + number, seen)
+        request_id = _free_id(ledger, request.asked.interrupt_id, len(earlier) + 1)
+        new.append(Due("requested", _insert(ledger, request, request_id, seen)))
+    return new
 
 
-def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> None:
+def _free_id(ledger: Ledger, interrupt_id: str, number: int) -> str:
+    """Name the `number`th question of an interrupt; a copy of a thread may have taken names."""
+    request_id = interrupt_id if number == 1 else f"{interrupt_id}-{number}"
+    taken = ledger.execute(select(_COLUMNS.request_id).where(_COLUMNS.request_id == request_id))
+    return _free_id(ledger, interrupt_id, number + 1) if taken else request_id
+
+
+def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> ApprovalRequest:
     policy, now, asked = request.policy, ledger.now, request.asked
     entered = ApprovalRequest(
         request_id=request_id,
@@ -85,21 +96,22 @@ def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> 
     )
     ledger.execute(_INSERT, row_of(ledger, entered))
     note(ledger, entered, "requested", who=Decider(request.requester))
+    return entered
 
 
-def take(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> dict[str, object]:
-    """Note questions; return what is decided about them already, by interrupt id."""
-    record(ledger, asked)
-    return answers(ledger, thread_id, [each.asked for each in asked])
+def take(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> Taken:
+    """Note questions; see `ApprovalLedger.take`."""
+    new = record(ledger, asked)
+    return Taken(answers(ledger, thread_id, [each.asked for each in asked]), new)
 
 
-def settle(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> bool:
+def settle(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> tuple[list[Due], bool]:
     """Note what a run asks, and close what it does not ask any more.
 
     Returns:
-        Whether an answer waits for what it asks.
+        What is new, and whether an answer waits for what it asks.
     """
-    record(ledger, asked)
+    new = record(ledger, asked)
     still_asked = {(each.asked.interrupt_id, seen_hash(each.asked.value)) for each in asked}
     waiting = False
     for request in requests(ledger, _COLUMNS.thread_id == thread_id, _IS_OPEN):
@@ -107,7 +119,7 @@ def settle(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> bool:
             _close(ledger, request)
         elif request.status == DECIDED:
             waiting = True
-    return waiting
+    return new, waiting
 
 
 def applied(ledger: Ledger, thread_id: str, interrupt_ids: Collection[str]) -> None:
@@ -150,7 +162,7 @@ def _decide(ledger: Ledger, answer: Answer, decider: Decider) -> ApprovalRequest
     decision = _read(request, answer.answer)
     votes = _votes(ledger, request.request_id) if request.policy["quorum"] > 1 else []
     verdict = judge(
-        question(request),
+        question(ledger, request),
         decision,
         who=decider,
         votes=votes,
@@ -177,7 +189,11 @@ def _read(request: ApprovalRequest, answer: object) -> Decision:
             raise DecisionError(
                 request.thread_id, f"{answer!r} is no answer; give what was asked for"
             )
-        return {"type": "respond", "message": as_json(answer)}
+        try:
+            told = json_object({"answer": answer}, at="it")
+        except NotJsonError as error:
+            raise DecisionError(request.thread_id, f"this is no answer: {error}") from None
+        return {"type": "respond", "message": as_json(told["answer"])}
     decision = read_answer(answer)
     if isinstance(decision, str):
         raise DecisionError(request.thread_id, decision)
@@ -231,16 +247,20 @@ def _votes(ledger: Ledger, request_id: str) -> list[Vote]:
     return [Vote(row["voter"], json.loads(ledger.cipher.open(row["decision"]))) for row in rows]
 
 
-def question(request: ApprovalRequest) -> Question:
-    """What answers to a request are judged by."""
+def question(ledger: Ledger, request: ApprovalRequest) -> Question:
+    """What answers to a request are judged by; an escalation counts from its moment on."""
     return Question(
         action=request.action,
         arguments=request.arguments,
         policy=request.policy,
         requester=request.requester,
         deadline_at=request.deadline_at,
-        escalated=request.escalated,
+        escalated=request.escalated or _is_over(request.escalate_at, ledger.now),
     )
+
+
+def _is_over(at: float | None, now: float) -> bool:
+    return at is not None and at <= now
 
 
 def answers(ledger: Ledger, thread_id: str, asked: Sequence[Asked]) -> dict[str, object]:
@@ -298,9 +318,10 @@ def _expire(ledger: Ledger, request: ApprovalRequest) -> ApprovalRequest:
 
 
 def _escalate(ledger: Ledger, request: ApprovalRequest) -> Due:
-    _change(ledger, request, escalate_at=None, escalated=True)
+    now = request._replace(escalate_at=None, escalated=True)
+    _change(ledger, request, escalate_at=None, escalated=True, roles=as_json(now.may_decide()))
     note(ledger, request, "escalated")
-    return Due("escalated", request._replace(escalate_at=None, escalated=True))
+    return Due("escalated", now)
 
 
 def _remind(ledger: Ledger, request: ApprovalRequest) -> Due:

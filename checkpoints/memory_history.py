@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from checkpoints.approvals import NewRequest
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.memory_threads import MemoryThreads
-    from checkpoints.threads import Lease
+    from checkpoints.threads import Lease, Released
     from state.jsonvalue import JsonObject
     from state.plan import Plan
 
@@ -50,10 +50,10 @@ class MemoryHistory:
         status: str,
         asked: Sequence[NewRequest] | None = None,
         answers: Answers | None = None,
-    ) -> bool:
+    ) -> Released:
         """Release the thread and record what the agents said."""
         released = await self._threads.release(lease, status=status, asked=asked)
-        if released and answers is not None:
+        if released.ended and answers is not None:
             self._append(lease.thread_id, *answers)
         return released
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from checkpoints.approvals import DECIDED
 from checkpoints.ledger_sql import open_questions, settle
 from checkpoints.retention import Standing
-from checkpoints.threads import RUNNING, UNFINISHED, Claimed, Lease, Renewal, ThreadRecord
+from checkpoints.threads import RUNNING, UNFINISHED, Claimed, Lease, Released, Renewal, ThreadRecord
 from state.errors import (
     LeaseLostError,
     RequestNotFoundError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from checkpoints.approval_ledgers import MemoryApprovals
-    from checkpoints.approvals import Answer, NewRequest
+    from checkpoints.approvals import Answer, Due, NewRequest
     from state.cancellation import Cancellation
     from state.decision import Decider
     from state.plan import Plan
@@ -104,17 +104,18 @@ class MemoryThreads:
 
     async def release(
         self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
-    ) -> bool:
+    ) -> Released:
         """End a lease and note how the thread stands, unless an answer waits for it."""
         if not self._holds(lease):
             raise LeaseLostError(lease.thread_id)
-        if asked is not None and self._answered(lease.thread_id, asked):
-            return False
+        new, waiting = ([], False) if asked is None else self._settle(lease.thread_id, asked)
+        if waiting:
+            return Released(ended=False, new=new)
         last = self._records[lease.thread_id]
         self._records[lease.thread_id] = last._replace(
             status=status, updated_at=time.time(), lease=None
         )
-        return True
+        return Released(ended=True, new=new)
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""
@@ -170,10 +171,10 @@ class MemoryThreads:
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _answered(self, thread_id: str, asked: Sequence[NewRequest]) -> bool:
+    def _settle(self, thread_id: str, asked: Sequence[NewRequest]) -> tuple[list[Due], bool]:
         ledger = self._approvals
         if ledger is None or (not asked and ledger.is_empty()):
-            return False
+            return [], False
         return settle(ledger.on(ledger.connection), thread_id, asked)
 
     def _holds(self, lease: Lease) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.sqlite_threads import SqliteThreads
-    from checkpoints.threads import Lease
+    from checkpoints.threads import Lease, Released
     from state.jsonvalue import JsonObject
     from state.plan import Plan
 
@@ -74,13 +74,14 @@ class SqliteHistory:
         status: str,
         asked: Sequence[NewRequest] | None = None,
         answers: Answers | None = None,
-    ) -> bool:
+    ) -> Released:
         """Release the thread and record what the agents said."""
         messages = self._rows(answers.messages) if answers is not None else []
 
-        def write(connection: sqlite3.Connection) -> bool:
-            if not self._threads.release_on(connection, lease, status=status, asked=asked):
-                return False
+        def write(connection: sqlite3.Connection) -> Released:
+            released = self._threads.release_on(connection, lease, status=status, asked=asked)
+            if not released.ended:
+                return released
             if answers is not None and messages:
                 history_sql.append(
                     connection,
@@ -89,7 +90,7 @@ class SqliteHistory:
                     run_id=answers.run_id,
                     position=answers.position,
                 )
-            return True
+            return released
 
         return await self._run(write)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from checkpoints import lease_sql, ledger_sql
 from checkpoints.approvals import DECIDED
 from checkpoints.encryption import PLAIN_TEXT
-from checkpoints.threads import Claimed
+from checkpoints.threads import Claimed, Released
 from state.errors import ThreadBusyError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoints.approval_ledgers import SqliteApprovals
-    from checkpoints.approvals import Answer, NewRequest
+    from checkpoints.approvals import Answer, Due, NewRequest
     from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.threads import Lease, Renewal, ThreadRecord
@@ -109,7 +109,7 @@ class SqliteThreads:
 
     async def release(
         self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
-    ) -> bool:
+    ) -> Released:
         """End a lease and note how the thread stands, unless an answer waits for it."""
         return await self._run(partial(self.release_on, lease=lease, status=status, asked=asked))
 
@@ -120,14 +120,17 @@ class SqliteThreads:
         *,
         status: str,
         asked: Sequence[NewRequest] | None = None,
-    ) -> bool:
+    ) -> Released:
         """Do what `release` does inside a transaction that somebody else has begun."""
+        new: list[Due] = []
         if asked is not None:
             lease_sql.check_token(connection, lease.thread_id, lease.token)
-            if ledger_sql.settle(self._approvals.on(connection), lease.thread_id, asked):
-                return False
+            ledger = self._approvals.on(connection)
+            new, waiting = ledger_sql.settle(ledger, lease.thread_id, asked)
+            if waiting:
+                return Released(ended=False, new=new)
         lease_sql.release(connection, lease, status=status)
-        return True
+        return Released(ended=True, new=new)
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""

@@ -1,7 +1,7 @@
-"""SQLAlchemy Core statements on a plain SQLite connection, inside somebody else's transaction.
+"""SQLAlchemy Core statements on a connection, inside somebody else's transaction.
 
-The group-commit writer owns its connection and its transactions, and SQLAlchemy's own
-connections want to own theirs. So statements are only built by SQLAlchemy, and run here.
+On SQLite the group-commit writer owns its connection and its transactions, and SQLAlchemy's
+own connections want to own theirs. So there statements are only built by SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy.dialects import sqlite
 if TYPE_CHECKING:
     import sqlite3
 
+    from sqlalchemy import Connection
     from sqlalchemy.sql import Executable
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.elements import ClauseElement
@@ -41,6 +42,16 @@ _COMPILED: dict[tuple[Any, ...], SQLCompiler] = {}
 def on_sqlite(connection: sqlite3.Connection) -> Execute:
     """Return what executes statements on `connection`."""
     return partial(_execute, connection)
+
+
+def on_sqlalchemy(connection: Connection) -> Execute:
+    """Return what executes statements on `connection`, of whatever database it is."""
+
+    def execute(statement: Executable, values: Mapping[str, Any] | None = None, /) -> Rows:
+        result = connection.execute(statement, dict(values or {}))
+        return [dict(row) for row in result.mappings()] if result.returns_rows else ()
+
+    return execute
 
 
 def _execute(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from checkpoints.approvals import Answer, ApprovalRequest, NewRequest, OpenQuestions
+    from checkpoints.approvals import Answer, ApprovalRequest, Due, NewRequest, OpenQuestions
     from state.cancellation import Cancellation
     from state.decision import Decider
     from state.errors import ThreadBusyError
@@ -37,6 +37,15 @@ class Renewal(NamedTuple):
     """Ids of the threads that others have claimed."""
     cancelled: Mapping[str, Cancellation]
     """Threads whose run somebody has called off."""
+
+
+class Released(NamedTuple):
+    """What became of a lease that was to be ended."""
+
+    ended: bool
+    """False where an answer waits for the run: then the lease is kept."""
+    new: Sequence[Due] = ()
+    """Questions that are in the ledger since then."""
 
 
 class Claimed(NamedTuple):
@@ -115,7 +124,7 @@ class ThreadStore(Protocol):
 
     async def release(
         self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
-    ) -> bool:
+    ) -> Released:
         """End a lease and note how the thread stands, unless an answer waits for it.
 
         Args:
@@ -123,10 +132,6 @@ class ThreadStore(Protocol):
             status: How the thread stands.
             asked: What the run asks now: it is entered into the ledger, where other open
                 questions of the thread are closed. None where nothing was ever asked.
-
-        Returns:
-            False where one of these questions is answered already: the lease is kept, and
-            the run goes on with the answer.
 
         Raises:
             LeaseLostError: The thread belongs to another; its status is left alone.

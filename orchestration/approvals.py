@@ -28,13 +28,13 @@ from state.errors import (
     AmbiguousRequestError,
     CallableLostError,
     DrainedError,
+    LeaseLostError,
     OrchestrationError,
     RequestNotFoundError,
 )
 
 if TYPE_CHECKING:
     from orchestration.agent_registry import AgentRegistry
-    from orchestration.notifications import Notifier
     from orchestration.simple_coordinator import SimpleCoordinator
     from state.result import WorkflowResult
 
@@ -71,10 +71,8 @@ class Swept(NamedTuple):
 class ApprovalInbox:
     """The pending approvals of a coordinator's database."""
 
-    def __init__(self, coordinator: SimpleCoordinator, notifier: Notifier | None = None) -> None:
-        """A notifier is told what a sweep finds due."""
+    def __init__(self, coordinator: SimpleCoordinator) -> None:
         self._coordinator = coordinator
-        self._notifier = notifier
 
     async def list_pending(
         self,
@@ -177,7 +175,7 @@ class ApprovalInbox:
         decider = Decider(by, tuple(roles))
         try:
             answered = await self._coordinator.answer([answer], decider)
-        except (CallableLostError, DrainedError) as error:
+        except (CallableLostError, DrainedError, LeaseLostError) as error:
             request = await (await self._coordinator.ledger()).get(request_id)
             return Decided(request, None, str(error))
         (request,) = answered.requests
@@ -196,6 +194,7 @@ class ApprovalInbox:
         ledger = await self._coordinator.ledger()
         reconciled = await self._coordinator.reconcile()
         due = await ledger.work_off()
+        self._coordinator.announcer(due)
         resumed, left = [], []
         decided = await ledger.find(Filter((DECIDED,), limit=MOST_AT_ONCE))
         for thread_id in dict.fromkeys(request.thread_id for request in decided):
@@ -203,13 +202,8 @@ class ApprovalInbox:
                 resumed.append(await self._coordinator.resume(thread_id))
             except OrchestrationError as error:
                 left.append((thread_id, str(error)))
-        await self._tell(due)
+        await self._coordinator.announcer.settle()
         return Swept(due, resumed, reconciled, left)
-
-    async def _tell(self, due: Sequence[Due]) -> None:
-        if self._notifier is not None:
-            for event, request in due:
-                await self._notifier.notify(event, request)
 
     @asynccontextmanager
     async def sweeping(self, *, every_seconds: float = 60.0) -> AsyncIterator[None]:
@@ -225,7 +219,7 @@ class ApprovalInbox:
         while True:
             try:
                 await self.sweep()
-            except OrchestrationError:
+            except Exception:  # noqa: BLE001  what may pass, e.g. a full disk, must not end the sweeping
                 _log.exception("a sweep failed; the next one is in %s s", every_seconds)
             await asyncio.sleep(every_seconds)
 
@@ -244,12 +238,10 @@ async def open_inbox(
     database_url: str | None = None, *, registry: AgentRegistry | None = None
 ) -> AsyncIterator[ApprovalInbox]:
     """Open the inbox of a database; by default that of the environment."""
-    from orchestration.notifications import notifier_from_environment  # noqa: PLC0415
     from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
-    notifier = notifier_from_environment()
     async with SimpleCoordinator(database_url=database_url, registry=registry) as coordinator:
-        yield ApprovalInbox(coordinator, notifier)
+        yield coordinator.approvals
 
 
 async def list_pending(  # noqa: PLR0913  as `ApprovalInbox.list_pending`

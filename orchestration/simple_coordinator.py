@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graph.plan_request import Planned, PlanRequest, Router
@@ -16,7 +16,7 @@ from orchestration.agent_registry import get_registry
 from orchestration.concurrency import ConcurrencyLimit
 from orchestration.engines.local_parts import LocalParts
 from orchestration.execution_stats import ExecutionStats
-from orchestration.notifications import notifier_from_environment
+from orchestration.notifications import Announcer, notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
 from state.cancellation import Cancellation
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orchestration.engines.embedded import Answered, EmbeddedEngine
     from orchestration.engines.local_parts import Chunk
     from orchestration.engines.time_travel import Moment
+    from orchestration.notifications import Notifier
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
     from state.result import WorkflowResult
@@ -66,6 +67,9 @@ class SimpleCoordinator:
             run needs none; messages stay in any case. By default the environment's
             `ORCHESTRATION_KEEP_RUNS`, or 0.
         history_window: How much of a thread's earlier messages agents see.
+        notifier: Tells people that something waits for them; by default through the services
+            in the environment's `ORCHESTRATION_NOTIFY_URLS`, if there are any.
+        clock: What time it is for approvals, in seconds since the epoch.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -77,6 +81,8 @@ class SimpleCoordinator:
         lease_seconds: float | None = None,
         keep_runs: KeepRuns | None = None,
         history_window: HistoryWindow | None = None,
+        notifier: Notifier | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise ConfigurationError(
@@ -87,6 +93,9 @@ class SimpleCoordinator:
         self._lease_seconds = lease_seconds
         self._keep_runs = keep_runs
         self._history_window = history_window or HistoryWindow()
+        self._notifier = notifier
+        self._clock = clock
+        self._announcer: Announcer | None = None
         self._slots = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
         self._opening = threading.Lock()
         self._opened: EmbeddedEngine | None = None
@@ -216,6 +225,7 @@ class SimpleCoordinator:
                 return answered.result
         result = await engine.resume(thread_id, parts)
         self._remember(result, parts)
+        await self.announcer.settle()
         return result
 
     async def answer(self, answers: Sequence[Answer], decider: Decider) -> Answered:
@@ -224,6 +234,7 @@ class SimpleCoordinator:
         answered = await engine.answer(answers, decider, self._parts_of)
         if answered.result is not None:
             self._remember(answered.result, self._parts_of(answered.result.thread_id))
+        await self.announcer.settle()
         return answered
 
     def _parts_of(self, thread_id: str) -> LocalParts:
@@ -402,7 +413,18 @@ class SimpleCoordinator:
         """What waits for a person in this coordinator's database."""
         from orchestration.approvals import ApprovalInbox  # noqa: PLC0415  imports this module
 
-        return ApprovalInbox(self, notifier_from_environment())
+        return ApprovalInbox(self)
+
+    @property
+    def announcer(self) -> Announcer:
+        """Tells people what happens to requests.
+
+        Raises:
+            ConfigurationError: The environment asks for what cannot be.
+        """
+        if self._announcer is None:
+            self._announcer = Announcer(self._notifier or notifier_from_environment())
+        return self._announcer
 
     async def ledger(self) -> ApprovalLedger:
         """The ledger of approvals itself; people use `approvals`."""
@@ -477,6 +499,7 @@ class SimpleCoordinator:
         finally:
             self._stats.record(strategy, status, time.perf_counter() - begun)
         self._remember(result, parts)
+        await self.announcer.settle()
         return result
 
     def _remember(self, result: WorkflowResult, parts: LocalParts) -> None:
@@ -500,11 +523,16 @@ class SimpleCoordinator:
         with self._opening:
             if self._opened is not None:
                 return self._opened
+            announcer = self.announcer
             policy = HistoryPolicy(keep_runs_setting(self._keep_runs), self._history_window)
-            database = open_database(self._database_url, history=policy)
+            database = open_database(self._database_url, history=policy, clock=self._clock)
             self._closer = weakref.finalize(self, database.close)
             self._opened = EmbeddedEngine(
-                database, self.registry, slots=self._slots, lease=self._lease_seconds
+                database,
+                self.registry,
+                slots=self._slots,
+                lease=self._lease_seconds,
+                announce=announcer,
             )
             return self._opened
 

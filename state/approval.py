@@ -83,6 +83,8 @@ class ApprovalPolicy:
                 yield f"{name} is {described(value)}; give a list of role names"
         if type(self.quorum) is not int or self.quorum < 1:
             yield f"quorum is {described(self.quorum)}; give a whole number from 1 on"
+        if type(self.separation_of_duties) is not bool:
+            yield f"separation_of_duties is {described(self.separation_of_duties)}; give a bool"
         yield from self._problems_of_answers()
         yield from self._problems_of_times()
 
@@ -93,6 +95,8 @@ class ApprovalPolicy:
             yield f"allowed has {unknown}; use some of {list(DECISION_TYPES)}"
         elif "reject" not in self.allowed:
             yield "allowed has no 'reject'; who is asked must be able to say no"
+        elif self.at_deadline == "approve" and "approve" not in self.allowed:
+            yield "at_deadline is 'approve', which is not in allowed"
         if self.at_deadline not in AT_DEADLINE:
             yield f"at_deadline is {described(self.at_deadline)}; use one of {list(AT_DEADLINE)}"
         if self.arguments is not None:

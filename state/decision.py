@@ -5,6 +5,7 @@ Everything here is pure: the clock, the votes so far and who decides are argumen
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, cast
 
@@ -138,6 +139,8 @@ def judge(
         return Refused("late", "its deadline has passed")
     if problem := _problem(question, decision):
         return Refused("invalid", problem)
+    if who.by is not None and not _is_name(who.by):
+        return Refused("nobody", f"{described(who.by)} names nobody; say who decides")
     if refused := _who_may_not(question, who):
         return refused
     if question.policy["quorum"] == 1:
@@ -169,12 +172,35 @@ def _with_quorum(
         return Refused("voted", f"{by} has answered already")
     if decision["type"] == "reject":
         return Counted(decision, final=True)
-    agreeing = 1 + sum(vote.decision == decision for vote in votes)
+    agreeing = 1 + sum(_alike(vote.decision, decision) for vote in votes)
     return Counted(decision, final=agreeing >= quorum, missing=max(quorum - agreeing, 0))
 
 
+def _alike(one: object, other: object) -> bool:
+    """Whether two answers say the same; for Python `True` is 1, for a person it is not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return one == other
+
+
+def _is_name(by: str) -> bool:
+    """Whether it can be told apart from others in a trail: has letters, and no control codes."""
+    unfit = any(unicodedata.category(each) in {"Cc", "Cs"} for each in by)
+    return bool(_person(by)) and not unfit
+
+
 def _same_person(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
+    return _person(one) == _person(other)
+
+
+def _person(name: str) -> str:
+    """The name without what the eye does not see: case, spaces, ways to write one letter."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(each for each in plain if each.isprintable() and not each.isspace())
 
 
 def _problem(question: Question, decision: Decision) -> str | None:
@@ -192,10 +218,17 @@ def _problem(question: Question, decision: Decision) -> str | None:
 def _edit_problem(schema: JsonObject, arguments: JsonObject) -> str | None:
     """Name everything in edited arguments that does not satisfy their schema."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  only where something is edited
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
-    validator = Draft202012Validator(cast("Mapping[str, Any]", schema))
-    problems = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'arguments'}: {error.message}"
-        for error in validator.iter_errors(cast("Any", arguments))
-    ]
+    # with a registry of its own, the validator looks nothing up in the network
+    registry: Registry[Any] = Registry()
+    validator = Draft202012Validator(cast("Mapping[str, Any]", schema), registry=registry)
+    try:
+        problems = [
+            f"{'.'.join(map(str, error.absolute_path)) or 'arguments'}: {error.message}"
+            for error in validator.iter_errors(cast("Any", arguments))
+        ]
+    except Unresolvable as error:
+        return f"nothing can be edited here, as the policy's schema refers to nothing: {error}"
     return f"the edited arguments do not fit: {'; '.join(problems)}" if problems else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any, Final, TypeAlias, TypeGuard
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
@@ -39,6 +41,41 @@ def json_object(value: object, *, at: str) -> JsonObject:
     if type(value) is not dict and not isinstance(value, Mapping):
         raise NotJsonError(at, f"is a {type(value).__name__}; it must be a dict (a JSON object)")
     return _copy_object(value, at, 0)
+
+
+def json_like(value: object) -> JsonValue:
+    """Show any value as JSON: the same before and after it stood in a checkpoint.
+
+    A checkpoint gives models and dataclasses back as dicts, and tuples as lists; what JSON
+    does not have at all becomes its text.
+    """
+    value = _bare(value)
+    if isinstance(value, Mapping):
+        return {str(key): json_like(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_like(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(json_like, value), key=str)
+    if isinstance(value, str):
+        return plain_text(value)
+    return value if _is_scalar(value) else str(value)
+
+
+def _bare(value: object) -> object:
+    """The data of a model, a dataclass or an enum; other values as they are."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    dump = getattr(value, "model_dump", None)
+    return dump() if callable(dump) else value
+
+
+def _is_scalar(value: object) -> TypeGuard[bool | float | None]:
+    """Whether JSON and a checkpoint both have it."""
+    if isinstance(value, int):
+        return _SMALLEST <= value <= _LARGEST
+    return value is None or (isinstance(value, float) and math.isfinite(value))
 
 
 def plain_text(value: str) -> str:

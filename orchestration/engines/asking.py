@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoints.approvals import PENDING, STATUSES, Answer, Asked, Filter, NewRequest
+from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
+from state.jsonvalue import json_like
 
 if TYPE_CHECKING:
     from checkpoints.approvals import ApprovalLedger, ApprovalRequest
@@ -29,8 +31,8 @@ def asked_in(chunk: Chunk) -> Iterator[Asked]:
 
 def asked(interrupt_id: str, value: Any) -> Asked:  # noqa: ANN401  whatever an agent asks
     """A question, with the task it is about where it says so."""
-    task_id = value.get("task_id", "") if isinstance(value, dict) else ""
-    return Asked(interrupt_id, str(task_id), value)
+    shown = json_like(value)
+    return Asked(interrupt_id, task_of(shown), shown)
 
 
 def all_asked(pending: Iterable[PendingInterrupt]) -> list[Asked]:

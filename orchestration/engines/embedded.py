@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
@@ -74,6 +82,7 @@ if TYPE_CHECKING:
         Answer,
         ApprovalLedger,
         ApprovalRequest,
+        Due,
         NewRequest,
         OpenQuestions,
     )
@@ -96,6 +105,10 @@ NO_PARTS = LocalParts()
 NO_ANSWERS: Final[Mapping[str, object]] = {}
 LEAST_LIMIT: Final = 10_000
 """Supersteps that LangGraph allows a run, at least; a graph that is an agent inherits the limit."""
+
+
+def announce_nothing(_due: Sequence[Due]) -> None:
+    """Tell nobody."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -131,7 +144,7 @@ class Answered(NamedTuple):
 class EmbeddedEngine:
     """Runs threads of one database in this process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it is made of, once for each coordinator
         self,
         database: Database,
         agents: Agents,
@@ -139,12 +152,23 @@ class EmbeddedEngine:
         slots: AbstractAsyncContextManager[None] | None = None,
         lease: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        announce: Callable[[Sequence[Due]], None] = announce_nothing,
     ) -> None:
-        """`slots` is entered for each agent call; `lease` is in seconds."""
+        """Take what is to be used.
+
+        Args:
+            database: Where threads are kept.
+            agents: Who does the tasks.
+            slots: Entered for each agent call.
+            lease: How long one lasts, in seconds.
+            clock: What time it is for the nodes.
+            announce: Begins to tell people what happened to requests; never waits.
+        """
         self._database = database
         self._agents = agents
         self._slots = slots
         self._clock = clock
+        self._announce = announce
         self._seconds = lease_seconds(lease)
         self._keeper = LeaseKeeper(database.threads, self._seconds)
         self._compiler = Compiler(database.checkpointer, database.store)
@@ -197,7 +221,7 @@ class EmbeddedEngine:
         async with self._segment(lease, record.plan, since, record.status) as segment:
             segment.brake.cancellation = record.cancellation
             if has_deadlines(record.plan):
-                await self._database.approvals.work_off(thread_id=thread_id)
+                self._announce(await self._database.approvals.work_off(thread_id=thread_id))
             return await self._resume(segment, local)
 
     async def answer(
@@ -297,11 +321,15 @@ class EmbeddedEngine:
         return self._database.approvals
 
     async def reconcile_all(self) -> list[str]:
-        """Bring the ledger up to what the threads of dead processes ask; return those that do."""
-        records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=RUNNING)
-        now = time.time()
-        dead = [each for each in records if each.lease is None or each.lease.expires_at < now]
-        return [each.thread_id for each in dead if await self.reconcile(each.thread_id)]
+        """Bring the ledger up to what the threads of dead processes ask; return those that do.
+
+        Threads that the version before ledgers paused are such threads too.
+        """
+        known, left = await self._database.approvals.asking(), []
+        for status in sorted(UNFINISHED):
+            records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=status)
+            left += [each.thread_id for each in records if _was_left(each, known, time.time())]
+        return [thread_id for thread_id in left if await self.reconcile(thread_id)]
 
     async def reconcile(self, thread_id: str) -> bool:
         """Bring the ledger up to what a thread asks, without running anything.
@@ -491,7 +519,10 @@ class EmbeddedEngine:
     ) -> bool:
         """End a lease, also while this task is being cancelled; see `HistoryStore.end`."""
         release = self._database.history.end(lease, status=status, asked=asked, answers=said)
-        return await (asyncio.shield(release) if self._database.durable else release)
+        released = await (asyncio.shield(release) if self._database.durable else release)
+        if released.new:
+            self._announce(released.new)
+        return released.ended
 
     async def _pause(self, segment: Segment, interrupts: Iterable[Interrupt]) -> bool:
         """Let go of a thread that asks something; False if it is answered meanwhile."""
@@ -512,11 +543,13 @@ class EmbeddedEngine:
             asked = all_asked(pending_interrupts(interrupts))
             if known.has_all(asked):
                 return known.answers(asked)
-        return await self._database.approvals.take(
+        taken = await self._database.approvals.take(
             segment.thread_id,
             self._requests(segment, interrupts),
             token=segment.held.lease.token,
         )
+        self._announce(taken.new)
+        return taken.answers
 
     @staticmethod
     def _requests(segment: Segment, interrupts: Iterable[Interrupt]) -> list[NewRequest]:
@@ -607,7 +640,8 @@ class EmbeddedEngine:
             if beside and (asked := list(asked_in(chunk))):
                 segment.may_ask = True
                 requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
-                await self._database.approvals.record(requests, token=segment.held.lease.token)
+                token = segment.held.lease.token
+                self._announce(await self._database.approvals.record(requests, token=token))
         snapshot = await graph.aget_state(config)
         return snapshot.values, snapshot.interrupts
 
@@ -649,6 +683,13 @@ async def _drive_plain(
         return {"outcomes": known}, ()
     snapshot = await graph.aget_state(segment.config)
     return snapshot.values, snapshot.interrupts
+
+
+def _was_left(record: ThreadRecord, known: Collection[str], now: float) -> bool:
+    """Whether whoever ran the thread last may not have entered what it asks."""
+    if record.lease is None:
+        return record.status == RUNNING or record.thread_id not in known
+    return record.lease.expires_at < now
 
 
 def _result(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from langgraph.types import StateSnapshot
 
 from state.errors import CallableLostError
+from state.jsonvalue import json_like
 from state.outcome import is_finished
 from state.result import PendingInterrupt
 from state.run_state import Outcomes, merge_outcomes
@@ -61,10 +62,15 @@ def pending_interrupts(interrupts: Iterable[Interrupt]) -> tuple[PendingInterrup
     """Say LangGraph's interrupts in the project's terms."""
     pending = []
     for each in interrupts:
-        value: JsonValue = each.value
-        task_id = value.get("task_id", "") if isinstance(value, dict) else ""
-        pending.append(PendingInterrupt(each.id, str(task_id), value))
+        value = json_like(each.value)  # an agent that is a graph may ask with anything
+        pending.append(PendingInterrupt(each.id, task_of(value), value))
     return tuple(pending)
+
+
+def task_of(question: JsonValue) -> str:
+    """The task that a question names, or nothing."""
+    task_id = question.get("task_id") if isinstance(question, dict) else None
+    return task_id if isinstance(task_id, str) else ""
 
 
 def check_callables(
