@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, func, insert, or_, select
+from sqlalchemy import and_, bindparam, func, insert, or_, select
 
 from checkpoints.approval_tables import AUDIT, REQUESTS, VOTES
 from checkpoints.approvals import (
@@ -31,6 +31,19 @@ if TYPE_CHECKING:
 
 _COLUMNS = REQUESTS.c
 _INSERT_ENTRY = insert(AUDIT)
+_VOTES = (
+    select(func.count())
+    .select_from(VOTES)
+    .where(VOTES.c.request_id == _COLUMNS.request_id)
+    .scalar_subquery()
+    .label("votes")
+)
+_SELECT = select(REQUESTS, _VOTES).order_by(_COLUMNS.created_at, _COLUMNS.request_id)
+_ONE = _SELECT.where(_COLUMNS.request_id == bindparam("wanted"))
+_OPEN = _SELECT.where(
+    _COLUMNS.thread_id == bindparam("wanted"),
+    or_(_COLUMNS.status == PENDING, _COLUMNS.status == DECIDED),
+)
 NOBODY = Decider(None)
 SCHEMA_VERSION: Final = 1
 
@@ -94,8 +107,8 @@ def _may_be_decided_by(role: str) -> ColumnElement[bool]:
 def get(ledger: Ledger, request_id: str) -> ApprovalRequest:
     """Return one request; see `ApprovalLedger.get`."""
     if request_id.isprintable():  # what UTF-8 cannot hold, no database may be asked for
-        for request in requests(ledger, _COLUMNS.request_id == request_id):
-            return request
+        for row in ledger.execute(_ONE, {"wanted": request_id}):
+            return _request(ledger, row)
     pending = [each.request_id for each in find(ledger, Filter(limit=5))]
     raise RequestNotFoundError(request_id, pending)
 
@@ -125,20 +138,13 @@ def requests(
     ledger: Ledger, *conditions: ColumnElement[bool], limit: int | None = None
 ) -> list[ApprovalRequest]:
     """Return the requests that satisfy all conditions, the oldest first."""
-    count = (
-        select(func.count())
-        .select_from(VOTES)
-        .where(VOTES.c.request_id == _COLUMNS.request_id)
-        .scalar_subquery()
-        .label("votes")
-    )
-    statement = (
-        select(REQUESTS, count)
-        .where(*conditions)
-        .order_by(_COLUMNS.created_at, _COLUMNS.request_id)
-        .limit(limit)
-    )
-    return [_request(ledger, row) for row in ledger.execute(statement)]
+    rows = ledger.execute(_SELECT.where(*conditions).limit(limit))
+    return [_request(ledger, row) for row in rows]
+
+
+def open_requests(ledger: Ledger, thread_id: str) -> list[ApprovalRequest]:
+    """Return the requests of a thread that are not closed, the oldest first."""
+    return [_request(ledger, row) for row in ledger.execute(_OPEN, {"wanted": thread_id})]
 
 
 def row_of(ledger: Ledger, request: ApprovalRequest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 
 from checkpoints.approval_tables import REQUESTS, VOTES
 from checkpoints.approvals import (
@@ -27,7 +27,7 @@ from checkpoints.approvals import (
     as_json,
     seen_hash,
 )
-from checkpoints.ledger_rows import Ledger, Said, get, note, requests, row_of
+from checkpoints.ledger_rows import Ledger, Said, get, note, open_requests, requests, row_of
 from state.decision import Decider, Decision, Question, Refused, Vote, judge, read_answer
 from state.errors import AlreadyDecidedError, DecisionError, NotAllowedError
 from state.jsonvalue import NotJsonError, json_object
@@ -38,7 +38,27 @@ if TYPE_CHECKING:
 
 _COLUMNS = REQUESTS.c
 _INSERT = insert(REQUESTS)
-_IS_OPEN = or_(_COLUMNS.status == PENDING, _COLUMNS.status == DECIDED)
+_EARLIER = select(_COLUMNS.thread_id, _COLUMNS.status, _COLUMNS.seen_hash).where(
+    or_(
+        and_(_COLUMNS.thread_id == bindparam("thread"), _COLUMNS.interrupt_id == bindparam("id")),
+        _COLUMNS.request_id == bindparam("id"),
+    )
+)
+_CLAIM = (
+    update(REQUESTS)
+    .where(_COLUMNS.request_id == bindparam("wanted"), _COLUMNS.status == PENDING)
+    .values(
+        status=DECIDED,
+        answer=bindparam("said"),
+        decided_by=bindparam("by"),
+        decided_at=bindparam("at"),
+    )
+)
+_CLOSE = (
+    update(REQUESTS)
+    .where(_COLUMNS.request_id == bindparam("wanted"))
+    .values(status=bindparam("now"))
+)
 
 
 # -- asking ---------------------------------------------------------------------------------
@@ -48,16 +68,13 @@ def record(ledger: Ledger, asked: Sequence[NewRequest]) -> list[Due]:
     """Note questions; those that are open already stay as they are. Return the new ones."""
     new = []
     for request in asked:
+        thread_id, interrupt_id = request.thread_id, request.asked.interrupt_id
         seen = seen_hash(request.asked.value)
-        earlier = ledger.execute(
-            select(_COLUMNS.status, _COLUMNS.seen_hash).where(
-                _COLUMNS.thread_id == request.thread_id,
-                _COLUMNS.interrupt_id == request.asked.interrupt_id,
-            )
-        )
+        found = ledger.execute(_EARLIER, {"thread": thread_id, "id": interrupt_id})
+        earlier = [row for row in found if row["thread_id"] == thread_id]
         if any(row["status"] in {PENDING, DECIDED} and row["seen_hash"] == seen for row in earlier):
             continue
-        request_id = _free_id(ledger, request.asked.interrupt_id, len(earlier) + 1)
+        request_id = _free_id(ledger, interrupt_id, len(earlier) + 1) if found else interrupt_id
         new.append(Due("requested", _insert(ledger, request, request_id, seen)))
     return new
 
@@ -114,7 +131,7 @@ def settle(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> tuple
     new = record(ledger, asked)
     still_asked = {(each.asked.interrupt_id, seen_hash(each.asked.value)) for each in asked}
     waiting = False
-    for request in requests(ledger, _COLUMNS.thread_id == thread_id, _IS_OPEN):
+    for request in open_requests(ledger, thread_id):
         if (request.interrupt_id, request.seen_hash) not in still_asked:
             _close(ledger, request)
         elif request.status == DECIDED:
@@ -136,7 +153,7 @@ def applied(ledger: Ledger, thread_id: str, interrupt_ids: Collection[str]) -> N
 def _close(ledger: Ledger, request: ApprovalRequest) -> None:
     event: Event = "applied" if request.status == DECIDED else "lapsed"
     status = APPLIED if request.status == DECIDED else LAPSED
-    _change(ledger, request, status=status)
+    ledger.execute(_CLOSE, {"wanted": request.request_id, "now": status})
     note(ledger, request, event)
 
 
@@ -216,14 +233,13 @@ def _claim(
     event: Event = "decided",
 ) -> ApprovalRequest:
     ledger.execute(
-        update(REQUESTS)
-        .where(_COLUMNS.request_id == request.request_id, _COLUMNS.status == PENDING)
-        .values(
-            status=DECIDED,
-            answer=ledger.cipher.seal(as_json(said.decision)),
-            decided_by=decider.by,
-            decided_at=ledger.now,
-        )
+        _CLAIM,
+        {
+            "wanted": request.request_id,
+            "said": ledger.cipher.seal(as_json(said.decision)),
+            "by": decider.by,
+            "at": ledger.now,
+        },
     )
     note(ledger, request, event, who=decider, said=said)
     return request._replace(
@@ -273,7 +289,7 @@ def open_questions(ledger: Ledger, thread_id: str) -> OpenQuestions:
     return OpenQuestions(
         {
             (request.interrupt_id, request.seen_hash): _resume_value(request)
-            for request in requests(ledger, _COLUMNS.thread_id == thread_id, _IS_OPEN)
+            for request in open_requests(ledger, thread_id)
         }
     )
 

@@ -40,7 +40,8 @@ class MemoryHistory:
         if lease.token > 1:  # the thread was there before
             forget_runs_in_memory(self._saver, thread_id, keep=self._policy.keep_runs)
             earlier = await self.before(thread_id, run_id=plan.run_id)
-        self._append(thread_id, plan.run_id, 0, brought(plan.document))
+        if plan.traits.speaks:
+            self._append(thread_id, plan.run_id, 0, brought(plan.document))
         return Begun(lease, earlier)
 
     async def end(

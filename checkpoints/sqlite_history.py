@@ -46,7 +46,7 @@ class SqliteHistory:
 
     async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
         """Claim the thread for a new run, record what its tasks bring, forget old runs."""
-        messages = self._rows(brought(plan.document))
+        messages = self._rows(brought(plan.document)) if plan.traits.speaks else []
         limit = self._policy.window.messages
 
         def write(connection: sqlite3.Connection) -> tuple[Lease, list[str]]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from sqlalchemy import Insert
 from sqlalchemy.dialects import sqlite
 
 if TYPE_CHECKING:
@@ -31,12 +32,9 @@ class Execute(Protocol):
         ...
 
 
-MOST_COMPILED: Final = 200
-"""Forms of statements that are kept; the ledger has some twenty."""
-
 _DIALECT = sqlite.dialect()
 _CONSTANTS: dict[ClauseElement, SQLCompiler] = {}
-_COMPILED: dict[tuple[Any, ...], SQLCompiler] = {}
+"""Compiling takes longer than SQLite does, so what stands in a module is compiled once."""
 
 
 def on_sqlite(connection: sqlite3.Connection) -> Execute:
@@ -60,10 +58,8 @@ def _execute(
     given: Mapping[str, Any] | None = None,
     /,
 ) -> Rows:
-    if given is None:
-        compiled, values = _compiled(cast("ClauseElement", statement))
-    else:
-        compiled, values = _constant(cast("ClauseElement", statement), given), given
+    compiled = _compiled(cast("ClauseElement", statement), given)
+    values = {**compiled.params, **(given or {})}
     names: Sequence[str] = compiled.positiontup or ()
     cursor = connection.execute(str(compiled), [values[name] for name in names])
     if cursor.description is None:
@@ -72,32 +68,14 @@ def _execute(
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _constant(statement: ClauseElement, values: Mapping[str, Any]) -> SQLCompiler:
-    """Compile a statement that stands in a module and is given its values."""
+def _compiled(statement: ClauseElement, given: Mapping[str, Any] | None) -> SQLCompiler:
     known = _CONSTANTS.get(statement)
     if known is None:
-        compiled = statement.compile(dialect=_DIALECT, column_keys=list(values))
-        known = _CONSTANTS[statement] = cast("SQLCompiler", compiled)
+        columns = list(given) if given is not None and isinstance(statement, Insert) else None
+        compiled = statement.compile(
+            dialect=_DIALECT, column_keys=columns, compile_kwargs={"render_postcompile": True}
+        )
+        known = cast("SQLCompiler", compiled)
+        if given is not None:
+            _CONSTANTS[statement] = known
     return known
-
-
-def _compiled(statement: ClauseElement) -> tuple[SQLCompiler, Mapping[str, Any]]:
-    """Compile a statement, or find one of the same form: compiling takes longer than SQLite does.
-
-    This is what SQLAlchemy's engines do with the key that it makes of a statement.
-    """
-    key = statement._generate_cache_key()  # noqa: SLF001  as said above
-    known = None if key is None else _COMPILED.get(key.key)
-    if known is not None and key is not None:
-        return known, known.construct_params(extracted_parameters=key.bindparams)
-    compiled = cast(
-        "SQLCompiler",
-        statement.compile(
-            dialect=_DIALECT, cache_key=key, compile_kwargs={"render_postcompile": True}
-        ),
-    )
-    if key is not None and not compiled.post_compile_params:  # the number of those may differ
-        if len(_COMPILED) >= MOST_COMPILED:
-            _COMPILED.clear()
-        _COMPILED[key.key] = compiled
-    return compiled, compiled.params

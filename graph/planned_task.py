@@ -51,7 +51,9 @@ def planned_task(  # noqa: PLR0913, PLR0917  one argument for each thing a task 
         "needs": needs[id_],
         "upstream": list(earlier) if sequential else needs[id_],
         "condition": None if task.condition is None else _condition(task.condition, id_, draft),
-        "approval": _approval(task.requires_approval, input_data, id_, draft),
+        "approval": None
+        if task.requires_approval is False and "requires_approval" not in input_data
+        else _approval(task.requires_approval, input_data, id_, draft),
         "timeout_seconds": None if task.timeout is None else _timeout(task.timeout, id_, draft),
         "retry": None if task.retry is None else _retry(task.retry, id_, draft),
     }

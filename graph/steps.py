@@ -92,7 +92,7 @@ def add_ending(graph: PlanGraph, plan: Plan) -> str:
         graph.add_node(AGGREGATE, aggregate)
         graph.add_edge(AGGREGATE, last)
         last = AGGREGATE
-    if plan.compensates():
+    if plan.traits.compensates:
         graph.add_node(
             COMPENSATE, compensate, metadata={NEXT_NODES: [last]}, destinations=(COMPENSATE, last)
         )

@@ -26,7 +26,7 @@ from state.run_state import ApprovalRecord, RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
 NEXT_NODES: Final = "orchestration_next"
 """Node metadata: where a node that may retry goes after its last attempt."""
@@ -123,8 +123,8 @@ def called_off(run: RunHandle) -> Outcome | None:
 
 def blocked(task: PlannedTask, outcomes: Mapping[str, Outcome], run: RunHandle) -> Outcome | None:
     """The outcome of a task that others keep from running, or None."""
-    if (cancelled := called_off(run)) is not None:
-        return cancelled
+    if run.brake is not None and run.brake.cancellation is not None:
+        return called_off(run)
     for other in task["needs"]:
         needed = outcomes.get(other)
         if needed is not None and blocks(needed):
@@ -206,12 +206,10 @@ def _context(
     )
 
 
-async def _attempt(
+def _attempt(
     state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
-) -> Outcome:
-    """Call the agent once, if this process may still act for the thread."""
-    if run.lease is not None:
-        await run.lease.confirm()
+) -> Awaitable[Outcome]:
+    """Begin to call the agent."""
     work: Work = task
     if task["approval"]:
         work = {
@@ -221,4 +219,4 @@ async def _attempt(
             "timeout_seconds": task["timeout_seconds"],
             "retry": task["retry"],
         }
-    return await attempt(work, _context(state, task, run, config), run=run, stop=run.stop)
+    return attempt(work, _context(state, task, run, config), run=run, stop=run.stop)

@@ -48,7 +48,7 @@ _NEVER_RETRIED = (
 async def attempt(
     work: Work, context: AgentContext, *, run: RunHandle, stop: StopSignal | None
 ) -> Outcome:
-    """Call the agent once and say what became of it.
+    """Call the agent once, if this process may still act for the thread; say what became of it.
 
     Args:
         work: Who is to be called, for what, for how long, and how often.
@@ -56,6 +56,8 @@ async def attempt(
         run: The live things of the run.
         stop: What may end the call early; None for work that the end of the run leaves alone.
     """
+    if run.lease is not None:
+        await run.lease.confirm()
     started = run.clock.now()
     agent: Agent | None = None
     try:

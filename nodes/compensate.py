@@ -24,6 +24,8 @@ from state.run_state import RunState
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from state.plan import Work
     from state.run_state import Outcomes
 
@@ -62,15 +64,15 @@ def _undone(outcome: Outcome, undoing: Outcome) -> Outcome:
     return changed
 
 
-async def _undo(task_id: str, state: RunState, run: RunHandle, config: RunnableConfig) -> Outcome:
-    """Call whoever undoes the task, if this process may still act for the thread.
+def _undo(
+    task_id: str, state: RunState, run: RunHandle, config: RunnableConfig
+) -> Awaitable[Outcome]:
+    """Begin to call whoever undoes the task.
 
     No stop signal ends this early: the run is over already, and what was begun is finished.
     """
-    if run.lease is not None:
-        await run.lease.confirm()
     context = _context(task_id, state, run, config)
-    return await attempt(_work(task_id, state, run), context, run=run, stop=None)
+    return attempt(_work(task_id, state, run), context, run=run, stop=None)
 
 
 def _work(task_id: str, state: RunState, run: RunHandle) -> Work:

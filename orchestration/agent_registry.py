@@ -154,9 +154,12 @@ class AgentRegistry:
         if agent_id is None:
             candidates = self._capable(capability or "")
         else:
-            candidates = [
-                agent for agent in self._agents.get(agent_id, {}).values() if agent.spec.enabled
-            ]
+            versions = self._agents.get(agent_id, {})
+            if len(versions) == 1:  # by far the commonest
+                (only,) = versions.values()
+                if only.spec.enabled:
+                    return only
+            candidates = [agent for agent in versions.values() if agent.spec.enabled]
         if not candidates:
             known = self._agents if agent_id is not None else self._capabilities()
             raise AgentNotFoundError(agent_id or capability or "", known)

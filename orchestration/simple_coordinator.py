@@ -225,7 +225,8 @@ class SimpleCoordinator:
                 return answered.result
         result = await engine.resume(thread_id, parts)
         self._remember(result, parts)
-        await self.announcer.settle()
+        if self.announcer.is_busy:
+            await self.announcer.settle()
         return result
 
     async def answer(self, answers: Sequence[Answer], decider: Decider) -> Answered:
@@ -234,7 +235,8 @@ class SimpleCoordinator:
         answered = await engine.answer(answers, decider, self._parts_of)
         if answered.result is not None:
             self._remember(answered.result, self._parts_of(answered.result.thread_id))
-        await self.announcer.settle()
+        if self.announcer.is_busy:
+            await self.announcer.settle()
         return answered
 
     def _parts_of(self, thread_id: str) -> LocalParts:
@@ -499,7 +501,8 @@ class SimpleCoordinator:
         finally:
             self._stats.record(strategy, status, time.perf_counter() - begun)
         self._remember(result, parts)
-        await self.announcer.settle()
+        if self.announcer.is_busy:
+            await self.announcer.settle()
         return result
 
     def _remember(self, result: WorkflowResult, parts: LocalParts) -> None:

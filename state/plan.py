@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, NotRequired, TypedDict
 
 from state.approval import PolicyDocument
 from state.failure_mode import FailureModeDocument
@@ -130,11 +130,27 @@ class PlanDocument(TypedDict):
     """The thread's last messages; only in the state, and only where there are some."""
 
 
+class PlanTraits(NamedTuple):
+    """What a plan's tasks have in common."""
+
+    asks: bool
+    """Whether anybody may have to approve something."""
+    compensates: bool
+    """Whether any task can be undone."""
+    speaks: bool
+    """Whether any task brings messages."""
+    attempts: int
+    """How many calls of agents it can take at most, compensations included."""
+    nodes: Hashable
+    """The part of its shape that is each task's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A validated plan. Treat `document` as frozen: runs and checkpoints share it."""
 
     document: PlanDocument
+    _traits: PlanTraits | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def run_id(self) -> str:
@@ -150,41 +166,34 @@ class Plan:
         """The tasks in the order they were given."""
         return (self.document["tasks"][id_] for id_ in self.document["order"])
 
+    @property
+    def traits(self) -> PlanTraits:
+        """What is often asked of it, found out once."""
+        if self._traits is None:
+            object.__setattr__(self, "_traits", _traits_of(self.document))
+        assert self._traits is not None  # noqa: S101  as it was set just now
+        return self._traits
+
     def is_plain(self) -> bool:
         """Whether it needs the least state: no approval, router, aggregation or compensation."""
-        document = self.document
+        document, traits = self.document, self.traits
         return (
             document["aggregate"] is None
             and document["router"] is None
-            and not any(task["approval"] or task.get("compensate") for task in self.tasks())
+            and not traits.asks
+            and not traits.compensates
         )
-
-    def compensates(self) -> bool:
-        """Whether any of its tasks can be undone."""
-        return any(task.get("compensate") for task in self.tasks())
-
-    def attempts(self) -> int:
-        """How many calls of agents it can take at most, compensations included."""
-        total = 0
-        for task in self.tasks():
-            for work in (task, task.get("compensate")):
-                if work is not None:
-                    total += work["retry"]["max_attempts"] if work["retry"] else 1
-        return total
 
     def shape(self) -> Hashable:
         """What the compiled graph depends on; plans of equal shape share one graph."""
         document = self.document
-        traits = tuple(
-            (task["id"], *_approval_nodes(task), task["retry"] is not None) for task in self.tasks()
-        )
         layout = (
             None
             if document["strategy"] != CoordinationStrategy.PARALLEL
             else _region_shape(document["layout"], document["tasks"])
         )
-        ending = (document["aggregate"] is not None, self.compensates())
-        return (document["strategy"], traits, layout, ending)
+        ending = (document["aggregate"] is not None, self.traits.compensates)
+        return (document["strategy"], self.traits.nodes, layout, ending)
 
     def signature(self) -> str:
         """Hash of the definition: equal for plans that differ only in run, tenant and user."""
@@ -217,8 +226,25 @@ def asks_first(task: PlannedTask) -> bool:
     return bool(approval) and (threshold or task["condition"] is not None)
 
 
-def _approval_nodes(task: PlannedTask) -> tuple[bool, bool]:
-    return bool(task["approval"]), asks_first(task)
+def _traits_of(document: PlanDocument) -> PlanTraits:
+    """Look at every task once."""
+    asks = compensates = speaks = False
+    attempts = 0
+    nodes: list[tuple[object, ...]] = []
+    for id_ in document["order"]:
+        task = document["tasks"][id_]
+        retry, approval, undo = task["retry"], task["approval"], task.get("compensate")
+        attempts += 1 if retry is None else retry["max_attempts"]
+        if undo is not None:
+            compensates = True
+            attempts += undo["retry"]["max_attempts"] if undo["retry"] else 1
+        if approval:
+            asks = True
+            nodes.append((id_, retry is not None, asks_first(task)))
+        else:
+            nodes.append((id_, retry is not None))
+        speaks = speaks or "messages" in task["input"]
+    return PlanTraits(asks, compensates, speaks, attempts, tuple(nodes))
 
 
 def _region_shape(region: Region, tasks: Mapping[str, PlannedTask]) -> Hashable:

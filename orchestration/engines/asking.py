@@ -69,11 +69,13 @@ def may_ask_beside(plan: Plan) -> bool:
 
 def asks(plan: Plan) -> bool:
     """Whether anybody may have to approve something."""
-    return any(task["approval"] for task in plan.tasks())
+    return plan.traits.asks
 
 
 def has_deadlines(plan: Plan) -> bool:
     """Whether the clock may decide something."""
+    if not plan.traits.asks:
+        return False
     policies = (policy_of(task["approval"]) for task in plan.tasks())
     return any(policy is not None and policy["deadline_seconds"] for policy in policies)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import (
-    AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Coroutine,
@@ -18,7 +18,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -74,6 +73,7 @@ from state.status import WorkflowStatus
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
 
     from langchain_core.runnables import RunnableConfig
     from langgraph.types import Interrupt
@@ -141,6 +141,40 @@ class Answered(NamedTuple):
     """Who runs the thread, and so takes the answers up."""
 
 
+class _Hold:
+    """Says what ends a segment early, and ends its lease; a plain class, as every run has one."""
+
+    __slots__ = ("_end", "_segment")
+
+    def __init__(self, segment: Segment, end: Callable[[Segment], Awaitable[None]]) -> None:
+        self._segment = segment
+        self._end = end
+
+    async def __aenter__(self) -> Segment:
+        return self._segment
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        held = self._segment.held
+        if kind is None:
+            await self._end(self._segment)
+            return
+        if isinstance(error, LeaseLostError):
+            held.lost = True
+        lost_before = held.lost
+        await self._end(self._segment)
+        if isinstance(error, GraphDrained):
+            raise DrainedError(held.lease.thread_id) from None
+        current = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and lost_before and current is not None:
+            current.uncancel()
+            raise LeaseLostError(held.lease.thread_id) from None
+
+
 class EmbeddedEngine:
     """Runs threads of one database in this process."""
 
@@ -198,7 +232,10 @@ class EmbeddedEngine:
         claim = self._database.history.begin(
             thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
-        begun = await self._claimed(claim, lambda begun: (begun.lease, RUNNING))
+        if self._database.durable:
+            begun = await self._claimed(claim, lambda begun: (begun.lease, RUNNING))
+        else:
+            begun = await claim
         async with self._segment(begun.lease, plan, since) as segment:
             first = _first_input(plan, begun.history, clear=not new_id)
             return await self._run(segment, first, {}, local)
@@ -457,10 +494,7 @@ class EmbeddedEngine:
         values = {**snapshot.values, "outcomes": known_outcomes(snapshot)}
         return record, _result(thread_id, record.plan, values, snapshot.interrupts)
 
-    @asynccontextmanager
-    async def _segment(
-        self, lease: Lease, plan: Plan, since: float, status: str = RUNNING
-    ) -> AsyncIterator[Segment]:
+    def _segment(self, lease: Lease, plan: Plan, since: float, status: str = RUNNING) -> _Hold:
         """Hold a lease while the body runs the thread; release it however that ends."""
         durable = self._database.durable
         held = self._keeper.hold(lease, since=since) if durable else unguarded(lease)
@@ -474,25 +508,14 @@ class EmbeddedEngine:
         )
         held.brake = segment.brake
         self._segments.add(segment)
-        try:
-            yield segment
-        except GraphDrained:
-            raise DrainedError(lease.thread_id) from None
-        except LeaseLostError:
-            held.lost = True
-            raise
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if not held.lost or current is None:
-                raise
-            current.uncancel()
-            raise LeaseLostError(lease.thread_id) from None
-        finally:
-            self._segments.discard(segment)
-            held.drop()
-            if not held.lost and not segment.released:
-                asked = () if segment.settled else None
-                await self._release(lease, segment.status, asked, segment.said)
+        return _Hold(segment, self._end)
+
+    async def _end(self, segment: Segment) -> None:
+        self._segments.discard(segment)
+        segment.held.drop()
+        if not segment.held.lost and not segment.released:
+            asked = () if segment.settled else None
+            await self._release(segment.held.lease, segment.status, asked, segment.said)
 
     async def _claimed(
         self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str] | None]
@@ -721,15 +744,15 @@ def _config(
         configurable[LEASE_TOKEN] = token
     if plan is None:
         return {"configurable": configurable}
-    limit = max(LEAST_LIMIT, 25 + 3 * plan.attempts())
+    limit = max(LEAST_LIMIT, 25 + 3 * plan.traits.attempts)
     return {"configurable": configurable, "recursion_limit": limit}
 
 
 def _said(plan: Plan, outcomes: Outcomes) -> Answers | None:
     """What a finished run adds to its thread's messages; None if its tasks brought none."""
-    before = brought(plan.document)
-    if not before:
+    if not plan.traits.speaks:
         return None
+    before = brought(plan.document)
     return Answers(plan.run_id, len(before), answered(plan.document, outcomes))
 
 

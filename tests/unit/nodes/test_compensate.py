@@ -292,7 +292,7 @@ async def test_a_thousand_retries_of_a_compensation_are_no_endless_loop() -> Non
     policy = RetryPolicy(max_attempts=4000)
     tasks = [AgentTask("a", retry=policy, compensate={})]
     made = plan(PlanRequest(tasks=tasks), agents=agents, run_id="r").plan
-    assert made.attempts() == 8000
+    assert made.traits.attempts == 8000
 
 
 async def test_the_graph_by_itself_compensates_too() -> None:
