@@ -72,15 +72,20 @@ class Compiler:
         self._store = store
         self._graphs: OrderedDict[Hashable, CompiledPlan] = OrderedDict()
 
-    def compile(self, plan: Plan) -> CompiledPlan:
-        """Return the compiled graph for plans of this shape."""
-        shape = plan.shape()
+    def compile(self, plan: Plan, *, with_store: bool = True) -> CompiledPlan:
+        """Return the compiled graph for plans of this shape.
+
+        LangGraph looks after a store in every step, so who needs none does without.
+        """
+        shape = (plan.shape(), with_store)
         graph = self._graphs.get(shape)
         if graph is not None:
             self._graphs.move_to_end(shape)
             return graph
         graph = build(plan).compile(
-            checkpointer=self._checkpointer, store=self._store, name=str(plan.strategy)
+            checkpointer=self._checkpointer,
+            store=self._store if with_store else None,
+            name=str(plan.strategy),
         )
         self._graphs[shape] = graph
         if len(self._graphs) > KEPT_GRAPHS:

@@ -46,6 +46,11 @@ class Agents(Protocol):
         """
         ...
 
+    @property
+    def need_store(self) -> bool:
+        """Whether any of them is a LangChain Runnable, which may ask LangGraph for its store."""
+        ...
+
     def problem_with(self, *, agent_id: str | None, capability: str | None) -> Problem | None:
         """Say why a task for this agent or capability could not run, before anything does."""
         ...

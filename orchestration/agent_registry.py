@@ -68,12 +68,14 @@ class AgentRegistry:
 
     def __init__(self) -> None:
         self._agents: dict[str, dict[str, RegisteredAgent]] = {}
+        self._runnables = False
 
     def register(self, spec: AgentSpec) -> None:
         """Add an agent, or a version of it; the same id and version replaces the old one."""
         versions = self._agents.setdefault(spec.agent_id, {})
         versions.pop(spec.version, None)  # so that it counts as registered last
         versions[spec.version] = RegisteredAgent(spec)
+        self._runnables = self._runnables or hasattr(spec.handler, "ainvoke")
 
     def unregister(self, agent_id: str, version: str | None = None) -> None:
         """Remove one version of an agent, or all of them.
@@ -164,6 +166,11 @@ class AgentRegistry:
             known = self._agents if agent_id is not None else self._capabilities()
             raise AgentNotFoundError(agent_id or capability or "", known)
         return candidates[0] if len(candidates) == 1 or agent_id is None else _best(candidates)
+
+    @property
+    def need_store(self) -> bool:
+        """Whether any agent is a Runnable or a graph, which may ask LangGraph for its store."""
+        return self._runnables
 
     def problem_with(self, *, agent_id: str | None, capability: str | None) -> Problem | None:
         """Say why a task for this agent or capability could not run, before anything does."""

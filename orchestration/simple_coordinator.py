@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graph.plan_request import Planned, PlanRequest, Router
@@ -128,9 +128,7 @@ class SimpleCoordinator:
             PlanError: The tasks cannot run as given; no agent was called.
             ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
         """
-        return await self.execute_workflow(
-            tasks, strategy=CoordinationStrategy.SEQUENTIAL, **options
-        )
+        return await self._execute(tasks, CoordinationStrategy.SEQUENTIAL, None, None, options)
 
     async def execute_parallel(
         self, tasks: Sequence[AgentTask], **options: Unpack[RunOptions]
@@ -141,7 +139,7 @@ class SimpleCoordinator:
         `result.aggregate` collects the outputs. Arguments and errors as in
         `execute_sequential`.
         """
-        return await self.execute_workflow(tasks, strategy=CoordinationStrategy.PARALLEL, **options)
+        return await self._execute(tasks, CoordinationStrategy.PARALLEL, None, None, options)
 
     async def execute_conditional(
         self,
@@ -165,12 +163,8 @@ class SimpleCoordinator:
             RoutingError: The router failed, or returned nothing that can run.
             PlanError, ThreadBusyError, ThreadPendingError: As in `execute_sequential`.
         """
-        return await self.execute_workflow(
-            tasks,
-            strategy=CoordinationStrategy.CONDITIONAL,
-            router=router,
-            input_data=input_data,
-            **options,
+        return await self._execute(
+            tasks, CoordinationStrategy.CONDITIONAL, router, input_data, options
         )
 
     async def execute_workflow(
@@ -183,8 +177,7 @@ class SimpleCoordinator:
         **options: Unpack[RunOptions],
     ) -> WorkflowResult:
         """Run tasks under any strategy; see the methods named after them."""
-        planned = self._plan(tasks, strategy, router, input_data, options)
-        return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
+        return await self._execute(tasks, strategy, router, input_data, options)
 
     async def resume(
         self,
@@ -486,6 +479,17 @@ class SimpleCoordinator:
             user=options.get("user"),
         )
         return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
+
+    def _execute(
+        self,
+        tasks: Sequence[AgentTask],
+        strategy: CoordinationStrategy | str,
+        router: Router | None,
+        input_data: Mapping[str, Any] | None,
+        options: RunOptions,
+    ) -> Coroutine[Any, Any, WorkflowResult]:
+        planned = self._plan(tasks, strategy, router, input_data, options)
+        return self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def _start(
         self, chosen_id: str | None, planned: Planned, parts: LocalParts

@@ -591,7 +591,7 @@ class EmbeddedEngine:
         answers: Mapping[str, object] = NO_ANSWERS,
     ) -> WorkflowResult:
         plan = segment.plan
-        graph = self._compiler.compile(plan)
+        graph = self._compiler.compile(plan, with_store=self._agents.need_store)
         handle = RunHandle(
             agents=self._agents,
             clock=self._clock,

@@ -11,6 +11,7 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.graph import START, StateGraph
+from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from orchestration import (
@@ -130,6 +131,19 @@ async def test_a_chat_model_hears_its_instructions_then_what_was_said_before() -
 async def test_a_graph_may_take_as_many_steps_as_it_may_alone() -> None:
     result = await run(counting_graph(), until=500)
     assert result["agent"].output["n"] == 500
+
+
+async def test_a_graph_finds_the_databases_store() -> None:
+    async def remember(_state: Count, runtime: Runtime[None]) -> Count:
+        assert runtime.store is not None
+        await runtime.store.aput(("seats",), "a", {"n": 7})
+        found = await runtime.store.aget(("seats",), "a")
+        return {"n": 0 if found is None else found.value["n"]}
+
+    graph: Any = StateGraph(Count)
+    graph.add_node("remember", remember)
+    graph.add_edge(START, "remember")
+    assert (await run(graph.compile()))["agent"].output["n"] == 7
 
 
 async def test_a_graph_that_never_ends_is_stopped_by_its_own_limit() -> None:
