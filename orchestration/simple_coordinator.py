@@ -264,7 +264,7 @@ class SimpleCoordinator:
             ThreadNotFoundError: There is no such thread.
         """
         engine = await self._engine()
-        return await engine.timeline(thread_id, limit=limit)
+        return await engine.views.timeline(thread_id, limit=limit)
 
     async def fork(
         self,
@@ -373,7 +373,7 @@ class SimpleCoordinator:
     async def threads(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
         """Return the threads of the database, the last changed first."""
         engine = await self._engine()
-        return await engine.threads(limit=limit, status=status)
+        return await engine.views.threads(limit=limit, status=status)
 
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Return a thread and what is known of its run, without touching either.
@@ -382,7 +382,7 @@ class SimpleCoordinator:
             ThreadNotFoundError: There is no such thread.
         """
         engine = await self._engine()
-        return await engine.inspect(thread_id)
+        return await engine.views.inspect(thread_id)
 
     async def history(
         self, thread_id: str, *, limit: int = 50, before: int | None = None
@@ -401,7 +401,7 @@ class SimpleCoordinator:
         if limit < 1:
             raise ConfigurationError(f"limit is {limit}; give at least 1")
         engine = await self._engine()
-        return await engine.history(thread_id, limit=limit, before=before)
+        return await engine.views.history(thread_id, limit=limit, before=before)
 
     @property
     def approvals(self) -> ApprovalInbox:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoints.approvals import PENDING, STATUSES, Answer, Asked, Filter, NewRequest
+from checkpoints.threads import RUNNING
 from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
@@ -13,6 +14,7 @@ from state.jsonvalue import json_like
 
 if TYPE_CHECKING:
     from checkpoints.approvals import ApprovalLedger, ApprovalRequest
+    from checkpoints.threads import ThreadRecord
     from orchestration.engines.local_parts import Chunk
     from state.approval import PolicyDocument
     from state.plan import Plan
@@ -118,3 +120,10 @@ def _by_name(known: Sequence[ApprovalRequest]) -> dict[str, ApprovalRequest]:
             filter(None, (request.task_id, request.interrupt_id, request.request_id)), request
         )
     return by_name
+
+
+def was_left(record: ThreadRecord, known: Collection[str], now: float) -> bool:
+    """Whether whoever ran the thread last may not have entered what it asks."""
+    if record.lease is None:
+        return record.status == RUNNING or record.thread_id not in known
+    return record.lease.expires_at < now

@@ -10,91 +10,79 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import (
-    Awaitable,
     Callable,
-    Collection,
     Coroutine,
     Iterable,
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from langgraph.errors import GraphDrained
 from langgraph.types import Command
 
 from checkpoints.approvals import Filter
 from checkpoints.history import Answers
-from checkpoints.sqlite_saver import LEASE_TOKEN
 from checkpoints.threads import RUNNING, UNFINISHED
 from graph.compiler import Compiler
 from nodes.brake import Brake
-from nodes.plan_loader import fresh_state
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
 from orchestration.engines.asking import (
     MOST_QUESTIONS,
     all_asked,
-    asked_in,
     asks,
     has_deadlines,
     matched,
-    may_ask_beside,
     new_request,
+    was_left,
 )
+from orchestration.engines.driving import drive, drive_plain
 from orchestration.engines.leases import (
-    HeldLease,
     LeaseKeeper,
     holder_name,
     lease_seconds,
     unguarded,
 )
 from orchestration.engines.local_parts import LocalParts
+from orchestration.engines.segment import Hold, Segment, first_input, thread_config
 from orchestration.engines.snapshots import (
-    belongs_to,
     check_callables,
     known_outcomes,
     next_step,
     pending_interrupts,
+    result_of,
+    said_in,
 )
-from orchestration.engines.time_travel import Moment, forked_plan, timeline
-from state.conversation import answered, brought
+from orchestration.engines.time_travel import forked_plan
+from orchestration.engines.views import ThreadViews
 from state.errors import (
     DecisionError,
     DrainedError,
-    LeaseLostError,
     Problem,
     RoutingError,
     ThreadBusyError,
 )
-from state.outcome import is_finished
-from state.result import TaskResult, WorkflowResult, workflow_status
+from state.result import WorkflowResult
 from state.status import WorkflowStatus
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
 
-    from langchain_core.runnables import RunnableConfig
     from langgraph.types import Interrupt
 
     from checkpoints.approvals import (
         Answer,
         ApprovalLedger,
         ApprovalRequest,
+        Asked,
         Due,
         NewRequest,
         OpenQuestions,
     )
     from checkpoints.database import Database
-    from checkpoints.history import RecordedMessage
     from checkpoints.threads import Claimed, Lease, ThreadRecord
-    from graph.compiler import CompiledPlan
     from nodes.ports import Agents, Clock
-    from orchestration.engines.local_parts import Chunk
     from state.cancellation import Cancellation
     from state.decision import Decider
-    from state.jsonvalue import JsonObject
     from state.plan import Plan
     from state.run_state import Outcomes
 
@@ -103,32 +91,10 @@ T = TypeVar("T")
 
 NO_PARTS = LocalParts()
 NO_ANSWERS: Final[Mapping[str, object]] = {}
-LEAST_LIMIT: Final = 10_000
-"""Supersteps that LangGraph allows a run, at least; a graph that is an agent inherits the limit."""
 
 
 def announce_nothing(_due: Sequence[Due]) -> None:
     """Tell nobody."""
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Segment:
-    """A thread that this process holds, ready to run."""
-
-    thread_id: str
-    plan: Plan
-    config: RunnableConfig
-    held: HeldLease
-    brake: Brake
-    status: str = RUNNING
-    """How the thread stands when the segment ends."""
-    said: Answers | None = None
-    """What the agents said, once the run is over."""
-    may_ask: bool = False
-    """Whether the ledger may hold questions of it."""
-    settled: bool = False
-    """Whether it has come to an end, and whatever it asked is closed with it."""
-    released: bool = False
 
 
 class Answered(NamedTuple):
@@ -139,40 +105,6 @@ class Answered(NamedTuple):
     """The run's, where it went on here."""
     busy: ThreadBusyError | None
     """Who runs the thread, and so takes the answers up."""
-
-
-class _Hold:
-    """Says what ends a segment early, and ends its lease; a plain class, as every run has one."""
-
-    __slots__ = ("_end", "_segment")
-
-    def __init__(self, segment: Segment, end: Callable[[Segment], Awaitable[None]]) -> None:
-        self._segment = segment
-        self._end = end
-
-    async def __aenter__(self) -> Segment:
-        return self._segment
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        held = self._segment.held
-        if kind is None:
-            await self._end(self._segment)
-            return
-        if isinstance(error, LeaseLostError):
-            held.lost = True
-        lost_before = held.lost
-        await self._end(self._segment)
-        if isinstance(error, GraphDrained):
-            raise DrainedError(held.lease.thread_id) from None
-        current = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and lost_before and current is not None:
-            current.uncancel()
-            raise LeaseLostError(held.lease.thread_id) from None
 
 
 class EmbeddedEngine:
@@ -207,6 +139,7 @@ class EmbeddedEngine:
         self._keeper = LeaseKeeper(database.threads, self._seconds)
         self._compiler = Compiler(database.checkpointer, database.store)
         self._segments: set[Segment] = set()
+        self.views = ThreadViews(database, self._compiler)
         self._draining = False
 
     async def start(
@@ -237,7 +170,7 @@ class EmbeddedEngine:
         else:
             begun = await claim
         async with self._segment(begun.lease, plan, since) as segment:
-            first = _first_input(plan, begun.history, clear=not new_id)
+            first = first_input(plan, begun.history, clear=not new_id)
             return await self._run(segment, first, {}, local)
 
     async def resume(self, thread_id: str, local: LocalParts = NO_PARTS) -> WorkflowResult:
@@ -308,7 +241,7 @@ class EmbeddedEngine:
             seed = plan.document.get("seed")
             known = {} if seed is None else {**seed["outcomes"]}
             history = await self._database.history.before(segment.thread_id, run_id=plan.run_id)
-            return await self._run(segment, _first_input(plan, history), known, local)
+            return await self._run(segment, first_input(plan, history), known, local)
         known = known_outcomes(snapshot)
         local.tell(known)
         if step == "finished":
@@ -365,7 +298,7 @@ class EmbeddedEngine:
         known, left = await self._database.approvals.asking(), []
         for status in sorted(UNFINISHED):
             records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=status)
-            left += [each.thread_id for each in records if _was_left(each, known, time.time())]
+            left += [each.thread_id for each in records if was_left(each, known, time.time())]
         return [thread_id for thread_id in left if await self.reconcile(thread_id)]
 
     async def reconcile(self, thread_id: str) -> bool:
@@ -399,7 +332,7 @@ class EmbeddedEngine:
         if next(record.plan.callables(), None) is None:
             return
         graph = self._compiler.compile(record.plan)
-        snapshot = await graph.aget_state(_config(record.thread_id), subgraphs=True)
+        snapshot = await graph.aget_state(thread_config(record.thread_id), subgraphs=True)
         here = local.callables if local.run_id == record.plan.run_id else {}
         check_callables(record.thread_id, record.plan, snapshot, here)
 
@@ -427,16 +360,6 @@ class EmbeddedEngine:
         if self._draining:
             raise DrainedError(thread_id)
 
-    async def timeline(self, thread_id: str, *, limit: int) -> list[Moment]:
-        """Return the moments of a thread's present run, the latest first.
-
-        Raises:
-            ThreadNotFoundError: There is no such thread.
-        """
-        record = await self._database.threads.get(thread_id)
-        graph = self._compiler.compile(record.plan)
-        return await timeline(graph, _config(thread_id), record.plan, limit=limit)
-
     async def fork(
         self,
         thread_id: str,
@@ -454,7 +377,7 @@ class EmbeddedEngine:
         self._refuse_if_draining(new_thread_id)
         record = await self._database.threads.get(thread_id)
         graph = self._compiler.compile(record.plan)
-        snapshot = await graph.aget_state(_config(thread_id, checkpoint_id=checkpoint_id))
+        snapshot = await graph.aget_state(thread_config(thread_id, checkpoint_id=checkpoint_id))
         plan = forked_plan(record.plan, snapshot, run_id=run_id, inputs=inputs)
         claim = self._database.history.begin(
             new_thread_id, plan, holder=holder_name(), seconds=self._seconds
@@ -463,52 +386,21 @@ class EmbeddedEngine:
         await self._release(begun.lease, RUNNING)
         return plan
 
-    async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
-        """Return threads, the last changed first."""
-        return await self._database.threads.recent(limit=limit, status=status)
-
-    async def history(
-        self, thread_id: str, *, limit: int, before: int | None
-    ) -> list[RecordedMessage]:
-        """Return messages of a thread, newest last.
-
-        Raises:
-            ThreadNotFoundError: There is no such thread.
-        """
-        found = await self._database.history.page(thread_id, limit=limit, before=before)
-        if not found:
-            await self._database.threads.get(thread_id)
-        return found
-
-    async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
-        """Read a thread and what is known of its run, without its lease.
-
-        Raises:
-            ThreadNotFoundError: There is no such thread.
-        """
-        record = await self._database.threads.get(thread_id)
-        graph = self._compiler.compile(record.plan)
-        snapshot = await graph.aget_state(_config(thread_id), subgraphs=True)
-        if not belongs_to(snapshot, record.plan):
-            return record, _result(thread_id, record.plan, record.plan.document.get("seed", {}), ())
-        values = {**snapshot.values, "outcomes": known_outcomes(snapshot)}
-        return record, _result(thread_id, record.plan, values, snapshot.interrupts)
-
-    def _segment(self, lease: Lease, plan: Plan, since: float, status: str = RUNNING) -> _Hold:
+    def _segment(self, lease: Lease, plan: Plan, since: float, status: str = RUNNING) -> Hold:
         """Hold a lease while the body runs the thread; release it however that ends."""
         durable = self._database.durable
         held = self._keeper.hold(lease, since=since) if durable else unguarded(lease)
         segment = Segment(
             thread_id=lease.thread_id,
             plan=plan,
-            config=_config(lease.thread_id, lease.token, plan),
+            config=thread_config(lease.thread_id, lease.token, plan),
             held=held,
             brake=Brake(),
             status=status,
         )
         held.brake = segment.brake
         self._segments.add(segment)
-        return _Hold(segment, self._end)
+        return Hold(segment, self._end)
 
     async def _end(self, segment: Segment) -> None:
         self._segments.discard(segment)
@@ -610,9 +502,9 @@ class EmbeddedEngine:
             while True:
                 given = _resumption(answers) or graph_input
                 if plan.is_plain() and local.watch is None:
-                    values, asked = await _drive_plain(graph, given, segment, known)
+                    values, asked = await drive_plain(graph, given, segment, known)
                 else:
-                    values, asked = await self._drive(graph, given, segment, local)
+                    values, asked = await drive(graph, given, segment, local, self._note)
                 taken, graph_input, answers = answers, None, NO_ANSWERS
                 if not asked:
                     break
@@ -626,47 +518,12 @@ class EmbeddedEngine:
                 answers = await self._answers(segment, asked)
         return self._conclude(segment, values, asked)
 
-    async def _drive(
-        self,
-        graph: CompiledPlan,
-        graph_input: Any,  # noqa: ANN401  an input, a Command or None
-        segment: Segment,
-        local: LocalParts,
-    ) -> tuple[Mapping[str, Any], Sequence[Interrupt]]:
-        """Run a graph to its next pause or its end; return its output, and what it asks.
-
-        What is asked beside tasks that still run is entered into the ledger at once, so that
-        it can be answered meanwhile.
-        """
-        config, beside = segment.config, may_ask_beside(segment.plan)
-        if local.watch is None and not beside:
-            # version 2 streams less inside, and hands out interrupts by themselves
-            output = await graph.ainvoke(
-                graph_input,
-                config,
-                durability="sync",
-                version="v2",
-                control=segment.brake.control,
-            )
-            return output.value or {}, output.interrupts
-        async for each in graph.astream(
-            graph_input,
-            config,
-            durability="sync",
-            stream_mode="tasks",
-            subgraphs=True,
-            control=segment.brake.control,
-        ):
-            chunk = cast("Chunk", each)
-            if local.watch is not None:
-                local.watch(chunk)
-            if beside and (asked := list(asked_in(chunk))):
-                segment.may_ask = True
-                requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
-                token = segment.held.lease.token
-                self._announce(await self._database.approvals.record(requests, token=token))
-        snapshot = await graph.aget_state(config)
-        return snapshot.values, snapshot.interrupts
+    async def _note(self, segment: Segment, asked: Sequence[Asked]) -> None:
+        """Enter what a run asks beside tasks that still run."""
+        segment.may_ask = True
+        requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
+        token = segment.held.lease.token
+        self._announce(await self._database.approvals.record(requests, token=token))
 
     def _conclude(
         self, segment: Segment, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
@@ -675,85 +532,12 @@ class EmbeddedEngine:
         if error := values.get("route", {}).get("error"):
             segment.status = WorkflowStatus.FAILED
             raise RoutingError([Problem("bad_route", error)])
-        result = _result(segment.thread_id, segment.plan, values, interrupts)
+        result = result_of(segment.thread_id, segment.plan, values, interrupts)
         segment.status = result.status
         if result.status not in UNFINISHED:
             segment.settled = segment.may_ask
-            segment.said = _said(segment.plan, values.get("outcomes", {}))
+            segment.said = said_in(segment.plan, values.get("outcomes", {}))
         return result
-
-
-async def _drive_plain(
-    graph: CompiledPlan,
-    graph_input: Any,  # noqa: ANN401  an input, a Command or None
-    segment: Segment,
-    known: Outcomes,
-) -> tuple[Mapping[str, Any], Sequence[Interrupt]]:
-    """Run a plain sequence, whose whole result is the outcomes that its nodes announce to `known`.
-
-    Letting LangGraph stream nothing saves two percent. A task without an end means that its
-    agent, a graph itself, asks something: then the checkpoint says what.
-    """
-    async for _ in graph.astream(
-        graph_input,
-        segment.config,
-        durability="sync",
-        stream_mode=[],
-        control=segment.brake.control,
-    ):
-        raise AssertionError("nothing is streamed without a stream mode")
-    if all(is_finished(known.get(id_)) for id_ in segment.plan.document["order"]):
-        return {"outcomes": known}, ()
-    snapshot = await graph.aget_state(segment.config)
-    return snapshot.values, snapshot.interrupts
-
-
-def _was_left(record: ThreadRecord, known: Collection[str], now: float) -> bool:
-    """Whether whoever ran the thread last may not have entered what it asks."""
-    if record.lease is None:
-        return record.status == RUNNING or record.thread_id not in known
-    return record.lease.expires_at < now
-
-
-def _result(
-    thread_id: str, plan: Plan, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
-) -> WorkflowResult:
-    outcomes: Outcomes = values.get("outcomes", {})
-    pending = pending_interrupts(interrupts)
-    return WorkflowResult(
-        thread_id,
-        workflow_status(plan, outcomes, interrupted=bool(pending)),
-        tuple([TaskResult(id_, outcomes.get(id_)) for id_ in plan.document["order"]]),
-        pending,
-        values.get("aggregate"),
-        plan.document["waits"],
-    )
-
-
-def _config(
-    thread_id: str,
-    token: int | None = None,
-    plan: Plan | None = None,
-    *,
-    checkpoint_id: str | None = None,
-) -> RunnableConfig:
-    configurable: dict[str, Any] = {"thread_id": thread_id}
-    if checkpoint_id is not None:
-        configurable["checkpoint_id"] = checkpoint_id
-    if token is not None:
-        configurable[LEASE_TOKEN] = token
-    if plan is None:
-        return {"configurable": configurable}
-    limit = max(LEAST_LIMIT, 25 + 3 * plan.traits.attempts)
-    return {"configurable": configurable, "recursion_limit": limit}
-
-
-def _said(plan: Plan, outcomes: Outcomes) -> Answers | None:
-    """What a finished run adds to its thread's messages; None if its tasks brought none."""
-    if not plan.traits.speaks:
-        return None
-    before = brought(plan.document)
-    return Answers(plan.run_id, len(before), answered(plan.document, outcomes))
 
 
 def _is_over(handle: RunHandle) -> bool:
@@ -769,17 +553,3 @@ def _status_of(claimed: Claimed) -> str:
 def _resumption(answers: Mapping[str, object]) -> Command[Any] | None:
     """What LangGraph goes on with; it takes an empty answer for one to everything."""
     return Command(resume=dict(answers)) if answers else None
-
-
-def _first_input(plan: Plan, history: list[JsonObject], *, clear: bool = True) -> dict[str, Any]:
-    """The input of a run; a plain sequence has fewer keys, and a new thread nothing to clear.
-
-    The history travels in the plan: a key of its own would cost time in every superstep.
-    """
-    document = plan.document
-    if history:
-        document = {**document, "history": history}
-    if not clear:
-        return {"plan": document}
-    fresh = fresh_state(document)
-    return {key: fresh[key] for key in ("plan", "outcomes")} if plan.is_plain() else fresh

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.types import StateSnapshot
 
+from checkpoints.history import Answers
+from state.conversation import answered, brought
 from state.errors import CallableLostError
 from state.jsonvalue import json_like
 from state.outcome import is_finished
-from state.result import PendingInterrupt
+from state.result import PendingInterrupt, TaskResult, WorkflowResult, workflow_status
 from state.run_state import Outcomes, merge_outcomes
 
 if TYPE_CHECKING:
@@ -91,3 +93,27 @@ def check_callables(
             lost.append(use)
     if lost:
         raise CallableLostError(thread_id, lost)
+
+
+def result_of(
+    thread_id: str, plan: Plan, values: Mapping[str, Any], interrupts: Iterable[Interrupt]
+) -> WorkflowResult:
+    """Sum up what a run came to."""
+    outcomes: Outcomes = values.get("outcomes", {})
+    pending = pending_interrupts(interrupts)
+    return WorkflowResult(
+        thread_id,
+        workflow_status(plan, outcomes, interrupted=bool(pending)),
+        tuple([TaskResult(id_, outcomes.get(id_)) for id_ in plan.document["order"]]),
+        pending,
+        values.get("aggregate"),
+        plan.document["waits"],
+    )
+
+
+def said_in(plan: Plan, outcomes: Outcomes) -> Answers | None:
+    """What a finished run adds to its thread's messages; None if its tasks brought none."""
+    if not plan.traits.speaks:
+        return None
+    before = brought(plan.document)
+    return Answers(plan.run_id, len(before), answered(plan.document, outcomes))

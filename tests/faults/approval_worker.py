@@ -3,7 +3,6 @@
     approval_worker.py FOLDER start THREAD
     approval_worker.py FOLDER decide REQUEST WHO [KILL_AT]
     approval_worker.py FOLDER sweep [KILL_AT]
-    approval_worker.py FOLDER race PROCESS DECIDERS     (reads request ids from stdin)
     approval_worker.py FOLDER resume THREAD [hold]      (holds the thread until killed)
 
 The agent `pay` notes each call, and each effect under its idempotency key.
@@ -27,7 +26,6 @@ from orchestration import (
     AgentRegistry,
     AgentSpec,
     AgentTask,
-    AlreadyDecidedError,
     SimpleCoordinator,
     ThreadBusyError,
 )
@@ -151,24 +149,6 @@ async def sweep(folder: Path, kill_at: str = "") -> None:
         tell(resumed=[each.status for each in swept.resumed], left=swept.left)
 
 
-async def race(folder: Path, process: str, deciders: str) -> None:
-    async with open_coordinator(folder) as coordinator:
-
-        async def one(request_id: str, who: str) -> dict[str, object]:
-            try:
-                await coordinator.approvals.decide(request_id, "approve", by=who)
-            except AlreadyDecidedError as lost:
-                return {"who": who, "lost_to": lost.decided_by, "at": lost.decided_at}
-            except Exception as error:  # noqa: BLE001  the test wants to see it
-                return {"who": who, "error": f"{type(error).__name__}: {error}"}
-            return {"who": who, "won": True}
-
-        names = [f"{process}-{number}" for number in range(int(deciders))]
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            outcomes = await asyncio.gather(*(one(line.strip(), name) for name in names))
-            tell(outcomes=outcomes)
-
-
 async def resume(folder: Path, thread_id: str) -> None:
     async with open_coordinator(folder) as coordinator:
         try:
@@ -189,7 +169,6 @@ COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "start": start,
     "decide": decide,
     "sweep": sweep,
-    "race": race,
     "resume": resume,
     "hold": hold,
 }

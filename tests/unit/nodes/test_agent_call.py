@@ -196,7 +196,7 @@ async def test_an_agent_cannot_change_what_the_next_attempt_gets(bench: Bench) -
     bench.hire(a=agent)
     tasks = [AgentTask("a", {"action": "buy"})]
     await bench.run(*tasks)
-    record, _ = await bench.engine.inspect("thread")
+    record, _ = await bench.engine.views.inspect("thread")
     assert record.plan.document["tasks"]["a"]["input"] == {"action": "buy"}
 
 

@@ -356,7 +356,7 @@ async def test_the_history_does_not_change_what_a_plan_is(
     signatures = set()
     for _ in range(2):
         await coordinator.execute_sequential([ask("same")], thread_id="t")
-        record, _ = await engine.inspect("t")
+        record, _ = await engine.views.inspect("t")
         assert "history" not in record.plan.document, "it stands in the state only"
         signatures.add(record.plan.signature())
     assert len(signatures) == 1
