@@ -11,7 +11,7 @@ from orchestration.cli.exit_codes import ExitCode
 from orchestration.cli.options import command_line, who_decides
 from orchestration.cli.progress import waiting
 from orchestration.cli.reporting import RunStoppedError, reported
-from orchestration.cli.running import exit_with, show_result, wait_for
+from orchestration.cli.running import draining, exit_with, show_result, wait_for
 from orchestration.cli.terminal import console, print_json, styled
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ async def _decide(
     from orchestration.cli.questions import with_requests  # noqa: PLC0415
     from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
-    async with SimpleCoordinator(database_url=said.database) as coordinator:
+    async with (
+        SimpleCoordinator(database_url=said.database) as coordinator,
+        draining(coordinator),
+    ):
         inbox = coordinator.approvals
         request = await inbox.find(said.request_id)
         found.append(request)

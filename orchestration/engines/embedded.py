@@ -62,6 +62,7 @@ from state.errors import (
     ThreadBusyError,
 )
 from state.result import WorkflowResult
+from state.run_state import merge_outcomes
 from state.status import WorkflowStatus
 
 if TYPE_CHECKING:
@@ -514,6 +515,9 @@ class EmbeddedEngine:
                     lapsed = True  # nobody is asked any more, but by what undoes something
                     continue
                 if await self._pause(segment, asked):
+                    # what was done inside a subgraph is not in the outer graph's output yet
+                    done = merge_outcomes(values.get("outcomes", {}), known)
+                    values = {**values, "outcomes": done}
                     break
                 answers = await self._answers(segment, asked)
         return self._conclude(segment, values, asked)

@@ -251,3 +251,17 @@ async def test_two_answers_to_one_question_are_refused(bench: Bench) -> None:
     (question,) = (await bench.run(*PURCHASE)).interrupts
     with pytest.raises(DecisionError):
         await bench.answer(**{"payer": REJECT, question.interrupt_id: APPROVE})
+
+
+async def test_a_paused_result_shows_what_chains_beside_the_question_have_done(
+    bench: Bench,
+) -> None:
+    hire_clerks(bench)
+    tasks = [
+        AgentTask("payer", requires_approval=True),
+        AgentTask("buyer"),
+        AgentTask("buyer", task_id="more", depends_on=["buyer"], requires_approval=True),
+    ]
+    paused = await bench.run(*tasks, strategy="parallel")
+    assert sorted(each.task_id for each in paused.interrupts) == ["more", "payer"]
+    assert [task.task_id for task in paused if task.succeeded] == ["buyer"]
