@@ -55,7 +55,7 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         await run_block(source, names)
         if "Approve expense" in source:
             names["sequential_tasks"] = names["tasks"]
-        if "await coordinator" in source:
+        if "= await coordinator" in source:
             result = names["result"] if "result = await" in source else names["results"]
             seen.append((source.strip().splitlines()[-1].strip(), str(result.status)))
     names["coordinator"].close()
