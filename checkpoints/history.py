@@ -88,6 +88,7 @@ class HistoryStore(Protocol):
         *,
         status: str,
         asked: Sequence[NewRequest] | None = None,
+        heed_cancellation: bool = False,
         answers: Answers | None = None,
     ) -> Released:
         """Do what `ThreadStore.release` does, and record what the agents said.

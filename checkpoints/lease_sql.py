@@ -175,6 +175,17 @@ def cancel(
     )
 
 
+def cancellation_of(
+    connection: sqlite3.Connection, lease: Lease, *, cipher: TextCipher = PLAIN_TEXT
+) -> Cancellation | None:
+    """Say whether the run that holds this lease has been called off."""
+    row = connection.execute(
+        "SELECT cancellation FROM orchestration_threads WHERE thread_id = ? AND lease_token = ?",
+        (lease.thread_id, lease.token),
+    ).fetchone()
+    return None if row is None else _cancellation(row[0], cipher)
+
+
 def release(connection: sqlite3.Connection, lease: Lease, *, status: str) -> None:
     """End a lease; see `ThreadStore.release`."""
     changed = connection.execute(

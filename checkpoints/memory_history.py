@@ -50,10 +50,13 @@ class MemoryHistory:
         *,
         status: str,
         asked: Sequence[NewRequest] | None = None,
+        heed_cancellation: bool = False,
         answers: Answers | None = None,
     ) -> Released:
         """Release the thread and record what the agents said."""
-        released = await self._threads.release(lease, status=status, asked=asked)
+        released = await self._threads.release(
+            lease, status=status, asked=asked, heed_cancellation=heed_cancellation
+        )
         if released.ended and answers is not None:
             self._append(lease.thread_id, *answers)
         return released

@@ -103,11 +103,19 @@ class MemoryThreads:
             self._records[thread_id] = record._replace(cancellation=cancellation)
 
     async def release(
-        self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
+        self,
+        lease: Lease,
+        *,
+        status: str,
+        asked: Sequence[NewRequest] | None = None,
+        heed_cancellation: bool = False,
     ) -> Released:
         """End a lease and note how the thread stands, unless an answer waits for it."""
         if not self._holds(lease):
             raise LeaseLostError(lease.thread_id)
+        cancellation = self._records[lease.thread_id].cancellation
+        if heed_cancellation and cancellation is not None:
+            return Released(ended=False, cancellation=cancellation)
         new, waiting = ([], False) if asked is None else self._settle(lease.thread_id, asked)
         if waiting:
             return Released(ended=False, new=new)

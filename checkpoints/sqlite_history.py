@@ -73,13 +73,20 @@ class SqliteHistory:
         *,
         status: str,
         asked: Sequence[NewRequest] | None = None,
+        heed_cancellation: bool = False,
         answers: Answers | None = None,
     ) -> Released:
         """Release the thread and record what the agents said."""
         messages = self._rows(answers.messages) if answers is not None else []
 
         def write(connection: sqlite3.Connection) -> Released:
-            released = self._threads.release_on(connection, lease, status=status, asked=asked)
+            released = self._threads.release_on(
+                connection,
+                lease,
+                status=status,
+                asked=asked,
+                heed_cancellation=heed_cancellation,
+            )
             if not released.ended:
                 return released
             if answers is not None and messages:

@@ -41,6 +41,9 @@ LEASE_TOKEN: Final = "__lease_token"  # noqa: S105  a fencing token, no secret
 MOST_INPUTS: Final = 100
 """Inputs under way before those that are saved are looked for."""
 
+Place = tuple[str, str, int | None]
+"""Thread, namespace, and the token of the lease under which it is written."""
+
 _URGENT_CHANNELS = frozenset({INTERRUPT, ERROR})
 
 
@@ -81,7 +84,7 @@ class GroupCommitSqliteSaver(SqliteSaver):
         super().__init__(reader, serde=serde)
         self._writer = writer
         self._collecting = threading.local()
-        self._inputs: dict[tuple[str, str], list[Future[None]]] = {}
+        self._inputs: dict[Place, list[Future[None]]] = {}
         self.is_setup = True  # whoever opens the database creates the tables
 
     @contextmanager
@@ -139,9 +142,9 @@ class GroupCommitSqliteSaver(SqliteSaver):
         )
         stored, future = self._put(config, checkpoint, metadata, new_versions, lazy=input_only)
         if input_only:
-            self._remember(stored, future)
+            self._remember(_place(config, stored), future)
             return stored
-        earlier = self._inputs.pop(_place(stored), ())
+        earlier = self._inputs.pop(_place(config, stored), ())
         await asyncio.wrap_future(future)
         for each in earlier:  # done by now: the writer keeps the order
             each.result()
@@ -171,7 +174,7 @@ class GroupCommitSqliteSaver(SqliteSaver):
         """
         future = self._put_writes(config, writes, task_id, task_path)
         if _only_asks(config, writes):
-            self._remember(config, future)
+            self._remember(_place(config, config), future)
         else:
             await asyncio.wrap_future(future)
 
@@ -286,10 +289,10 @@ class GroupCommitSqliteSaver(SqliteSaver):
         self._settle(config)
         return super().list(config, filter=filter, before=before, limit=limit)
 
-    def _remember(self, config: RunnableConfig, future: Future[None]) -> None:
+    def _remember(self, place: Place, future: Future[None]) -> None:
         """Note a write that shares a later commit, so that reads see it."""
         self._forget_finished_inputs()
-        self._inputs.setdefault(_place(config), []).append(future)
+        self._inputs.setdefault(place, []).append(future)
 
     def _forget_finished_inputs(self) -> None:
         """Drop inputs that are saved, of runs that ended before their next checkpoint."""
@@ -304,7 +307,7 @@ class GroupCommitSqliteSaver(SqliteSaver):
         wanted = None if config is None else config["configurable"]["thread_id"]
         pending = [
             future
-            for (thread_id, _), futures in tuple(self._inputs.items())
+            for (thread_id, _, _), futures in tuple(self._inputs.items())
             if wanted in {None, thread_id}
             for future in futures
         ]
@@ -339,9 +342,11 @@ class GroupCommitSqliteSaver(SqliteSaver):
         )
 
 
-def _place(config: RunnableConfig) -> tuple[str, str]:
-    configurable = config["configurable"]
-    return configurable["thread_id"], configurable.get("checkpoint_ns", "")
+def _place(config: RunnableConfig, stored: RunnableConfig) -> Place:
+    """Where a write belongs; one under an older lease concerns nobody who has a newer one."""
+    configurable = stored["configurable"]
+    token = config["configurable"].get(LEASE_TOKEN)
+    return configurable["thread_id"], configurable.get("checkpoint_ns", ""), token
 
 
 def _only_asks(config: RunnableConfig, writes: Sequence[tuple[str, Any]]) -> bool:

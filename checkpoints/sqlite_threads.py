@@ -108,10 +108,16 @@ class SqliteThreads:
         )
 
     async def release(
-        self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
+        self,
+        lease: Lease,
+        *,
+        status: str,
+        asked: Sequence[NewRequest] | None = None,
+        heed_cancellation: bool = False,
     ) -> Released:
         """End a lease and note how the thread stands, unless an answer waits for it."""
-        return await self._run(partial(self.release_on, lease=lease, status=status, asked=asked))
+        release = partial(self.release_on, lease=lease, status=status, asked=asked)
+        return await self._run(partial(release, heed_cancellation=heed_cancellation))
 
     def release_on(
         self,
@@ -120,9 +126,14 @@ class SqliteThreads:
         *,
         status: str,
         asked: Sequence[NewRequest] | None = None,
+        heed_cancellation: bool = False,
     ) -> Released:
         """Do what `release` does inside a transaction that somebody else has begun."""
         new: list[Due] = []
+        if heed_cancellation:
+            cancellation = lease_sql.cancellation_of(connection, lease, cipher=self._cipher)
+            if cancellation is not None:
+                return Released(ended=False, cancellation=cancellation)
         if asked is not None:
             lease_sql.check_token(connection, lease.thread_id, lease.token)
             ledger = self._approvals.on(connection)

@@ -46,6 +46,8 @@ class Released(NamedTuple):
     """False where an answer waits for the run: then the lease is kept."""
     new: Sequence[Due] = ()
     """Questions that are in the ledger since then."""
+    cancellation: Cancellation | None = None
+    """Why it is kept, where the run has to be ended instead."""
 
 
 class Claimed(NamedTuple):
@@ -123,7 +125,12 @@ class ThreadStore(Protocol):
         ...
 
     async def release(
-        self, lease: Lease, *, status: str, asked: Sequence[NewRequest] | None = None
+        self,
+        lease: Lease,
+        *,
+        status: str,
+        asked: Sequence[NewRequest] | None = None,
+        heed_cancellation: bool = False,
     ) -> Released:
         """End a lease and note how the thread stands, unless an answer waits for it.
 
@@ -132,6 +139,7 @@ class ThreadStore(Protocol):
             status: How the thread stands.
             asked: What the run asks now: it is entered into the ledger, where other open
                 questions of the thread are closed. None where nothing was ever asked.
+            heed_cancellation: Whether to keep the lease if the run has been called off.
 
         Raises:
             LeaseLostError: The thread belongs to another; its status is left alone.

@@ -48,7 +48,9 @@ async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
             outcome = await _attempt(state, task, run, config)
         else:
             async with run.slots:
-                outcome = _stopped(run) or await _attempt(state, task, run, config)
+                outcome = _ended_meanwhile(previous, run)
+                if outcome is None:
+                    outcome = await _attempt(state, task, run, config)
     announce(run, task_id, outcome)
     return {"outcomes": {task_id: outcome}}
 
@@ -95,10 +97,20 @@ async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
             await run.stop.guard(wait, only_waits=True)
         except CancelledByStopError as error:
             return _given_up(previous, str(error))
+    return _cancelled_before_retry(previous, run)
+
+
+def _cancelled_before_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
     cancelled = called_off(run)
     if cancelled is None:
         return None
     return {**cancelled, **_given_up(previous, cancelled["reason"])}
+
+
+def _ended_meanwhile(previous: Outcome | None, run: RunHandle) -> Outcome | None:
+    """The outcome of a task whose run ended while it waited for its turn, or None."""
+    cancelled = called_off(run) if previous is None else _cancelled_before_retry(previous, run)
+    return cancelled or _stopped(run)
 
 
 def _given_up(previous: Outcome, reason: str) -> Outcome:

@@ -197,7 +197,8 @@ class ApprovalInbox:
         self._coordinator.announcer(due)
         resumed, left = [], []
         decided = await ledger.find(Filter((DECIDED,), limit=MOST_AT_ONCE))
-        for thread_id in dict.fromkeys(request.thread_id for request in decided):
+        waiting = [*await self._coordinator.called_off(), *(each.thread_id for each in decided)]
+        for thread_id in dict.fromkeys(waiting):
             try:
                 resumed.append(await self._coordinator.resume(thread_id))
             except OrchestrationError as error:

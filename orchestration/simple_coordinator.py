@@ -273,6 +273,7 @@ class SimpleCoordinator:
         checkpoint_id: str | None = None,
         new_thread_id: str | None = None,
         inputs: Mapping[str, Mapping[str, Any]] | None = None,
+        user: str | None = None,
     ) -> str:
         """Make a new thread that begins at a moment of another's run; `resume` runs it.
 
@@ -284,6 +285,7 @@ class SimpleCoordinator:
             checkpoint_id: Which moment, from `timeline`; by default the latest.
             new_thread_id: Of the fork; by default a new one.
             inputs: New input data for tasks that are done anew, by task id.
+            user: Who asks for the fork; needed with `inputs` where the old run has a user.
 
         Returns:
             The new thread's id.
@@ -301,6 +303,7 @@ class SimpleCoordinator:
             run_id=secrets.token_hex(16),
             checkpoint_id=checkpoint_id,
             inputs=inputs or {},
+            user=user,
         )
         return made
 
@@ -424,6 +427,10 @@ class SimpleCoordinator:
     async def ledger(self) -> ApprovalLedger:
         """The ledger of approvals itself; people use `approvals`."""
         return (await self._engine()).approvals
+
+    async def called_off(self) -> list[str]:
+        """The threads whose run somebody has called off, and nobody ends."""
+        return await (await self._engine()).called_off()
 
     async def reconcile(self) -> list[str]:
         """Enter what dead processes left asking into the ledger; return those threads."""

@@ -35,7 +35,10 @@ def next_compensation(
     """
     if status not in UNDOES or not any(task.get("compensate") for task in plan["tasks"].values()):
         return None
+    seeded = plan["seed"]["outcomes"] if "seed" in plan else {}  # not this run's to undo
     for task_id in reversed(finish_order(plan, outcomes)):
+        if task_id in seeded:
+            continue
         if plan["tasks"][task_id].get("compensate") and _can_be_undone(outcomes.get(task_id)):
             return task_id
     return None

@@ -181,6 +181,13 @@ async def _timeline(thread_id: str, database: str | None, *, limit: int) -> list
         return await coordinator.timeline(thread_id, limit=limit)
 
 
+def _user(inputs: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Who asks for a fork: whoever calls, where it is for something new."""
+    import getpass  # noqa: PLC0415  `--help` needs none
+
+    return getpass.getuser() if inputs else None
+
+
 async def _fork(
     thread_id: str,
     database: str | None,
@@ -193,7 +200,11 @@ async def _fork(
 
     async with SimpleCoordinator(database_url=database) as coordinator:
         return await coordinator.fork(
-            thread_id, checkpoint_id=at, new_thread_id=new_id, inputs=inputs
+            thread_id,
+            checkpoint_id=at,
+            new_thread_id=new_id,
+            inputs=inputs,
+            user=_user(inputs),
         )
 
 
@@ -209,7 +220,11 @@ async def _replay(
 
     async with SimpleCoordinator(database_url=database) as coordinator, draining(coordinator):
         made = await coordinator.fork(
-            thread_id, checkpoint_id=at, new_thread_id=new_id, inputs=inputs
+            thread_id,
+            checkpoint_id=at,
+            new_thread_id=new_id,
+            inputs=inputs,
+            user=_user(inputs),
         )
         return await coordinator.resume(made)
 

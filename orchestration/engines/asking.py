@@ -117,7 +117,7 @@ def _by_name(known: Sequence[ApprovalRequest]) -> dict[str, ApprovalRequest]:
     by_name: dict[str, ApprovalRequest] = {}
     for request in sorted(known, key=lambda each: each.status == PENDING):
         by_name |= dict.fromkeys(
-            filter(None, (request.task_id, request.interrupt_id, request.request_id)), request
+            filter(None, (_task_name(request), request.interrupt_id, request.request_id)), request
         )
     return by_name
 
@@ -127,3 +127,8 @@ def was_left(record: ThreadRecord, known: Collection[str], now: float) -> bool:
     if record.lease is None:
         return record.status == RUNNING or record.thread_id not in known
     return record.lease.expires_at < now
+
+
+def _task_name(request: ApprovalRequest) -> str:
+    """The task an answer may name; what an agent asks may say the name of any task."""
+    return request.task_id if request.kind == "approval" else ""

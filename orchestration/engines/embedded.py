@@ -16,6 +16,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from langgraph.types import Command
@@ -68,7 +69,7 @@ from state.status import WorkflowStatus
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from langgraph.types import Interrupt
+    from langgraph.types import Interrupt, StateSnapshot
 
     from checkpoints.approvals import (
         Answer,
@@ -238,11 +239,7 @@ class EmbeddedEngine:
         if local.run_id != plan.run_id:  # of the thread's run before
             local = LocalParts(watch=local.watch)
         if step == "start":
-            check_callables(segment.thread_id, plan, snapshot, local.callables)
-            seed = plan.document.get("seed")
-            known = {} if seed is None else {**seed["outcomes"]}
-            history = await self._database.history.before(segment.thread_id, run_id=plan.run_id)
-            return await self._run(segment, first_input(plan, history), known, local)
+            return await self._begin(segment, snapshot, local)
         known = known_outcomes(snapshot)
         local.tell(known)
         if step == "finished":
@@ -253,8 +250,21 @@ class EmbeddedEngine:
                 answers = await self._answers(segment, snapshot.interrupts, questions)
             if step == "wait" and not answers and await self._pause(segment, snapshot.interrupts):
                 return self._conclude(segment, snapshot.values, snapshot.interrupts)
+        if segment.brake.cancellation is None:  # a pause may have found that it is cancelled
             check_callables(segment.thread_id, plan, snapshot, local.callables)
         return await self._run(segment, None, known, local, answers)
+
+    async def _begin(
+        self, segment: Segment, snapshot: StateSnapshot, local: LocalParts
+    ) -> WorkflowResult:
+        """Begin a run that is in its thread's row, and in no checkpoint yet."""
+        plan = segment.plan
+        if segment.brake.cancellation is None:
+            check_callables(segment.thread_id, plan, snapshot, local.callables)
+        seed = plan.document.get("seed")
+        known = {} if seed is None else {**seed["outcomes"]}
+        history = await self._database.history.before(segment.thread_id, run_id=plan.run_id)
+        return await self._run(segment, first_input(plan, history), known, local)
 
     async def matched(
         self, thread_id: str, decisions: Mapping[str, object], local: LocalParts
@@ -348,6 +358,19 @@ class EmbeddedEngine:
             if segment.thread_id == thread_id:
                 segment.brake.cancel(cancellation)
 
+    async def called_off(self) -> list[str]:
+        """The threads whose run somebody has called off, and nobody ends."""
+        now, found = time.time(), []
+        for status in sorted(UNFINISHED):
+            records = await self._database.threads.recent(limit=MOST_QUESTIONS, status=status)
+            found += [
+                each.thread_id
+                for each in records
+                if each.cancellation is not None
+                and (each.lease is None or each.lease.expires_at < now)
+            ]
+        return found
+
     def drain(self) -> None:
         """Let every run stop at its next superstep, and begin no other.
 
@@ -361,7 +384,7 @@ class EmbeddedEngine:
         if self._draining:
             raise DrainedError(thread_id)
 
-    async def fork(
+    async def fork(  # noqa: PLR0913  one for each thing a fork may differ in
         self,
         thread_id: str,
         new_thread_id: str,
@@ -369,6 +392,7 @@ class EmbeddedEngine:
         run_id: str,
         checkpoint_id: str | None,
         inputs: Mapping[str, Mapping[str, Any]],
+        user: str | None,
     ) -> Plan:
         """Make a thread whose run begins at a moment of another's; run it with `resume`.
 
@@ -379,7 +403,15 @@ class EmbeddedEngine:
         record = await self._database.threads.get(thread_id)
         graph = self._compiler.compile(record.plan)
         snapshot = await graph.aget_state(thread_config(thread_id, checkpoint_id=checkpoint_id))
-        plan = forked_plan(record.plan, snapshot, run_id=run_id, inputs=inputs)
+        latest = known_outcomes(await graph.aget_state(thread_config(thread_id), subgraphs=True))
+        plan = forked_plan(
+            record.plan,
+            snapshot,
+            run_id=run_id,
+            inputs=inputs,
+            undone=[id_ for id_, outcome in latest.items() if "compensation" in outcome],
+            user=user,
+        )
         claim = self._database.history.begin(
             new_thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
@@ -401,6 +433,8 @@ class EmbeddedEngine:
         )
         held.brake = segment.brake
         self._segments.add(segment)
+        if self._draining:  # since the claim was made
+            segment.brake.drain()
         return Hold(segment, self._end)
 
     async def _end(self, segment: Segment) -> None:
@@ -420,7 +454,9 @@ class EmbeddedEngine:
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            await asyncio.wait({claiming})
+            while not claiming.done():
+                with suppress(asyncio.CancelledError):  # it is raised below
+                    await asyncio.wait({claiming})
             held = None if claiming.exception() else lease_of(claiming.result())
             if held is not None:
                 await self._release(*held)
@@ -442,11 +478,22 @@ class EmbeddedEngine:
 
     async def _pause(self, segment: Segment, interrupts: Iterable[Interrupt]) -> bool:
         """Let go of a thread that asks something; False if it is answered meanwhile."""
-        asked = self._requests(segment, interrupts)
-        segment.released = await self._release(
-            segment.held.lease, WorkflowStatus.INTERRUPTED, asked
+        asked, held, brake = self._requests(segment, interrupts), segment.held, segment.brake
+        held.drop()  # a renewal that comes after the release would take the lease for lost
+        release = self._database.history.end(
+            held.lease,
+            status=WorkflowStatus.INTERRUPTED,
+            asked=asked,
+            heed_cancellation=brake.cancellation is None,
         )
-        return segment.released
+        released = await (asyncio.shield(release) if self._database.durable else release)
+        self._announce(released.new)
+        segment.released = released.ended
+        if not released.ended:
+            held.keep()
+        if released.cancellation is not None:
+            brake.cancel(released.cancellation)
+        return released.ended
 
     async def _answers(
         self,
@@ -511,7 +558,7 @@ class EmbeddedEngine:
                     break
                 if again := [each.id for each in asked if each.id in taken]:
                     await self._database.approvals.applied(segment.thread_id, again)
-                if _is_over(handle) and not lapsed:
+                if not lapsed and _is_over(handle):
                     lapsed = True  # nobody is asked any more, but by what undoes something
                     continue
                 if await self._pause(segment, asked):
@@ -519,7 +566,8 @@ class EmbeddedEngine:
                     done = merge_outcomes(values.get("outcomes", {}), known)
                     values = {**values, "outcomes": done}
                     break
-                answers = await self._answers(segment, asked)
+                if lapsed or not _is_over(handle):  # else it was cancelled from elsewhere
+                    answers = await self._answers(segment, asked)
         return self._conclude(segment, values, asked)
 
     async def _note(self, segment: Segment, asked: Sequence[Asked]) -> None:

@@ -74,6 +74,11 @@ class HeldLease:
         if self.lost:
             raise LeaseLostError(self.lease.thread_id)
 
+    def keep(self) -> None:
+        """Keep it alive (again)."""
+        if self.heart is not None:
+            self.heart.add(self)
+
     def drop(self) -> None:
         """Stop keeping it alive."""
         if self.heart is not None:

@@ -83,8 +83,9 @@ def check_callables(
     Raises:
         CallableLostError: Naming each that is not.
     """
-    values = snapshot.values if belongs_to(snapshot, plan) else {}
-    known = known_outcomes(snapshot) if values else {}
+    begun = belongs_to(snapshot, plan)
+    values: Mapping[str, Any] = snapshot.values if begun else plan.document.get("seed", {})
+    known = known_outcomes(snapshot) if begun else values.get("outcomes", {})
     lost = []
     for use, document in plan.callables():
         kind, _, task_id = document["key"].partition("/")

@@ -7,7 +7,7 @@ that somebody gave to the old run counts for the new one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from orchestration.engines.snapshots import belongs_to
@@ -73,12 +73,14 @@ def _moment(snapshot: StateSnapshot) -> Moment:
     )
 
 
-def forked_plan(
+def forked_plan(  # noqa: PLR0913  one for each thing a fork may differ in
     plan: Plan,
     snapshot: StateSnapshot,
     *,
     run_id: str,
     inputs: Mapping[str, Mapping[str, Any]],
+    undone: Collection[str] = (),
+    user: str | None = None,
 ) -> Plan:
     """Return the plan of a run that begins where `snapshot` was.
 
@@ -87,18 +89,28 @@ def forked_plan(
         snapshot: One of its moments.
         run_id: Of the new run.
         inputs: Input data for tasks that are done anew, in place of the old.
+        undone: Tasks that were compensated since, or are to be: they do not stand.
+        user: Who asks for the new run; by default who asked for the old one.
 
     Raises:
-        ForkError: The moment is of another run, or an input cannot be changed.
+        ForkError: The moment is of another run, an input cannot be changed, it is not said
+            who changes one, or a callable would be needed.
     """
+    if inputs and user is None and plan.document["user"] is not None:
+        raise ForkError(
+            f"{plan.document['user']!r} asked for the old inputs; say with user= who asks for "
+            "the new ones, as the requester may not approve them"
+        )
     if not belongs_to(snapshot, plan):
         raise ForkError("that checkpoint is not one of the thread's present run")
     kept = {
         task_id: outcome
         for task_id, outcome in snapshot.values.get("outcomes", {}).items()
-        if _stands(outcome)
+        if _stands(outcome) and task_id not in undone
     }
+    _refuse_callables(plan, kept)
     document = cast("dict[str, Any]", {**plan.document, "run_id": run_id})
+    document["user"] = user or document["user"]
     document["tasks"] = {**plan.document["tasks"]}
     for task_id, given in inputs.items():
         if task_id not in document["tasks"] or task_id in kept:
@@ -112,6 +124,16 @@ def forked_plan(
         seed["route"] = {"chosen": route["chosen"]}
     document["seed"] = seed
     return Plan(cast("PlanDocument", document))
+
+
+def _refuse_callables(plan: Plan, kept: Collection[str]) -> None:
+    """Return if no Python callable is needed: the fork would have none, in any process."""
+    for use, document in plan.callables():
+        if document["key"].partition("/")[2] not in kept:
+            raise ForkError(
+                f"{use} is a Python callable, which a fork does not have; write it as a CEL "
+                "expression string in workflows that are to be forked"
+            )
 
 
 def _stands(outcome: Outcome) -> bool:

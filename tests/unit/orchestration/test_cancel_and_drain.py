@@ -255,3 +255,78 @@ async def test_a_cancelled_run_waits_to_try_again_to_undo_something(
     assert ended is not None
     assert ended["quick"].status == TaskStatus.COMPENSATED
     assert tried == [1, 2]
+
+
+async def test_what_waits_for_its_turn_does_not_begin_once_the_run_is_cancelled(
+    office: Office,
+) -> None:
+    coordinator = SimpleCoordinator(
+        registry=office.registry, database_url="memory://", max_concurrency=1
+    )
+    tasks = [AgentTask("slow", task_id="a"), *(AgentTask("quick") for _ in range(4))]
+    run = asyncio.ensure_future(coordinator.execute_parallel(tasks, thread_id="t"))
+    await office.begun.wait()
+    await coordinator.cancel("t")
+    office.may_end.set()
+    result = await run
+    assert result.status == WorkflowStatus.CANCELLED
+    assert office.done == ["slow"]
+
+
+@pytest.mark.parametrize("strategy", WAYS)
+async def test_a_cancellation_from_elsewhere_is_met_by_the_pause_before_any_heartbeat(
+    office: Office, tmp_path: Path, strategy: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'threads.db'}"
+    tasks = [
+        AgentTask("quick", {"name": "buy"}, task_id="buy", compensate={"name": "sell"}),
+        AgentTask("slow", depends_on=["buy"]),
+        AgentTask("quick", task_id="asked", requires_approval=True, depends_on=["slow"]),
+    ]
+    async with (
+        SimpleCoordinator(registry=office.registry, database_url=url) as runner,
+        SimpleCoordinator(registry=office.registry, database_url=url) as other,
+    ):
+        run = asyncio.ensure_future(
+            runner.execute_workflow(tasks, strategy=strategy, thread_id="t")
+        )
+        await office.begun.wait()
+        assert await other.cancel("t", by="ann") is None
+        office.may_end.set()
+        result = await run
+        assert await other.approvals.list_pending() == []
+    assert result.status == WorkflowStatus.CANCELLED
+    assert statuses(result) == ["compensated", "succeeded", "cancelled"]
+    assert office.done == ["buy", "slow", "sell"]
+
+
+async def test_a_sweep_ends_a_cancelled_run_whose_process_is_gone(
+    office: Office, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'threads.db'}"
+    tasks = [AgentTask("slow"), AgentTask("quick")]
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as first:
+        run = asyncio.ensure_future(first.execute_sequential(tasks, thread_id="t"))
+        await office.begun.wait()
+        async with SimpleCoordinator(registry=office.registry, database_url=url) as other:
+            await other.cancel("t", by="ann")
+        run.cancel()
+        await asyncio.wait({run})
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as later:
+        (ended,) = (await later.approvals.sweep()).resumed
+    assert ended.status == WorkflowStatus.CANCELLED
+    assert office.done == []
+
+
+async def test_a_run_whose_claim_was_under_way_is_drained_too(
+    office: Office, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'threads.db'}"
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as coordinator:
+        await coordinator.threads()  # opens the database
+        run = asyncio.ensure_future(coordinator.execute_sequential([AgentTask("quick")] * 1))
+        await asyncio.sleep(0)
+        coordinator.drain()
+        with pytest.raises(DrainedError):
+            await run
+    assert office.done == []

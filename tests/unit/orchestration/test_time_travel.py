@@ -14,6 +14,7 @@ from orchestration import (
     AgentSpec,
     AgentTask,
     ForkError,
+    NotAllowedError,
     SimpleCoordinator,
     WorkflowStatus,
 )
@@ -163,3 +164,64 @@ async def test_a_fork_that_cannot_be_is_refused_with_what_can(
     with pytest.raises(ForkError, match="not one of the thread's"):
         await coordinator.fork(done.thread_id, checkpoint_id="1f0c0000-0000-6000-8000-000000000000")
     assert len(await coordinator.threads()) == 1
+
+
+async def test_what_was_undone_does_not_stand_in_a_fork_and_a_fork_undoes_only_its_own(
+    coordinator: SimpleCoordinator, shop: Shop
+) -> None:
+    shop.fails = True
+    tasks = [
+        AgentTask("buy", task_id="a", compensate={"item": "back"}),
+        AgentTask("buy", task_id="b", depends_on=["a"]),
+    ]
+    failed = await coordinator.execute_sequential(tasks)
+    assert str(failed["a"].status) == "compensated"
+    before_b = await moment(coordinator, failed.thread_id, "b")
+    shop.bought.clear()
+    anew = await coordinator.resume(
+        await coordinator.fork(failed.thread_id, checkpoint_id=before_b)
+    )
+    assert shop.tasks() == ["a", "a"]  # bought anew, and undone anew
+    assert str(anew["a"].status) == "compensated"
+
+
+async def test_a_fork_leaves_alone_what_the_old_run_achieved_when_it_fails_itself(
+    coordinator: SimpleCoordinator, shop: Shop
+) -> None:
+    tasks = [
+        AgentTask("buy", task_id="a", compensate={"item": "back"}),
+        AgentTask("buy", task_id="b", depends_on=["a"]),
+    ]
+    done = await coordinator.execute_sequential(tasks)
+    before_b = await moment(coordinator, done.thread_id, "b")
+    forked = await coordinator.fork(done.thread_id, checkpoint_id=before_b)
+    shop.fails = True
+    result = await coordinator.resume(forked)
+    assert result.status == WorkflowStatus.FAILED
+    assert shop.tasks() == ["a", "b"]
+
+
+async def test_whoever_changes_an_input_is_the_forks_requester(
+    coordinator: SimpleCoordinator,
+) -> None:
+    paused = await coordinator.execute_sequential(chain(asks="c"), user="alice")
+    more = {"c": {"item": "gold"}}
+    with pytest.raises(ForkError, match="say with user= who asks for the new ones"):
+        await coordinator.fork(paused.thread_id, inputs=more)
+    forked = await coordinator.fork(paused.thread_id, inputs=more, user="mallory")
+    await coordinator.resume(forked)
+    with pytest.raises(NotAllowedError, match="mallory asked for it"):
+        await coordinator.resume(forked, {"c": "approve"}, by="mallory")
+    done = await coordinator.resume(forked, {"c": "approve"}, by="ann")
+    assert done["c"].output == {"item": "gold"}
+
+
+async def test_a_fork_that_would_need_a_callable_is_refused(
+    coordinator: SimpleCoordinator,
+) -> None:
+    tasks = [AgentTask("buy", task_id="a"), AgentTask("buy", task_id="b", condition=lambda: True)]
+    done = await coordinator.execute_sequential(tasks)
+    before_a = await moment(coordinator, done.thread_id, "a")
+    with pytest.raises(ForkError, match="write it as a CEL"):
+        await coordinator.fork(done.thread_id, checkpoint_id=before_a)
+    assert (await coordinator.resume(await coordinator.fork(done.thread_id))).status == "completed"

@@ -138,7 +138,9 @@ def test_a_run_is_looked_back_on_forked_replayed_and_cancelled(
     forked = process("threads", "fork", "t", "--as", "u", "--input", 'second={"seats": 3}')
     assert "Made thread u" in forked.stdout
     assert process("threads", "resume", "u").returncode == ExitCode.PAUSED
-    assert process("threads", "resume", "u", "--approve", "second").returncode == 0
+    own = process("threads", "resume", "u", "--approve", "second")
+    assert own.returncode == ExitCode.THREAD  # whoever changed the input asked for it
+    assert process("threads", "resume", "u", "--approve", "second", "--as", "ann").returncode == 0
     assert process("threads", "replay", "t").returncode == ExitCode.PAUSED
     cancelled = process("threads", "cancel", "t", "--reason", "enough", "--json")
     assert json.loads(cancelled.stdout)["status"] == "cancelled"
