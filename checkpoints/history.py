@@ -55,6 +55,8 @@ class Begun(NamedTuple):
     lease: Lease
     history: list[JsonObject]
     """The last messages of earlier turns, the oldest first."""
+    is_emptied: bool = False
+    """Whether all checkpoints of earlier runs were forgotten, so that nothing is to be cleared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class MemoryHistory:
             earlier = await self.before(thread_id, run_id=plan.run_id)
         if plan.traits.speaks:
             self._append(thread_id, plan.run_id, 0, brought(plan.document))
-        return Begun(lease, earlier)
+        return Begun(lease, earlier, lease.token > 1 and self._policy.keep_runs == 0)
 
     async def end(
         self,

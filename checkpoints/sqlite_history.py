@@ -49,7 +49,7 @@ class SqliteHistory:
         messages = self._rows(brought(plan.document)) if plan.traits.speaks else []
         limit = self._policy.window.messages
 
-        def write(connection: sqlite3.Connection) -> tuple[Lease, list[str]]:
+        def write(connection: sqlite3.Connection) -> tuple[Lease, list[str], bool]:
             is_known = lease_sql.exists(connection, thread_id)
             lease = lease_sql.start(
                 connection, thread_id, plan, holder=holder, seconds=seconds, cipher=self._cipher
@@ -62,10 +62,11 @@ class SqliteHistory:
                 )
             if messages:
                 history_sql.append(connection, thread_id, messages, run_id=plan.run_id, position=0)
-            return lease, earlier
+            return lease, earlier, is_known
 
-        lease, earlier = await self._run(write)
-        return Begun(lease, self._policy.window.fit(map(self._cipher.open, earlier)))
+        lease, earlier, is_known = await self._run(write)
+        history = self._policy.window.fit(map(self._cipher.open, earlier))
+        return Begun(lease, history, is_known and self._policy.keep_runs == 0)
 
     async def end(
         self,

@@ -172,7 +172,7 @@ class EmbeddedEngine:
         else:
             begun = await claim
         async with self._segment(begun.lease, plan, since) as segment:
-            first = first_input(plan, begun.history, clear=not new_id)
+            first = first_input(plan, begun.history, clear=not (new_id or begun.is_emptied))
             return await self._run(segment, first, {}, local)
 
     async def resume(self, thread_id: str, local: LocalParts = NO_PARTS) -> WorkflowResult:
