@@ -81,7 +81,7 @@ if TYPE_CHECKING:
         OpenQuestions,
     )
     from checkpoints.database import Database
-    from checkpoints.threads import Claimed, Lease, ThreadRecord
+    from checkpoints.threads import Claimed, Lease, Released, ThreadRecord
     from nodes.ports import Agents, Clock
     from state.cancellation import Cancellation
     from state.decision import Decider
@@ -468,26 +468,28 @@ class EmbeddedEngine:
         status: str,
         asked: Sequence[NewRequest] | None = None,
         said: Answers | None = None,
-    ) -> bool:
+        *,
+        heed_cancellation: bool = False,
+    ) -> Released:
         """End a lease, also while this task is being cancelled; see `HistoryStore.end`."""
-        release = self._database.history.end(lease, status=status, asked=asked, answers=said)
+        release = self._database.history.end(
+            lease, status=status, asked=asked, answers=said, heed_cancellation=heed_cancellation
+        )
         released = await (asyncio.shield(release) if self._database.durable else release)
         if released.new:
             self._announce(released.new)
-        return released.ended
+        return released
 
     async def _pause(self, segment: Segment, interrupts: Iterable[Interrupt]) -> bool:
         """Let go of a thread that asks something; False if it is answered meanwhile."""
         asked, held, brake = self._requests(segment, interrupts), segment.held, segment.brake
         held.drop()  # a renewal that comes after the release would take the lease for lost
-        release = self._database.history.end(
+        released = await self._release(
             held.lease,
-            status=WorkflowStatus.INTERRUPTED,
-            asked=asked,
+            WorkflowStatus.INTERRUPTED,
+            asked,
             heed_cancellation=brake.cancellation is None,
         )
-        released = await (asyncio.shield(release) if self._database.durable else release)
-        self._announce(released.new)
         segment.released = released.ended
         if not released.ended:
             held.keep()
