@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from state.agent_context import AgentContext
     from state.errors import Problem
     from state.jsonvalue import JsonObject
+    from state.proposal import PlanningRequest, Proposal
 
 
 class Agent(Protocol):
@@ -65,6 +66,18 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+class Planner(Protocol):
+    """Splits a request in plain words into tasks."""
+
+    async def propose(self, request: PlanningRequest) -> Proposal:
+        """Plan a request, or say what was not understood.
+
+        Raises:
+            AgentError: It could not; e.g. the model behind it does not answer.
+        """
         ...
 
 
