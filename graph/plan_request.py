@@ -15,11 +15,7 @@ from state.task import AgentTask
 
 if TYPE_CHECKING:
     from nodes.ports import Agents
-
-Aggregation = str | Callable[..., object]
-"""`collect`, `merge`, `first_success`, `majority`, or a callable that gets the outputs."""
-Router = str | Mapping[str, str] | Callable[[dict[str, Any]], str]
-"""A CEL expression, a map of CEL conditions to targets, or a callable."""
+    from state.workflow import Aggregation, Router
 
 
 class PlanRequest(NamedTuple):

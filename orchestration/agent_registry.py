@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from nodes.concurrency import ConcurrencyLimit
 from orchestration.agents.local import call_of
 from orchestration.agents.spec import AgentSpec
-from orchestration.concurrency import ConcurrencyLimit
 from state.capability import AgentCapability
 from state.errors import AgentNotFoundError, AgentUnavailableError, Problem
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from graph.plan_request import Aggregation
     from state.failure_mode import FailureMode
+    from state.workflow import Aggregation
 
 
 class RunOptions(TypedDict, total=False):

@@ -10,10 +10,10 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from graph.plan_request import Planned, PlanRequest, Router
+from graph.plan_request import Planned, PlanRequest
 from graph.planner import plan
+from nodes.concurrency import ConcurrencyLimit
 from orchestration.agent_registry import get_registry
-from orchestration.concurrency import ConcurrencyLimit
 from orchestration.engines.local_parts import LocalParts
 from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import Announcer, notifier_from_environment
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from state.outcome import Outcome
     from state.result import WorkflowResult
     from state.task import AgentTask
+    from state.workflow import Router
 
 LONGEST_THREAD_ID = 200
 

@@ -46,6 +46,12 @@ class Outcome(TypedDict, total=False):
     finished_at: float
     next_due_at: float
     """When the next attempt is due, seconds since the epoch."""
+    turn: int
+    """In which turn of a cycle or a loop; absent elsewhere."""
+    turns: int
+    """How many turns a loop took."""
+    inner: dict[str, Outcome]
+    """What became of the tasks it is made of, by task id, or by the number of the item."""
     compensation: Outcome
     """What became of undoing the task, with the agent that did that; absent until it begins.
     The task is `compensated` once this has succeeded, and stays `succeeded` if it has not."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from state.approval import PolicyDocument
 from state.failure_mode import FailureModeDocument
-from state.jsonvalue import JsonObject
+from state.jsonvalue import JsonObject, JsonValue
 from state.outcome import Outcome
 from state.retry import RetryDocument
 from state.status import CoordinationStrategy
@@ -17,12 +17,17 @@ from state.status import CoordinationStrategy
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
-PLAN_SCHEMA = 2
+PLAN_SCHEMA = 3
 """Version of the documents below; stored with every plan."""
 
 AGGREGATE, COMPENSATE, ROUTER, LOADER = "aggregate", "compensate", "router", "plan"
 RESERVED_NODES = frozenset({AGGREGATE, COMPENSATE, ROUTER, LOADER})
 """Names of nodes that are no task."""
+SUPERVISOR, HANDOFF = "supervisor", "handoff"
+"""The node of a cyclic plan that says whose turn is next: with a supervisor, and without."""
+CYCLIC_NODES = frozenset({SUPERVISOR, HANDOFF})
+INSIDE = "/"
+"""Stands between a task and what is inside it, in run ids and in the paths of tasks."""
 
 
 class CelDocument(TypedDict):
@@ -69,6 +74,37 @@ class Work(TypedDict):
     input: JsonObject
     timeout_seconds: float | None
     retry: RetryDocument | None
+    input_from: NotRequired[dict[str, str]]
+    """CEL expressions for fields of the input; only there where there are some."""
+
+
+class RepeatDocument(TypedDict):
+    """How often a body is done."""
+
+    until: ExpressionDocument
+    max_turns: int
+
+
+class ForEachDocument(TypedDict):
+    """For what a body is done."""
+
+    items: list[JsonValue] | str
+    """The values, or a CEL expression for them."""
+    single: bool
+    """Whether the body is one task, whose output stands for that of the item."""
+    max_concurrency: int | None
+    on_failure: FailureModeDocument
+
+
+class WaitDocument(TypedDict):
+    """What a task waits for."""
+
+    kind: Literal["timer", "until", "signal"]
+    seconds: NotRequired[float]
+    at: NotRequired[float]
+    """Seconds since the epoch."""
+    signal: NotRequired[str]
+    timeout_seconds: NotRequired[float | None]
 
 
 class PlannedTask(Work):
@@ -84,6 +120,14 @@ class PlannedTask(Work):
     """Read it with `policy_of`: plans of schema 1 only say whether one is needed."""
     compensate: NotRequired[Work]
     """How to undo it; only there where it can be."""
+    body: NotRequired[PlanDocument]
+    """The plan inside it, for a task that is made of others."""
+    repeat: NotRequired[RepeatDocument]
+    """Only with `body`."""
+    for_each: NotRequired[ForEachDocument]
+    """Only with `body`."""
+    wait: NotRequired[WaitDocument]
+    """Instead of an agent."""
 
 
 class Region(TypedDict):
@@ -104,6 +148,42 @@ class Seed(TypedDict):
 
     outcomes: dict[str, Outcome]
     route: NotRequired[dict[str, str]]
+
+
+class Definition(TypedDict):
+    """Which named workflow a plan was made from."""
+
+    name: str
+    version: str
+
+
+class Supervision(TypedDict):
+    """Who decides whose turn it is in a cyclic plan, and when it ends."""
+
+    start: str | None
+    """The first task; None leaves it to the supervisor."""
+    router: RouterDocument | None
+    agent: Work | None
+    """The supervisor, if it is an agent."""
+    until: ExpressionDocument | None
+    max_turns: int
+
+
+class Scope(TypedDict):
+    """Where a plan inside a task stands; only in the state."""
+
+    task: str
+    """The task's id in the plan around it, or the number of the item."""
+    started_at: float
+    single: NotRequired[bool]
+    visible: NotRequired[list[str]]
+
+
+class Item(TypedDict):
+    """What the body of a `ForEach` is done for; only in the state."""
+
+    index: int
+    value: JsonValue
 
 
 class PlanDocument(TypedDict):
@@ -128,6 +208,19 @@ class PlanDocument(TypedDict):
     """There only in a fork; what it holds is not done again."""
     history: NotRequired[list[JsonObject]]
     """The thread's last messages; only in the state, and only where there are some."""
+    definition: NotRequired[Definition]
+    parameters: NotRequired[JsonObject]
+    supervision: NotRequired[Supervision]
+    """Only in cyclic plans."""
+    turn: NotRequired[int]
+    """Only in the state: how often it has been whose turn is next; from 1 on."""
+    scope: NotRequired[Scope]
+    """Only in the state, of a plan inside a task."""
+    item: NotRequired[Item]
+    repeat: NotRequired[RepeatDocument]
+    """Only in the state, of a plan that is done in turns."""
+    for_each: NotRequired[ForEachDocument]
+    """Only in the state, of the items of a list."""
 
 
 class PlanTraits(NamedTuple):
@@ -143,6 +236,12 @@ class PlanTraits(NamedTuple):
     """How many calls of agents it can take at most, compensations included."""
     nodes: Hashable
     """The part of its shape that is each task's own."""
+    nests: bool = False
+    """Whether any task is made of others."""
+    waits: bool = False
+    """Whether any task waits for a time or a signal."""
+    beside: bool = False
+    """Whether anything that may be asked can be asked while other tasks run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +281,8 @@ class Plan:
             and document["router"] is None
             and not traits.asks
             and not traits.compensates
+            and not traits.nests
+            and "supervision" not in document
         )
 
     def shape(self) -> Hashable:
@@ -192,31 +293,55 @@ class Plan:
             if document["strategy"] != CoordinationStrategy.PARALLEL
             else _region_shape(document["layout"], document["tasks"])
         )
-        ending = (document["aggregate"] is not None, self.traits.compensates)
+        ending = (document["aggregate"] is not None, self.traits.compensates, supervised(document))
         return (document["strategy"], self.traits.nodes, layout, ending)
 
     def signature(self) -> str:
         """Hash of the definition: equal for plans that differ only in run, tenant and user."""
-        definition = {
-            key: value
-            for key, value in self.document.items()
-            if key not in {"run_id", "tenant", "user", "seed", "history"}
-        }
-        text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(_definition(self.document), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def task_at(self, path: str) -> PlannedTask | None:
+        """Find a task by its path, e.g. `offers/3/review` or `talk#2/buyer`; None if unknown."""
+        document, left = self.document, path.split(INSIDE)
+        while True:
+            task = document["tasks"].get(left[0].partition("#")[0])
+            if task is None or len(left) == 1:
+                return task
+            if "body" not in task:
+                return None
+            inside = 2 if "for_each" in task else 1  # the number of the item comes first
+            document, left = task["body"], left[inside:]
+            if not left:
+                return None
 
     def callables(self) -> Iterator[tuple[str, CallableDocument]]:
         """Each Python callable the plan needs, with the words for its use."""
-        for task in self.tasks():
-            condition = task["condition"]
-            if condition is not None and condition["kind"] == "callable":
-                yield f"the condition of task {task['id']!r}", condition
-        router = self.document["router"]
-        if router is not None and router["kind"] == "callable":
-            yield "the router", router
-        aggregate = self.document["aggregate"]
-        if aggregate is not None and "callable" in aggregate:
-            yield "the aggregation", aggregate["callable"]
+        return _callables(self.document, "")
+
+
+def supervised(document: PlanDocument) -> bool:
+    """Whether a supervisor decides whose turn it is."""
+    supervision = document.get("supervision")
+    if supervision is None:
+        return False
+    return supervision["router"] is not None or supervision["agent"] is not None
+
+
+def path_of(document: PlanDocument, task_id: str) -> str:
+    """The path of a task, where it stands inside others."""
+    _, inside, path = document["run_id"].partition(INSIDE)
+    return f"{path}{INSIDE}{task_id}" if inside else task_id
+
+
+def is_stale(outcome: Outcome, plan: PlanDocument) -> bool:
+    """Whether an outcome is of an earlier turn."""
+    return outcome.get("turn", 0) < plan.get("turn", 0)
+
+
+def in_turn(outcome: Outcome, plan: PlanDocument) -> Outcome:
+    """Return an outcome as one of the plan's present turn."""
+    return {**outcome, "turn": plan["turn"]} if "turn" in plan else outcome
 
 
 def asks_first(task: PlannedTask) -> bool:
@@ -226,9 +351,58 @@ def asks_first(task: PlannedTask) -> bool:
     return bool(approval) and (threshold or task["condition"] is not None)
 
 
+_OF_A_RUN = frozenset(
+    {"run_id", "tenant", "user", "seed", "history", "definition", "parameters", "schema"}
+)
+
+
+def _definition(document: PlanDocument) -> JsonObject:
+    """What of a plan is the definition's, and no single run's."""
+    definition: dict[str, Any] = {
+        key: value for key, value in document.items() if key not in _OF_A_RUN
+    }
+    if any("body" in task for task in document["tasks"].values()):
+        definition["tasks"] = {
+            id_: {**task, "body": _definition(task["body"])} if "body" in task else task
+            for id_, task in document["tasks"].items()
+        }
+    return definition
+
+
+def _callables(document: PlanDocument, inside: str) -> Iterator[tuple[str, CallableDocument]]:
+    for use, expression in _expressions(document, inside):
+        if expression is not None and expression["kind"] == "callable":
+            yield use, expression
+    aggregate = document["aggregate"]
+    if aggregate is not None and "callable" in aggregate:
+        yield f"the aggregation{_of(inside)}", aggregate["callable"]
+    for id_, task in document["tasks"].items():
+        if "body" in task:
+            yield from _callables(task["body"], f"{inside}{id_}{INSIDE}")
+
+
+def _expressions(
+    document: PlanDocument, inside: str
+) -> Iterator[tuple[str, RouterDocument | ExpressionDocument | None]]:
+    """What may be a callable in a plan, with the words for its use."""
+    for id_ in document["order"]:
+        task = document["tasks"][id_]
+        yield f"the condition of task {inside + id_!r}", task["condition"]
+        if "repeat" in task:
+            yield f"the end of the loop {inside + id_!r}", task["repeat"]["until"]
+    yield f"the router{_of(inside)}", document["router"]
+    if "supervision" in document:
+        yield f"the supervisor{_of(inside)}", document["supervision"]["router"]
+        yield f"the end of the cycle{_of(inside)}", document["supervision"]["until"]
+
+
+def _of(inside: str) -> str:
+    return f" of {inside.rstrip(INSIDE)!r}" if inside else ""
+
+
 def _traits_of(document: PlanDocument) -> PlanTraits:
     """Look at every task once."""
-    asks = compensates = speaks = False
+    asks = compensates = speaks = nests = waits = beside = False
     attempts = 0
     nodes: list[tuple[object, ...]] = []
     for id_ in document["order"]:
@@ -243,8 +417,30 @@ def _traits_of(document: PlanDocument) -> PlanTraits:
             nodes.append((id_, retry is not None, asks_first(task)))
         else:
             nodes.append((id_, retry is not None))
+        if "body" in task:
+            nests = True
+            inner = Plan(task["body"])
+            traits = inner.traits
+            nodes.append((_kind(task), inner.shape()))
+            asks, waits = asks or traits.asks, waits or traits.waits
+            compensates = compensates or traits.compensates
+            beside = beside or traits.beside or (traits.asks and "for_each" in task)
+            attempts += (traits.attempts + 2) * task.get("repeat", _ONCE)["max_turns"]
+        elif "wait" in task:
+            asks = waits = True
+            nodes.append(("wait", task["wait"]["kind"] == "signal"))
         speaks = speaks or "messages" in task["input"]
-    return PlanTraits(asks, compensates, speaks, attempts, tuple(nodes))
+    beside = beside or (asks and document["strategy"] == CoordinationStrategy.PARALLEL)
+    if "supervision" in document:
+        attempts = (attempts + 1) * document["supervision"]["max_turns"]
+    return PlanTraits(asks, compensates, speaks, attempts, tuple(nodes), nests, waits, beside)
+
+
+_ONCE: RepeatDocument = {"until": {"kind": "cel", "expression": "true"}, "max_turns": 1}
+
+
+def _kind(task: PlannedTask) -> str:
+    return "repeat" if "repeat" in task else "for_each" if "for_each" in task else "once"
 
 
 def _region_shape(region: Region, tasks: Mapping[str, PlannedTask]) -> Hashable:

@@ -30,6 +30,20 @@ class RouteRecord(TypedDict, total=False):
     error: str
 
 
+class TurnRecord(TypedDict):
+    """One turn of a cyclic plan: who had it, and who is next, and why."""
+
+    turn: int
+    task: str
+    status: str
+    next: str | None
+    """The task whose turn is next; None at the end."""
+    by: str
+    """Who said so: `start`, `handoff`, `supervisor`, `until`, `max_turns` or `end`."""
+    message: NotRequired[str]
+    reason: NotRequired[str]
+
+
 Outcomes = dict[str, Outcome]
 
 
@@ -58,7 +72,7 @@ _AGE: Mapping[str, int] = {TaskStatus.PENDING: 0, TaskStatus.COMPENSATED: 2}
 
 
 def _age(outcome: Outcome) -> tuple[int, ...]:
-    age = (outcome["attempts"], _AGE.get(outcome["status"], 1))
+    age = (outcome.get("turn", 0), outcome["attempts"], _AGE.get(outcome["status"], 1))
     undoing = outcome.get("compensation")
     return age if undoing is None else (*age, *_age(undoing))
 
@@ -81,6 +95,12 @@ class RunState(CoreState):
     aggregate: NotRequired[JsonValue]
 
 
+class CyclicState(RunState):
+    """The state of a cyclic plan."""
+
+    turns: NotRequired[list[TurnRecord]]
+
+
 class CoreOutput(TypedDict):
     """What the graph of a plain sequence hands out."""
 
@@ -98,6 +118,12 @@ class RunOutput(BranchOutput):
 
     route: NotRequired[RouteRecord]
     aggregate: NotRequired[JsonValue]
+
+
+class CyclicOutput(RunOutput):
+    """What the graph of a cyclic plan hands out."""
+
+    turns: NotRequired[list[TurnRecord]]
 
 
 class RunUpdate(TypedDict, total=False):

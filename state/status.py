@@ -43,6 +43,8 @@ class CoordinationStrategy(StrEnum):
     """All at once, but for `depends_on`."""
     CONDITIONAL = "conditional"
     """A router picks the one that runs."""
+    CYCLIC = "cyclic"
+    """Agents hand over to each other, or a supervisor picks who is next, turn by turn."""
 
 
 class SkipCause(StrEnum):

@@ -10,8 +10,8 @@ import pytest
 
 from graph.plan_request import PlanRequest
 from graph.planner import plan
+from nodes.concurrency import ConcurrencyLimit
 from orchestration import AgentRegistry, AgentSpec, SimpleCoordinator
-from orchestration.concurrency import ConcurrencyLimit
 from state.agent_context import AgentContext
 from state.errors import AgentRefusedError
 from state.failure_mode import quorum

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from nodes.concurrency import ConcurrencyLimit
 from nodes.stop_signal import CancelledByStopError, StopSignal
-from orchestration.concurrency import ConcurrencyLimit
 from state.failure_mode import FailureMode, quorum
 from state.outcome import Outcome
 from state.status import TaskStatus, WorkflowStatus
