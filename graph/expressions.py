@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from graph.plan_request import Draft, PlanRequest, checked_input
@@ -13,7 +13,7 @@ from state.plan import AggregateDocument, CallableDocument, ExpressionDocument, 
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
-    from state.task import AgentTask
+    from state.workflow import Router
 
 BUILT_IN_AGGREGATIONS = ("collect", "merge", "first_success", "majority")
 
@@ -23,7 +23,7 @@ def planned_expression(
 ) -> ExpressionDocument:
     """Plan a condition or router: CEL text is checked, a callable noted under its key."""
     if isinstance(value, str):
-        if problem := expression_problem(value):
+        if problem := expression_problem(value, draft.variables):
             draft.problem("bad_expression", f"{at} is not valid CEL: {problem}", id_)
         return {"kind": "cel", "expression": value}
     if not callable(value):
@@ -89,45 +89,47 @@ def planned_router(
     if request.router is None:
         draft.problem("no_router", "the conditional strategy needs a router; give router=...")
         return None
-    if isinstance(request.router, Mapping):
-        return _router_map(request.router, draft)
-    if callable(request.router):
-        return planned_callable(
-            request.router, at="the router", key="router", draft=draft, wants_argument=True
-        )
-    return planned_expression(request.router, at="the router", key="router", id_=None, draft=draft)
+    return planned_choice(request.router, "router", draft)
 
 
-def _router_map(cases: Mapping[str, str], draft: Draft) -> RouterDocument:
+def planned_choice(wanted: Router, what: str, draft: Draft) -> RouterDocument:
+    """Plan a router or a supervisor: a map, a callable or CEL."""
+    if isinstance(wanted, Mapping):
+        return _router_map(wanted, what, draft)
+    at, key = f"the {what}", draft.key(what)
+    if callable(wanted):
+        return planned_callable(wanted, at=at, key=key, draft=draft, wants_argument=True)
+    return planned_expression(wanted, at=at, key=key, id_=None, draft=draft)
+
+
+def _router_map(cases: Mapping[str, str], what: str, draft: Draft) -> RouterDocument:
     if not cases:
-        draft.problem("no_router", "the router map is empty; give at least one case")
+        draft.problem("no_router", f"the {what} map is empty; give at least one case")
     for expression, target in cases.items():
         if not isinstance(expression, str) or not isinstance(target, str):
             draft.problem(
                 "bad_expression",
-                f"the router's case {described(expression)}: {described(target)} is not text; map "
+                f"the {what}'s case {described(expression)}: {described(target)} is not text; map "
                 "CEL expressions to task ids, agent ids or capabilities",
             )
-        elif problem := expression_problem(expression):
-            message = f"the router's case {expression!r} is not valid CEL: {problem}"
+        elif problem := expression_problem(expression, draft.variables):
+            message = f"the {what}'s case {expression!r} is not valid CEL: {problem}"
             draft.problem("bad_expression", message)
     texts = [case for case in cases.items() if all(isinstance(each, str) for each in case)]
     return {"kind": "map", "cases": [[plain_text(each) for each in case] for case in texts]}
 
 
 def check_targets(
-    router: RouterDocument | None, tasks: Sequence[AgentTask], ids: Sequence[str], draft: Draft
+    router: RouterDocument | None, targets: Collection[str], what: str, draft: Draft
 ) -> None:
     """Check what can be known beforehand of where a router goes."""
     if router is None or router["kind"] != "map":
         return
-    named = [task.agent_id or task.capability for task in tasks]
-    targets = {*ids, *(str(name) for name in named if name is not None)}
     for expression, target in router["cases"]:
         if target not in targets:
             draft.problem(
                 "unknown_target",
-                f"the router's case {expression!r} goes to {target!r}, which is no task here; "
+                f"the {what}'s case {expression!r} goes to {target!r}, which is no task here; "
                 f"use one of {sorted(targets)}",
             )
 
@@ -165,6 +167,10 @@ def planned_aggregate(
         )
         return None
     document = planned_callable(
-        wanted, at="the aggregation", key="aggregate", draft=draft, wants_argument=True
+        wanted,
+        at="the aggregation",
+        key=draft.key("aggregate"),
+        draft=draft,
+        wants_argument=True,
     )
     return {"kind": "callable", "callable": document}

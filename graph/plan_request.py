@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
+from nodes.expressions import IN_TURNS, VARIABLES
 from state.errors import Problem
 from state.failure_mode import FailureMode
 from state.jsonvalue import JsonObject, NotJsonError, json_object
-from state.plan import Plan
+from state.plan import INSIDE, Plan
 from state.status import CoordinationStrategy
-from state.task import AgentTask
+from state.task import DEFAULT_TURNS
 
 if TYPE_CHECKING:
     from nodes.ports import Agents
-    from state.workflow import Aggregation, Router
+    from state.plan import Definition
+    from state.task import AgentTask, Condition, Task
+    from state.workflow import Aggregation, Router, Workflow
 
 
 class PlanRequest(NamedTuple):
     """Everything a caller wants of one run."""
 
-    tasks: Sequence[AgentTask]
+    tasks: Sequence[Task]
     strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL
     on_failure: FailureMode | str | None = None
     """By default `fail_fast` for a sequence, `continue` otherwise."""
@@ -30,6 +33,39 @@ class PlanRequest(NamedTuple):
     router_input: Mapping[str, Any] | None = None
     tenant: str | None = None
     user: str | None = None
+    supervisor: Router | AgentTask | None = None
+    """Of a cyclic plan, as are the next three."""
+    start: str | None = None
+    until: Condition | None = None
+    max_turns: int = DEFAULT_TURNS
+    definition: Definition | None = None
+    parameters: Mapping[str, Any] | None = None
+
+
+def request_of(workflow: Workflow, **of_the_run: Unpack[OfTheRun]) -> PlanRequest:
+    """Say a definition as a request."""
+    return PlanRequest(
+        tasks=workflow.tasks,
+        strategy=workflow.strategy,
+        on_failure=workflow.on_failure,
+        aggregate=workflow.aggregate,
+        router=workflow.router,
+        router_input=workflow.input_data,
+        supervisor=workflow.supervisor,
+        start=workflow.start,
+        until=workflow.until,
+        max_turns=workflow.max_turns,
+        definition={"name": workflow.name, "version": workflow.version},
+        **of_the_run,
+    )
+
+
+class OfTheRun(TypedDict, total=False):
+    """What a request takes that is no definition's."""
+
+    tenant: str | None
+    user: str | None
+    parameters: Mapping[str, Any] | None
 
 
 class Planned(NamedTuple):
@@ -47,10 +83,62 @@ class Draft:
     run_id: str
     problems: list[Problem] = field(default_factory=list)
     callables: dict[str, Callable[..., object]] = field(default_factory=dict)
+    inside: str = ""
+    """The path of the task whose plan this is, with a slash; empty for the whole."""
+    visible: Sequence[str] = ()
+    """Tasks around it whose outputs its tasks get too."""
+    variables: frozenset[str] = VARIABLES
+    """What expressions know here."""
+    loops: bool = False
+    """Whether its tasks are done again and again."""
 
     def problem(self, code: str, message: str, task_id: str | None = None) -> None:
         """Note one more reason why this cannot run."""
-        self.problems.append(Problem(code, message, task_id))
+        where = f"in {self.inside.rstrip(INSIDE)!r}: " if self.inside else ""
+        path = None if task_id is None else self.inside + task_id
+        self.problems.append(Problem(code, where + message, path or self.inside or None))
+
+    def key(self, kind: str, id_: str = "") -> str:
+        """Return the key of a callable: its kind, and the path of the task it is about."""
+        path = self.inside + id_
+        return f"{kind}{INSIDE}{path}" if path else kind
+
+    def within(self, id_: str, visible: Sequence[str], *, knows: frozenset[str]) -> Draft:
+        """Return the draft of the plan inside a task; it shares problems and callables."""
+        return Draft(
+            self.agents,
+            self.run_id,
+            self.problems,
+            self.callables,
+            inside=f"{self.inside}{id_}{INSIDE}",
+            visible=visible,
+            variables=self.variables | knows,
+            loops=knows == IN_TURNS,
+        )
+
+
+class Place(NamedTuple):
+    """Where a task stands among the others."""
+
+    id_: str
+    ids: Sequence[str]
+    earlier: Sequence[str]
+    """Those before it, in the order they were given."""
+    needs: list[str]
+    strategy: CoordinationStrategy
+
+    def upstream(self, draft: Draft) -> list[str]:
+        """The tasks whose outputs it gets."""
+        match self.strategy:
+            case CoordinationStrategy.CYCLIC:
+                own = list(self.ids)
+            case CoordinationStrategy.SEQUENTIAL:
+                own = list(self.ids if draft.loops else self.earlier)
+            case _:
+                own = [*self.needs, self.id_] if draft.loops else self.needs
+        if not draft.visible:
+            return own
+        return [*(id_ for id_ in draft.visible if id_ not in self.ids), *own]
 
 
 def checked_input(value: object, at: str, id_: str | None, draft: Draft) -> JsonObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from graph.plan_request import Draft, checked_input
+from graph.plan_request import Draft, Place, checked_input
 from graph.planned_task import planned_task
 from state.jsonvalue import described
 from state.status import CoordinationStrategy
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from state.jsonvalue import JsonObject
     from state.plan import PlannedTask, Work
+    from state.task import Task
 
 
-def planned_compensation(task: AgentTask, planned: PlannedTask, draft: Draft) -> Work:
+def planned_compensation(task: Task, planned: PlannedTask, draft: Draft) -> Work:
     """Plan how to undo a task, noting every problem of that.
 
     Args:
@@ -37,6 +38,13 @@ def planned_compensation(task: AgentTask, planned: PlannedTask, draft: Draft) ->
             id_,
         )
         wanted = {}
+    elif planned["agent"] is None and planned["capability"] is None:
+        draft.problem(
+            "bad_compensation",
+            f"task {id_!r}: compensate is input data, but no single agent does the task; give an "
+            "AgentTask",
+            id_,
+        )
     input_data = checked_input(wanted, f"task {id_!r}: compensate", id_, draft)
     _refuse(["requires_approval"] if _asks(input_data) else [], id_, draft)
     return {
@@ -58,10 +66,17 @@ def _by_a_task(wanted: AgentTask, id_: str, draft: Draft) -> Work:
         timeout=wanted.timeout,
         retry=wanted.retry,
     )
-    planned = planned_task(bare, id_, (), {id_: []}, CoordinationStrategy.PARALLEL, own)
+    work = planned_work(bare, id_, own)
     for problem in own.problems:
         draft.problem(problem.code, f"the compensation of {problem.message}", id_)
-    _refuse([*_not_its_own(wanted, planned["input"])], id_, draft)
+    _refuse([*_not_its_own(wanted, work["input"])], id_, draft)
+    return work
+
+
+def planned_work(task: AgentTask, id_: str, draft: Draft) -> Work:
+    """Plan a call of an agent that is no task of its own."""
+    place = Place(id_, [id_], (), [], CoordinationStrategy.PARALLEL)
+    planned = planned_task(task, place, draft)
     return {
         "agent": planned["agent"],
         "capability": planned["capability"],
@@ -77,6 +92,8 @@ def _not_its_own(wanted: AgentTask, input_data: JsonObject) -> Iterator[str]:
         yield "task_id"
     if wanted.depends_on != ():
         yield "depends_on"
+    if wanted.input_from:
+        yield "input_from"
     if wanted.condition is not None:
         yield "condition"
     if wanted.requires_approval or _asks(input_data):

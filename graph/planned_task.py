@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from graph.expressions import planned_expression
-from graph.plan_request import Draft, checked_input
+from graph.plan_request import Draft, Place, checked_input
 from nodes.expressions import expression_problem
 from state.approval import DEFAULT_POLICY, ApprovalPolicy
 from state.capability import AgentCapability
 from state.jsonvalue import described, plain_text
 from state.plan import ExpressionDocument, PlannedTask
 from state.retry import RetryPolicy
-from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
     from state.approval import PolicyDocument
     from state.jsonvalue import JsonObject
     from state.retry import RetryDocument
-    from state.task import AgentTask, Condition
+    from state.task import AgentTask, Task, WaitForSignal
 
 LONGEST_TIMEOUT = 365 * 86400.0
 
 
-def planned_task(  # noqa: PLR0913, PLR0917  one argument for each thing a task is made from
-    task: AgentTask,
-    id_: str,
-    earlier: Sequence[str],
-    needs: Mapping[str, list[str]],
-    strategy: CoordinationStrategy,
-    draft: Draft,
-) -> PlannedTask:
-    """Plan one task, noting every problem it has."""
+def planned_task(task: AgentTask, place: Place, draft: Draft) -> PlannedTask:
+    """Plan one task for an agent, noting every problem it has."""
+    id_ = place.id_
     capability = _capability(task, id_, draft)
     if (task.agent_id is None) == (capability is None):
         draft.problem(
@@ -42,21 +35,68 @@ def planned_task(  # noqa: PLR0913, PLR0917  one argument for each thing a task 
     elif problem := draft.agents.problem_with(agent_id=task.agent_id, capability=capability):
         draft.problem(problem.code, f"task {id_!r}: {problem.message}", id_)
     input_data = checked_input(task.input_data, f"task {id_!r}: input_data", id_, draft)
-    sequential = strategy == CoordinationStrategy.SEQUENTIAL
-    return {
+    planned: PlannedTask = {
         "id": id_,
         "agent": None if task.agent_id is None else plain_text(task.agent_id),
         "capability": capability,
         "input": input_data,
-        "needs": needs[id_],
-        "upstream": list(earlier) if sequential else needs[id_],
-        "condition": None if task.condition is None else _condition(task.condition, id_, draft),
+        "needs": place.needs,
+        "upstream": place.upstream(draft),
+        "condition": planned_condition(task, id_, draft),
         "approval": None
         if task.requires_approval is False and "requires_approval" not in input_data
-        else _approval(task.requires_approval, input_data, id_, draft),
-        "timeout_seconds": None if task.timeout is None else _timeout(task.timeout, id_, draft),
+        else planned_approval(task.requires_approval, input_data, id_, draft),
+        "timeout_seconds": None if task.timeout is None else planned_seconds(task, id_, draft),
         "retry": None if task.retry is None else _retry(task.retry, id_, draft),
     }
+    if task.input_from:
+        planned["input_from"] = _input_from(task.input_from, id_, draft)
+    return planned
+
+
+def planned_shell(task: Task, place: Place, draft: Draft) -> PlannedTask:
+    """Plan what all tasks have in common, for one that no agent does."""
+    id_ = place.id_
+    return {
+        "id": id_,
+        "agent": None,
+        "capability": None,
+        "input": {},
+        "needs": place.needs,
+        "upstream": place.upstream(draft),
+        "condition": planned_condition(task, id_, draft),
+        "approval": None
+        if task.requires_approval is False
+        else planned_approval(task.requires_approval, {}, id_, draft),
+        "timeout_seconds": None,
+        "retry": None,
+    }
+
+
+def planned_condition(task: Task, id_: str, draft: Draft) -> ExpressionDocument | None:
+    """Plan a task's condition, if it has one."""
+    if task.condition is None:
+        return None
+    at = f"the condition of task {id_!r}"
+    key = draft.key("condition", id_)
+    return planned_expression(task.condition, at=at, key=key, id_=id_, draft=draft)
+
+
+def _input_from(wanted: object, id_: str, draft: Draft) -> dict[str, str]:
+    at = f"task {id_!r}: input_from"
+    if not isinstance(wanted, Mapping):
+        message = f"{at} is {described(wanted)}; map names of fields to CEL expressions"
+        draft.problem("bad_expression", message, id_)
+        return {}
+    for field, expression in wanted.items():
+        if not isinstance(field, str) or not isinstance(expression, str):
+            problem: str | None = "both name and expression are text"
+        else:
+            problem = expression_problem(expression, draft.variables)
+        if problem:
+            message = f"{at} has {described(field)}: {described(expression)}: {problem}"
+            draft.problem("bad_expression", message, id_)
+    return {str(field): str(expression) for field, expression in wanted.items()}
 
 
 def _capability(task: AgentTask, id_: str, draft: Draft) -> str | None:
@@ -81,26 +121,35 @@ def _retry(wanted: RetryPolicy, id_: str, draft: Draft) -> RetryDocument | None:
     return wanted.document() if not problems and wanted.max_attempts > 1 else None
 
 
-def _timeout(wanted: float | timedelta, id_: str, draft: Draft) -> float | None:
-    seconds = wanted.total_seconds() if isinstance(wanted, timedelta) else wanted
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or not 0 < seconds <= LONGEST_TIMEOUT:
+def planned_seconds(task: AgentTask | WaitForSignal, id_: str, draft: Draft) -> float | None:
+    """Plan a task's timeout, in seconds."""
+    wanted = task.timeout
+    seconds = seconds_of(wanted)
+    if seconds is None:
         draft.problem(
             "bad_timeout",
             f"task {id_!r}: timeout is {described(wanted)}; it must be a positive number of "
             f"seconds (at most {LONGEST_TIMEOUT:g}), a timedelta, or None",
             id_,
         )
+    return seconds
+
+
+def seconds_of(wanted: object) -> float | None:
+    """Return a positive span of at most a year in seconds; None if it is none."""
+    seconds = wanted.total_seconds() if isinstance(wanted, timedelta) else wanted
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
-    return float(seconds)
+    return float(seconds) if 0 < seconds <= LONGEST_TIMEOUT else None
 
 
-def _approval(
+def planned_approval(
     wanted: bool | ApprovalPolicy,  # noqa: FBT001  what the caller gave
     input_data: JsonObject,
     id_: str,
     draft: Draft,
 ) -> PolicyDocument | None:
+    """Plan who is to approve a task, if anybody."""
     if not isinstance(wanted, ApprovalPolicy):
         if not isinstance(wanted, bool):
             draft.problem(
@@ -112,15 +161,10 @@ def _approval(
         return DEFAULT_POLICY if wanted or input_data.get("requires_approval") else None
     problems = list(wanted.problems())
     if isinstance(wanted.when, str):
-        problem = expression_problem(wanted.when)
+        problem = expression_problem(wanted.when, draft.variables)
         problems += [f"when is not valid CEL: {problem}"] if problem else []
     elif wanted.when is not None:
         problems.append(f"when is {described(wanted.when)}; give a CEL expression, or None")
     for problem in problems:
         draft.problem("bad_approval", f"task {id_!r}: approval {problem}", id_)
     return DEFAULT_POLICY if problems else wanted.document()
-
-
-def _condition(condition: Condition, id_: str, draft: Draft) -> ExpressionDocument:
-    at = f"the condition of task {id_!r}"
-    return planned_expression(condition, at=at, key=f"condition/{id_}", id_=id_, draft=draft)

@@ -14,19 +14,24 @@ from graph.expressions import (
     planned_router_input,
 )
 from graph.layout import extra_waits, find_cycles, layout
-from graph.plan_request import Draft, Planned, PlanRequest
+from graph.plan_request import Draft, Place, Planned, PlanRequest, checked_input
 from graph.planned_compensation import planned_compensation
-from graph.planned_task import planned_task
+from graph.planned_nesting import planned_nesting
+from graph.planned_supervision import planned_supervision
+from graph.planned_task import planned_shell, planned_task
+from graph.planned_wait import planned_wait
 from state.errors import PlanError
 from state.failure_mode import FAILURE_KINDS, FailureMode
 from state.jsonvalue import described, plain_text
-from state.plan import PLAN_SCHEMA, RESERVED_NODES, Plan
+from state.plan import CYCLIC_NODES, PLAN_SCHEMA, RESERVED_NODES, Plan
 from state.status import CoordinationStrategy
-from state.task import AgentTask
+from state.task import AgentTask, ForEach, Repeat, SubWorkflow, Task, Wait, WaitForSignal
+from state.workflow import Workflow
 
 if TYPE_CHECKING:
     from nodes.ports import Agents
     from state.failure_mode import FailureKind
+    from state.plan import PlanDocument, PlannedTask, Region
 
 TASK_ID = re.compile(r"(?!__)[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 """LangGraph keeps names that begin with two underscores for itself."""
@@ -46,49 +51,81 @@ def plan(request: PlanRequest, *, agents: Agents, run_id: str) -> Planned:
         PlanError: With every problem of the request, not just the first.
     """
     draft = Draft(agents, run_id)
+    document = _document(request, draft)
+    if draft.problems:
+        raise PlanError(draft.problems)
+    return Planned(Plan(document), draft.callables)
+
+
+def _document(request: PlanRequest, draft: Draft) -> PlanDocument:
+    """Plan a whole workflow, or one inside a task; what has problems is of no use."""
     strategy = _strategy(request.strategy, draft)
     mode = _failure_mode(request, strategy, draft)
-    ids = _task_ids(request.tasks, draft)
+    ids = _task_ids(request.tasks, strategy, draft)
     needs = _needs(request.tasks, ids, strategy, mode, draft)
     tasks = {
-        id_: planned_task(task, id_, ids[:position], needs, strategy, draft)
+        id_: _planned(task, Place(id_, ids, ids[:position], needs[id_], strategy), draft)
         for position, (task, id_) in enumerate(zip(request.tasks, ids, strict=True))
     }
-    for task, id_ in zip(request.tasks, ids, strict=True):
-        if task.compensate is not None:
-            tasks[id_]["compensate"] = planned_compensation(task, tasks[id_], draft)
     router = planned_router(request, strategy, draft)
     aggregate = planned_aggregate(request, strategy, draft)
     router_input = planned_router_input(request, strategy, draft)
-    tenant, user = _who(request.tenant, "tenant", draft), _who(request.user, "user", draft)
-    check_targets(router, request.tasks, ids, draft)
-    if draft.problems:
-        raise PlanError(draft.problems)
-    if strategy == CoordinationStrategy.PARALLEL:
-        region = layout(needs)
-        waits = {} if not any(needs.values()) else extra_waits(region, needs)
-    else:
-        region, waits = {"kind": "series", "tasks": ids}, {}
-    return Planned(
-        Plan(
-            {
-                "schema": PLAN_SCHEMA,
-                "run_id": run_id,
-                "strategy": strategy.value,
-                "order": ids,
-                "tasks": tasks,
-                "layout": region,
-                "waits": waits,
-                "on_failure": mode.document(),
-                "aggregate": aggregate,
-                "router": router,
-                "router_input": router_input,
-                "tenant": tenant,
-                "user": user,
-            }
-        ),
-        draft.callables,
-    )
+    check_targets(router, [*ids, *_names(request.tasks)], "router", draft)
+    region, waits = _layout(needs, ids, strategy, draft)
+    document: PlanDocument = {
+        "schema": PLAN_SCHEMA,
+        "run_id": draft.run_id,
+        "strategy": strategy.value,
+        "order": ids,
+        "tasks": tasks,
+        "layout": region,
+        "waits": waits,
+        "on_failure": mode.document(),
+        "aggregate": aggregate,
+        "router": router,
+        "router_input": router_input,
+        "tenant": _who(request.tenant, "tenant", draft),
+        "user": _who(request.user, "user", draft),
+    }
+    supervision = planned_supervision(request, strategy, ids, draft)
+    if supervision is not None:
+        document["supervision"] = supervision
+    if request.definition is not None:
+        document["definition"] = request.definition
+    if request.parameters is not None:
+        document["parameters"] = checked_input(request.parameters, "parameters", None, draft)
+    return document
+
+
+def _layout(
+    needs: Mapping[str, list[str]], ids: list[str], strategy: CoordinationStrategy, draft: Draft
+) -> tuple[Region, dict[str, list[str]]]:
+    if strategy != CoordinationStrategy.PARALLEL or draft.problems:  # there may be a cycle
+        return {"kind": "series", "tasks": ids}, {}
+    region = layout(needs)
+    return region, extra_waits(region, needs) if any(needs.values()) else {}
+
+
+def _planned(task: Task, place: Place, draft: Draft) -> PlannedTask:
+    """Plan one task of whatever kind, and how to undo it."""
+    match task:
+        case AgentTask():
+            planned = planned_task(task, place, draft)
+        case SubWorkflow() | Repeat() | ForEach():
+            planned = planned_nesting(task, place, draft, _document)
+        case Wait() | WaitForSignal():
+            planned = planned_wait(task, place, draft)
+        case _:
+            planned = planned_shell(Task(), place, draft)
+    if isinstance(task, Task) and task.compensate is not None:
+        planned["compensate"] = planned_compensation(task, planned, draft)
+    return planned
+
+
+def _names(tasks: Sequence[Task]) -> list[str]:
+    """The agents and capabilities that tasks name."""
+    named = [task.agent_id or task.capability for task in tasks if isinstance(task, AgentTask)]
+    return [str(name) for name in named if name is not None]
 
 
 def _who(value: object, what: str, draft: Draft) -> str | None:
@@ -114,8 +151,8 @@ def _failure_mode(
 ) -> FailureMode:
     wanted = request.on_failure
     if wanted is None:
-        sequential = strategy == CoordinationStrategy.SEQUENTIAL
-        return FailureMode("fail_fast" if sequential else "continue")
+        in_turn = strategy in {CoordinationStrategy.SEQUENTIAL, CoordinationStrategy.CYCLIC}
+        return FailureMode("fail_fast" if in_turn else "continue")
     kinds: Mapping[str, FailureKind] = {kind: kind for kind in FAILURE_KINDS if kind != "quorum"}
     if not isinstance(wanted, FailureMode):
         if wanted not in kinds:
@@ -147,11 +184,15 @@ def _checked_mode(
     return wanted
 
 
-def _task_ids(tasks: Sequence[AgentTask], draft: Draft) -> list[str]:
+def _task_ids(tasks: Sequence[Task], strategy: CoordinationStrategy, draft: Draft) -> list[str]:
     """One id for each task; ids that callers chose are never changed."""
     if not tasks:
         draft.problem("no_tasks", "there are no tasks; give at least one")
-    chosen = [task.task_id for task in tasks if task.task_id is not None]
+    reserved = RESERVED_NODES
+    if strategy == CoordinationStrategy.CYCLIC:
+        reserved |= CYCLIC_NODES
+    are_tasks = [task for task in tasks if _is_task(task, draft)]
+    chosen = [task.task_id for task in are_tasks if task.task_id is not None]
     if len(set(chosen)) < len(chosen):
         for id_, count in Counter(chosen).items():
             if count == 1:
@@ -161,26 +202,36 @@ def _task_ids(tasks: Sequence[AgentTask], draft: Draft) -> list[str]:
                 f"task id {id_!r} is used {count} times; give every task its own id",
                 id_,
             )
-    taken = {*chosen, *RESERVED_NODES}
+    taken = {*chosen, *reserved}
     return [
-        _default_id(task, taken) if task.task_id is None else _chosen_id(task.task_id, draft)
+        _default_id(task, taken)
+        if not isinstance(task, Task) or task.task_id is None
+        else _chosen_id(task.task_id, reserved, draft)
         for task in tasks
     ]
 
 
-def _chosen_id(id_: object, draft: Draft) -> str:
-    if not isinstance(id_, str) or not TASK_ID.fullmatch(id_) or id_ in RESERVED_NODES:
+def _is_task(task: object, draft: Draft) -> bool:
+    if isinstance(task, Task):
+        return True
+    kinds = "AgentTask, SubWorkflow, Repeat, ForEach, Wait or WaitForSignal"
+    draft.problem("bad_task", f"{described(task)} is no task; give an {kinds}")
+    return False
+
+
+def _chosen_id(id_: object, reserved: frozenset[str], draft: Draft) -> str:
+    if not isinstance(id_, str) or not TASK_ID.fullmatch(id_) or id_ in reserved:
         draft.problem(
             "bad_task_id",
             f"task id {id_!r} cannot be used; use 1 to 64 letters, digits, '_' or '-', not "
-            f"beginning with '__', and none of {sorted(RESERVED_NODES)}",
+            f"beginning with '__', and none of {sorted(reserved)}",
             str(id_),
         )
     return plain_text(id_) if isinstance(id_, str) else str(id_)
 
 
-def _default_id(task: AgentTask, taken: set[str]) -> str:
-    base = id_ = str(task.agent_id or task.capability or "task")
+def _default_id(task: Task, taken: set[str]) -> str:
+    base = id_ = _named_after(task)
     if not TASK_ID.fullmatch(base):
         base = id_ = re.sub(r"^__|[^A-Za-z0-9_-]", "_", base)[:LONGEST_BASE]
     number = 1
@@ -191,8 +242,24 @@ def _default_id(task: AgentTask, taken: set[str]) -> str:
     return id_
 
 
+def _named_after(task: Task) -> str:
+    match task:
+        case AgentTask():
+            name: object = task.agent_id or task.capability
+        case SubWorkflow(workflow=Workflow()):
+            name = task.workflow.name
+        case WaitForSignal():
+            name = task.signal
+        case _:
+            name = _KINDS.get(type(task))
+    return str(name or "task")
+
+
+_KINDS = {SubWorkflow: "workflow", Repeat: "repeat", ForEach: "for_each", Wait: "wait"}
+
+
 def _needs(
-    tasks: Sequence[AgentTask],
+    tasks: Sequence[Task],
     ids: Sequence[str],
     strategy: CoordinationStrategy,
     mode: FailureMode,
@@ -201,7 +268,7 @@ def _needs(
     """Which tasks must not have failed before each one."""
     needs: dict[str, list[str]] = {}
     for position, (task, id_) in enumerate(zip(tasks, ids, strict=True)):
-        mine = _depends_on(task, id_, ids, draft) if task.depends_on != () else []
+        mine = _depends_on(task, id_, ids, draft) if _depends(task) else []
         if strategy == CoordinationStrategy.SEQUENTIAL:
             for other in mine:
                 if other not in ids[:position]:
@@ -221,7 +288,11 @@ def _needs(
     return needs
 
 
-def _depends_on(task: AgentTask, id_: str, ids: Sequence[str], draft: Draft) -> list[str]:
+def _depends(task: object) -> bool:
+    return isinstance(task, Task) and task.depends_on != ()
+
+
+def _depends_on(task: Task, id_: str, ids: Sequence[str], draft: Draft) -> list[str]:
     if not isinstance(task.depends_on, Sequence):
         draft.problem(
             "unknown_dependency",

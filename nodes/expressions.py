@@ -1,28 +1,34 @@
 """Conditions and routers: CEL expressions, which are durable, and Python callables.
 
 A CEL expression (`common-expression-language`) sees `outputs` (by task id, of the tasks
-that succeeded), `outcomes` (by task id, with `status`, `error`, ...) and `input` (the
-input data of its own task, or what the router was given).
+that succeeded), `outcomes` (by task id, with `status`, `error`, ...), `input` (the
+input data of its own task, or what the router was given) and `parameters` (of the run); in
+a loop or a cycle `turn`, from 1 on; in the work for an item of a list `item` and `index`.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from state.jsonvalue import described, json_object
+from state.jsonvalue import NotJsonError, described, json_object
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from state.jsonvalue import JsonObject
+    from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import Outcome
-    from state.plan import ExpressionDocument
+    from state.plan import ExpressionDocument, PlanDocument, Work
 
-VARIABLES = ("input", "outcomes", "outputs")
+VARIABLES: Final = frozenset({"input", "outcomes", "outputs", "parameters"})
+"""What every expression knows."""
+IN_TURNS: Final = frozenset({"turn"})
+FOR_ITEMS: Final = frozenset({"item", "index"})
+_NOTHING: Final[Mapping[str, JsonValue]] = {}
 _TYPE_NAMES = frozenset(
     [
         "bool",
@@ -58,17 +64,29 @@ def _program(expression: str) -> Any:  # noqa: ANN401  the library ships no type
 
 
 @lru_cache(maxsize=512)
-def expression_problem(expression: str) -> str | None:
-    """Say what is wrong with a CEL expression, or None."""
+def expression_problem(expression: str, known: frozenset[str] = VARIABLES) -> str | None:
+    """Say what is wrong with a CEL expression that may use the variables `known`, or None."""
     try:
         program = _program(expression)
     except ValueError as error:
         return str(error)
     bound = _BOUND_BY_MACRO.findall(expression)
-    unknown = sorted({*program.variables()} - {*VARIABLES, *_TYPE_NAMES, *bound})
+    unknown = sorted({*program.variables()} - {*known, *_TYPE_NAMES, *bound})
     if unknown:
-        return f"{expression!r} uses {unknown}; an expression knows {list(VARIABLES)}"
+        return f"{expression!r} uses {unknown}; an expression here knows {sorted(known)}"
     return None
+
+
+def scope_of(plan: PlanDocument) -> Mapping[str, JsonValue]:
+    """What expressions know beside outcomes and input, where the plan stands now."""
+    if not ("parameters" in plan or "turn" in plan or "item" in plan):
+        return _NOTHING
+    scope: dict[str, JsonValue] = {"parameters": plan.get("parameters", {})}
+    if "turn" in plan:
+        scope["turn"] = plan["turn"]
+    if "item" in plan:
+        scope |= {"item": plan["item"]["value"], "index": plan["item"]["index"]}
+    return scope
 
 
 def successful_outputs(outcomes: Mapping[str, Outcome]) -> dict[str, JsonObject]:
@@ -80,13 +98,14 @@ def successful_outputs(outcomes: Mapping[str, Outcome]) -> dict[str, JsonObject]
     }
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  all that an expression may know
     document: ExpressionDocument,
     *,
     outcomes: Mapping[str, Outcome],
     input_data: JsonObject,
     argument: object,
     callables: Mapping[str, Callable[..., object]],
+    scope: Mapping[str, JsonValue] = _NOTHING,
 ) -> object:
     """Evaluate an expression.
 
@@ -96,6 +115,7 @@ def evaluate(
         input_data: What a CEL expression sees as `input`.
         argument: What a one-argument callable gets.
         callables: Where callables are found by key.
+        scope: What else a CEL expression knows.
 
     Raises:
         ExpressionError: It raised, or it names something that is not there.
@@ -105,7 +125,9 @@ def evaluate(
         if function is None:
             raise ExpressionError(f"{document['name']} is not in this process any more")
         return call_here(function, document["name"], *(argument,) * document["takes_argument"])
-    return _evaluate_cel(document["expression"], outcomes=outcomes, input_data=input_data)
+    return _evaluate_cel(
+        document["expression"], outcomes=outcomes, input_data=input_data, scope=scope
+    )
 
 
 def holds(
@@ -114,6 +136,7 @@ def holds(
     outcomes: Mapping[str, Outcome],
     input_data: JsonObject,
     callables: Mapping[str, Callable[..., object]],
+    scope: Mapping[str, JsonValue] = _NOTHING,
 ) -> bool:
     """Evaluate a condition; what it gets are copies, so that it changes nothing.
 
@@ -129,6 +152,7 @@ def holds(
         input_data=input_data,
         argument=argument,
         callables=callables,
+        scope=scope,
     )
     if condition["kind"] == "cel" and not isinstance(value, bool):
         raise ExpressionError(
@@ -139,6 +163,26 @@ def holds(
         return bool(value)
     except Exception as error:
         raise ExpressionError(f"its answer is neither true nor false: {error}") from error
+
+
+def worked_out(
+    task: Work, plan: PlanDocument, outcomes: Mapping[str, Outcome], given: JsonObject
+) -> JsonObject:
+    """Return a task's input with the fields that expressions give.
+
+    Raises:
+        ExpressionError: One cannot be told, or is no JSON.
+    """
+    wanted = task.get("input_from")
+    if wanted is None:
+        return given
+    scope, found = scope_of(plan), {}
+    for field, expression in wanted.items():
+        found[field] = _evaluate_cel(expression, outcomes=outcomes, input_data=given, scope=scope)
+    try:
+        return {**given, **json_object(found, at="input_from")}
+    except NotJsonError as error:
+        raise ExpressionError(str(error)) from error
 
 
 def call_here(function: Callable[..., object], name: str, *arguments: object) -> object:
@@ -161,9 +205,15 @@ def call_here(function: Callable[..., object], name: str, *arguments: object) ->
 
 
 def _evaluate_cel(
-    expression: str, *, outcomes: Mapping[str, Outcome], input_data: JsonObject
+    expression: str,
+    *,
+    outcomes: Mapping[str, Outcome],
+    input_data: JsonObject,
+    scope: Mapping[str, JsonValue],
 ) -> object:
     names = {
+        "parameters": {},
+        **scope,
         "outputs": successful_outputs(outcomes),
         "outcomes": outcomes,
         "input": input_data,
