@@ -7,10 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from graph import conditional, parallel, sequential
+from graph.steps import add_ending, open_graph
+from graph.strategies import fill
 from nodes.plan_loader import TEMPLATE_KEY
 from nodes.run_handle import RunHandle, Template, offer_template
-from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 KEPT_GRAPHS: Final = 256
 
-_BUILDERS = {
-    CoordinationStrategy.SEQUENTIAL: sequential.build,
-    CoordinationStrategy.PARALLEL: parallel.build,
-    CoordinationStrategy.CONDITIONAL: conditional.build,
-}
-
 
 def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
     """Return the graph of a plan, not yet compiled.
@@ -41,7 +35,10 @@ def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
         plan: Its shape decides.
         loads_plan: Whether the graph carries its plan along, or gets it as input.
     """
-    return _BUILDERS[plan.strategy](plan, loads_plan=loads_plan)
+    graph, begin = open_graph(plan, loads_plan=loads_plan)
+    for entry in fill(graph, plan, add_ending(graph, plan)):
+        graph.add_edge(begin, entry)
+    return graph
 
 
 def compile_template(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graph.steps import END_NODE, add_ending, add_task, connect, open_graph
+from graph.steps import add_task, connect
+from nodes.agent_call import NEXT_NODES
 from nodes.approval import first_node
 from nodes.routing import route
 from state.plan import ROUTER
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
     from state.plan import Plan
 
 
-def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
-    """Return the graph of a conditional plan: the router goes to one task, or to the end."""
-    graph, begin = open_graph(plan, loads_plan=loads_plan)
-    last = add_ending(graph, plan)
+def fill(graph: PlanGraph, plan: Plan, last: str) -> list[str]:
+    """Add a router that goes to one task, or to `last`; return where it begins."""
     tasks = list(plan.tasks())
-    graph.add_node(ROUTER, route, destinations=(*map(first_node, tasks), END_NODE))
-    graph.add_edge(begin, ROUTER)
+    graph.add_node(
+        ROUTER,
+        route,
+        metadata={NEXT_NODES: last},
+        destinations=(*map(first_node, tasks), last),
+    )
     for task in tasks:
         ends = add_task(graph, task, [last])
         if not ends.routes_itself:
             connect(graph, ends.exits, [last])
-    return graph
+    return [ROUTER]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from langgraph.graph import START, StateGraph
 
 from graph.layout import direct_needs
-from graph.steps import END_NODE, Ends, add_ending, add_task, connect, open_graph
+from graph.steps import END_NODE, Ends, add_task, connect
 from state.run_state import BranchOutput, RunState
 
 if TYPE_CHECKING:
@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     from state.plan import Plan, PlannedTask, Region
 
 
-def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
-    """Return the graph of a parallel plan; the aggregate node joins whatever happened."""
-    graph, begin = open_graph(plan, loads_plan=loads_plan)
-    last = add_ending(graph, plan)
+def fill(graph: PlanGraph, plan: Plan, last: str) -> list[str]:
+    """Add the tasks of a parallel plan, leading to `last`; return where it begins."""
     ends = _Builder(plan.document["tasks"]).add(graph, plan.document["layout"], [last])
-    connect(graph, [begin], ends.entries)
     if not ends.routes_itself:
         connect(graph, ends.exits, [last])
-    return graph
+    return ends.entries
 
 
 class _Builder:

@@ -13,7 +13,7 @@ from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first
 from nodes.compensate import compensate
 from nodes.plan_loader import LoaderInput, load_plan
 from state.plan import AGGREGATE, COMPENSATE, LOADER, asks_first
-from state.run_state import CoreOutput, CoreState, RunOutput, RunState
+from state.run_state import CoreOutput, CoreState, CyclicOutput, CyclicState, RunOutput, RunState
 
 if TYPE_CHECKING:
     from state.plan import Plan, PlannedTask
@@ -39,15 +39,13 @@ def open_graph(plan: Plan, *, loads_plan: bool) -> tuple[PlanGraph, str]:
         plan: Decides which keys the state needs.
         loads_plan: Whether the graph carries its plan along, or gets it as input.
     """
-    if loads_plan:
-        return _loading_graph()
-    if plan.is_plain():
+    if not loads_plan and plan.is_plain():
         return StateGraph(CoreState, output_schema=CoreOutput), START
-    return StateGraph(RunState, output_schema=RunOutput), START
-
-
-def _loading_graph() -> tuple[PlanGraph, str]:
-    graph: PlanGraph = StateGraph(RunState, input_schema=LoaderInput, output_schema=RunOutput)
+    cyclic = "supervision" in plan.document
+    state, output = (CyclicState, CyclicOutput) if cyclic else (RunState, RunOutput)
+    if not loads_plan:
+        return StateGraph(state, output_schema=output), START
+    graph: PlanGraph = StateGraph(state, input_schema=LoaderInput, output_schema=output)
     graph.add_node(LOADER, load_plan, input_schema=LoaderInput)
     graph.add_edge(START, LOADER)
     return graph, LOADER
@@ -64,7 +62,11 @@ def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
         before.append(task["id"] + APPROVAL)
     for node, successor in pairwise([*before, task["id"]]):
         graph.add_edge(node, successor)
-    if task["retry"] is None:
+    if "body" in task:
+        from graph.scopes import scope_graph  # noqa: PLC0415  which adds tasks in turn
+
+        graph.add_node(task["id"], scope_graph(task).compile())
+    elif task["retry"] is None:
         graph.add_node(task["id"], call_agent)
     else:
         graph.add_node(
@@ -82,12 +84,11 @@ def connect(graph: PlanGraph, exits: list[str], entries: list[str]) -> None:
         graph.add_edge(exits[0] if len(exits) == 1 else exits, entry)
 
 
-def add_ending(graph: PlanGraph, plan: Plan) -> str:
-    """Add what comes after the last task, if anything, and return where the tasks lead to.
+def add_ending(graph: PlanGraph, plan: Plan, last: str = END_NODE) -> str:
+    """Add what comes between the last task and `last`; return where the tasks lead to.
 
     Compensations come before the aggregation, which is made of what was not undone.
     """
-    last = END_NODE
     if plan.document["aggregate"] is not None:
         graph.add_node(AGGREGATE, aggregate)
         graph.add_edge(AGGREGATE, last)

@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from nodes.attempt import attempt, until_due
-from nodes.expressions import ExpressionError, holds
+from nodes.expressions import ExpressionError, holds, scope_of, worked_out
 from nodes.history import History
 from nodes.run_handle import RunHandle, handle_of
 from nodes.stop_signal import CancelledByStopError
@@ -21,7 +21,7 @@ from nodes.upstream import Upstream
 from state.agent_context import AgentContext
 from state.jsonvalue import JsonObject
 from state.outcome import Outcome, blocks, error_record, is_finished, skipped
-from state.plan import PlannedTask, Work
+from state.plan import Handoff, PlanDocument, PlannedTask, Work, in_turn, is_stale
 from state.run_state import ApprovalRecord, RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 
@@ -35,13 +35,17 @@ NEXT_NODES: Final = "orchestration_next"
 async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
     """Do the task that this node is named after, in one attempt."""
     task_id = config["metadata"]["langgraph_node"]
+    plan = state["plan"]
     previous = state["outcomes"].get(task_id)
-    if is_finished(previous):  # its condition, in a node before, was false
-        return {}
+    if previous is not None:
+        if is_stale(previous, plan):
+            previous = None
+        elif is_finished(previous):  # its condition, in a node before, was false
+            return {}
     run = handle_of(state)
-    task = state["plan"]["tasks"][task_id]
+    task = plan["tasks"][task_id]
     outcome = (
-        _hindrance(task, state, run) if previous is None else await _wait_for_retry(previous, run)
+        hindrance(task, state, run) if previous is None else await _wait_for_retry(previous, run)
     )
     if outcome is None:
         if run.slots is None:
@@ -51,6 +55,8 @@ async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
                 outcome = _ended_meanwhile(previous, run)
                 if outcome is None:
                     outcome = await _attempt(state, task, run, config)
+    if "turn" in plan:
+        outcome = in_turn(outcome, plan)
     announce(run, task_id, outcome)
     return {"outcomes": {task_id: outcome}}
 
@@ -76,15 +82,24 @@ def announce(run: RunHandle, task_id: str, outcome: Outcome) -> None:
         run.observe(task_id, outcome)
 
 
-def _hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | None:
+def hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | None:
     """The outcome of a task that is not to run at all, or None."""
-    outcomes = state["outcomes"]
-    outcome = blocked(task, outcomes, run)
+    outcome = blocked(task, state["outcomes"], run)
     if outcome is not None:
         return outcome
     if task["approval"]:  # its condition was decided before anybody was asked
-        return _without_calling(state.get("approvals", {}).get(task["id"]))
-    return condition_outcome(task, outcomes, run)
+        return _without_calling(approval_of(task, state))
+    return condition_outcome(task, state, run)
+
+
+def approval_of(task: PlannedTask, state: RunState) -> ApprovalRecord | None:
+    """What was decided about a task, in the present turn; None if nothing was yet."""
+    return state.get("approvals", {}).get(approval_key(state["plan"], task["id"]))
+
+
+def approval_key(plan: PlanDocument, task_id: str) -> str:
+    """Under what a decision is recorded: each turn needs its own."""
+    return f"{task_id}#{plan['turn']}" if "turn" in plan else task_id
 
 
 async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
@@ -146,15 +161,19 @@ def blocked(task: PlannedTask, outcomes: Mapping[str, Outcome], run: RunHandle) 
     return _stopped(run)
 
 
-def condition_outcome(
-    task: PlannedTask, outcomes: Mapping[str, Outcome], run: RunHandle
-) -> Outcome | None:
+def condition_outcome(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | None:
     """None where the task's condition holds (or it has none), else its outcome."""
     condition = task["condition"]
     if condition is None:
         return None
     try:
-        if holds(condition, outcomes=outcomes, input_data=task["input"], callables=run.callables):
+        if holds(
+            condition,
+            outcomes=state["outcomes"],
+            input_data=task["input"],
+            callables=run.callables,
+            scope=scope_of(state["plan"]),
+        ):
             return None
     except ExpressionError as error:
         return Outcome(status=TaskStatus.FAILED.value, attempts=0, error=error_record(error))
@@ -189,13 +208,31 @@ def _without_calling(record: ApprovalRecord | None) -> Outcome | None:
     return None
 
 
-def _input_of(state: RunState, task: PlannedTask) -> JsonObject:
-    """What the agent gets: the task's input, unless an approver edited it."""
-    if task["approval"]:
-        record = state.get("approvals", {}).get(task["id"])
-        if record is not None and "arguments" in record:
-            return record["arguments"]
-    return task["input"]
+def input_of(state: RunState, task: PlannedTask) -> JsonObject:
+    """What the agent is to get, and an approver to see.
+
+    Raises:
+        ExpressionError: A field of it cannot be worked out.
+    """
+    plan, given = state["plan"], task["input"]
+    if "handoff" in plan:
+        given = with_handoff(given, plan["handoff"])
+    return worked_out(task, plan, state["outcomes"], given)
+
+
+def with_handoff(given: JsonObject, handoff: Handoff) -> JsonObject:
+    """Add what an agent gets from the one that handed over to it."""
+    told: JsonObject = {
+        "from": handoff["sender"],
+        "message": handoff["message"],
+        "reason": handoff["reason"],
+    }
+    received: JsonObject = {**given, "handoff": told}
+    if handoff["message"]:
+        before = given.get("messages", [])
+        said: JsonObject = {"role": "user", "content": handoff["message"]}
+        received["messages"] = [*before, said] if isinstance(before, list) else [said]
+    return received
 
 
 def _context(
@@ -204,12 +241,14 @@ def _context(
     plan, outcomes, timeout = state["plan"], state["outcomes"], task["timeout_seconds"]
     task_id, run_id = task["id"], plan["run_id"]
     previous = outcomes.get(task_id)
+    if previous is not None and is_stale(previous, plan):
+        previous = None
     return AgentContext(
         thread_id=config["configurable"].get("thread_id", ""),
         task_id=task_id,
         run_id=run_id,
         attempt=1 if previous is None else previous["attempts"] + 1,
-        idempotency_key=f"{run_id}:{task_id}",
+        idempotency_key=_idempotency_key(plan, task_id),
         deadline=None if timeout is None else run.clock.now() + timeout,
         upstream=Upstream(task["upstream"], outcomes),
         tenant=plan["tenant"],
@@ -218,17 +257,37 @@ def _context(
     )
 
 
+def _idempotency_key(plan: PlanDocument, task_id: str) -> str:
+    """The same for every attempt at a task, and another for each of its turns."""
+    if "supervision" in plan:  # a loop has its turn in the run's id
+        return f"{plan['run_id']}:{task_id}#{plan['turn']}"
+    return f"{plan['run_id']}:{task_id}"
+
+
 def _attempt(
     state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
 ) -> Awaitable[Outcome]:
     """Begin to call the agent."""
-    work: Work = task
-    if task["approval"]:
-        work = {
-            "agent": task["agent"],
-            "capability": task["capability"],
-            "input": _input_of(state, task),
-            "timeout_seconds": task["timeout_seconds"],
-            "retry": task["retry"],
-        }
-    return attempt(work, _context(state, task, run, config), run=run, stop=run.stop)
+    if task["approval"] or "input_from" in task or "handoff" in state["plan"]:
+        return _attempt_with_input(state, task, run, config)
+    return attempt(task, _context(state, task, run, config), run=run, stop=run.stop)
+
+
+async def _attempt_with_input(
+    state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
+) -> Outcome:
+    """Call the agent with an input that is not known from the plan alone."""
+    record = approval_of(task, state) if task["approval"] else None
+    try:
+        edited = record is not None and "arguments" in record
+        given = record["arguments"] if record is not None and edited else input_of(state, task)
+    except ExpressionError as error:
+        return Outcome(status=TaskStatus.FAILED.value, attempts=0, error=error_record(error))
+    work: Work = {
+        "agent": task["agent"],
+        "capability": task["capability"],
+        "input": given,
+        "timeout_seconds": task["timeout_seconds"],
+        "retry": task["retry"],
+    }
+    return await attempt(work, _context(state, task, run, config), run=run, stop=run.stop)

@@ -14,21 +14,26 @@ from typing import TYPE_CHECKING
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import interrupt
 
-from nodes.agent_call import announce, blocked, condition_outcome
-from nodes.expressions import ExpressionError, holds, successful_outputs
+from nodes.agent_call import (
+    announce,
+    approval_key,
+    approval_of,
+    blocked,
+    condition_outcome,
+    input_of,
+)
+from nodes.expressions import ExpressionError, holds, scope_of, successful_outputs
 from nodes.run_handle import handle_of
 from state.approval import policy_of
 from state.decision import read_answer
-from state.outcome import is_finished
-from state.plan import asks_first
+from state.outcome import Outcome, error_record, is_finished
+from state.plan import asks_first, in_turn, is_stale, path_of
 from state.run_state import ApprovalRecord, RunState, RunUpdate
+from state.status import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from state.approval import PolicyDocument
     from state.jsonvalue import JsonObject
-    from state.outcome import Outcome
     from state.plan import PlannedTask
 
 APPROVAL = ".approval"
@@ -48,19 +53,25 @@ async def decide_condition(state: RunState, config: RunnableConfig) -> RunUpdate
     """Find out whether a task is to run, and whether anybody has to approve it."""
     plan, outcomes = state["plan"], state["outcomes"]
     task = plan["tasks"][config["metadata"]["langgraph_node"].removesuffix(CONDITION)]
-    if is_finished(outcomes.get(task["id"])):
+    if _is_over(task["id"], state):
         return {}
     run = handle_of(state)
-    outcome = blocked(task, outcomes, run) or condition_outcome(task, outcomes, run)
+    outcome = blocked(task, outcomes, run) or condition_outcome(task, state, run)
     if outcome is not None:
+        outcome = in_turn(outcome, plan)
         announce(run, task["id"], outcome)
         return {"outcomes": {task["id"]: outcome}}
-    if is_needed(task, outcomes):
+    if is_needed(task, state):
         return {}
-    return {"approvals": {task["id"]: {"decision": NEEDLESS, "message": ""}}}
+    return {"approvals": {approval_key(plan, task["id"]): {"decision": NEEDLESS, "message": ""}}}
 
 
-def is_needed(task: PlannedTask, outcomes: Mapping[str, Outcome]) -> bool:
+def _is_over(task_id: str, state: RunState) -> bool:
+    outcome = state["outcomes"].get(task_id)
+    return outcome is not None and is_finished(outcome) and not is_stale(outcome, state["plan"])
+
+
+def is_needed(task: PlannedTask, state: RunState) -> bool:
     """Whether the policy's threshold is reached; one that cannot be told counts as reached."""
     policy = policy_of(task["approval"])
     if policy is None or policy["when"] is None:
@@ -68,9 +79,10 @@ def is_needed(task: PlannedTask, outcomes: Mapping[str, Outcome]) -> bool:
     try:
         return holds(
             {"kind": "cel", "expression": policy["when"]},
-            outcomes=outcomes,
-            input_data=task["input"],
+            outcomes=state["outcomes"],
+            input_data=input_of(state, task),
             callables={},
+            scope=scope_of(state["plan"]),
         )
     except ExpressionError:
         return True
@@ -80,23 +92,31 @@ async def approve(state: RunState, config: RunnableConfig) -> RunUpdate:
     """Pause until somebody decides about the task, unless nobody has to."""
     plan, outcomes = state["plan"], state["outcomes"]
     task = plan["tasks"][config["metadata"]["langgraph_node"].removesuffix(APPROVAL)]
-    task_id = task["id"]
-    if task_id in outcomes or task_id in state.get("approvals", {}):
+    known = outcomes.get(task["id"])
+    if (known is not None and not is_stale(known, plan)) or approval_of(task, state) is not None:
         return {}
     if blocked(task, outcomes, handle_of(state)) is not None:
         return {}
-    answer = interrupt(approval_request(task, outcomes, requester=plan["user"]))
-    return {"approvals": {task_id: approval_record(answer)}}
+    try:
+        question = approval_request(task, state)
+    except ExpressionError as error:
+        failed = Outcome(status=TaskStatus.FAILED.value, attempts=0, error=error_record(error))
+        return {"outcomes": {task["id"]: in_turn(failed, plan)}}
+    answer = interrupt(question)
+    return {"approvals": {approval_key(plan, task["id"]): approval_record(answer)}}
 
 
-def approval_request(
-    task: PlannedTask, outcomes: Mapping[str, Outcome], *, requester: str | None = None
-) -> JsonObject:
+def approval_request(task: PlannedTask, state: RunState) -> JsonObject:
     """The question about a task, as a `HITLRequest` with one action.
 
     `arguments` repeats `args` for Agent Inbox; `upstream` holds what was achieved so far.
+
+    Raises:
+        ExpressionError: A field of the task's input cannot be worked out.
     """
-    who = task["agent"] or task["capability"] or ""
+    plan, outcomes, given = state["plan"], state["outcomes"], input_of(state, task)
+    path = path_of(plan, task["id"])
+    who = asked_about(task)
     policy = policy_of(task["approval"])
     assert policy is not None  # noqa: S101  only tasks with one are asked about
     known = successful_outputs(outcomes)
@@ -104,16 +124,21 @@ def approval_request(
         "action_requests": [
             {
                 "name": who,
-                "args": task["input"],
-                "arguments": task["input"],
-                "description": f"May {who} do task {task['id']!r}?",
+                "args": given,
+                "arguments": given,
+                "description": f"May {who} do task {path!r}?",
             }
         ],
         "review_configs": [_review_config(who, policy)],
-        "task_id": task["id"],
+        "task_id": path,
         "upstream": {other: known[other] for other in task["upstream"] if other in known},
-        "requester": requester,
+        "requester": plan["user"],
     }
+
+
+def asked_about(task: PlannedTask) -> str:
+    """Whose action an approval is about."""
+    return task["agent"] or task["capability"] or task["id"]
 
 
 def _review_config(who: str, policy: PolicyDocument) -> JsonObject:

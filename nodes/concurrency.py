@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
 
@@ -40,3 +41,32 @@ class ConcurrencyLimit:
         trace: TracebackType | None,
     ) -> None:
         self._semaphore().release()
+
+
+class Both:
+    """Two limits at once: the inner one is waited for first, so that the outer is not held idle."""
+
+    def __init__(
+        self, inner: AbstractAsyncContextManager[None], outer: AbstractAsyncContextManager[None]
+    ) -> None:
+        self._inner = inner
+        self._outer = outer
+
+    async def __aenter__(self) -> None:
+        await self._inner.__aenter__()
+        try:
+            await self._outer.__aenter__()
+        except BaseException as error:
+            await self._inner.__aexit__(type(error), error, error.__traceback__)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._outer.__aexit__(kind, error, trace)
+        finally:
+            await self._inner.__aexit__(kind, error, trace)

@@ -38,10 +38,13 @@ async def load_plan(state: LoaderInput, config: RunnableConfig) -> dict[str, Any
 def fresh_state(document: PlanDocument) -> dict[str, Any]:
     """The state a run begins with; what an earlier run may have left there is cleared."""
     seed = document.get("seed")
-    return {
+    fresh: dict[str, Any] = {
         "plan": document,
         "outcomes": Overwrite({} if seed is None else {**seed["outcomes"]}),
         "approvals": Overwrite({}),
         "route": {} if seed is None else {**seed.get("route", {})},
         "aggregate": None,
     }
+    if "supervision" in document:
+        fresh["turns"] = [] if seed is None else [*seed.get("turns", [])]
+    return fresh

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from nodes.agent_call import called_off
+from nodes.agent_call import NEXT_NODES, called_off
 from nodes.approval import first_node
-from nodes.expressions import ExpressionError, evaluate
+from nodes.expressions import ExpressionError, evaluate, scope_of
 from nodes.run_handle import RunHandle, handle_of
 from state.capability import AgentCapability
-from state.jsonvalue import described
+from state.jsonvalue import JsonObject, JsonValue, described, json_object
 from state.outcome import Outcome, skipped
+from state.plan import in_turn
 from state.run_state import RouteRecord, RunState
 from state.status import SkipCause
 
 if TYPE_CHECKING:
-    from state.plan import PlanDocument, RouterDocument
+    from state.plan import ExpressionDocument, PlanDocument, RouterDocument
 
 
-async def route(state: RunState, config: RunnableConfig) -> Command[str]:  # noqa: ARG001  LangGraph's signature
+async def route(state: RunState, config: RunnableConfig) -> Command[str]:
     """Ask the router; skip every task but the one it chose."""
     plan = state["plan"]
-    run = handle_of(state)
+    run, after = handle_of(state), config["metadata"][NEXT_NODES]
     if (cancelled := called_off(run)) is not None:
-        return Command(goto="__end__", update={"outcomes": dict.fromkeys(plan["order"], cancelled)})
+        return Command(goto=after, update={"outcomes": dict.fromkeys(plan["order"], cancelled)})
     record = state.get("route") or _decide(plan, run)  # a fork keeps its way
     chosen = record.get("chosen")
     if chosen is None:
-        return Command(goto="__end__", update={"route": record})
+        return Command(goto=after, update={"route": record})
     reason = f"the router chose {chosen!r}"
     others: dict[str, Outcome] = {
-        id_: skipped(reason, because=SkipCause.NOT_ROUTED, because_of=chosen)
+        id_: in_turn(skipped(reason, because=SkipCause.NOT_ROUTED, because_of=chosen), plan)
         for id_ in plan["order"]
         if id_ != chosen
     }
@@ -49,8 +51,10 @@ def _decide(plan: PlanDocument, run: RunHandle) -> RouteRecord:
     router = plan["router"]
     if router is None:
         return {"error": "the plan has no router"}
+    given = plan["router_input"]
+    input_data = plan["tasks"][plan["order"][0]]["input"] if given is None else given
     try:
-        answer = _ask(router, plan, run)
+        answer = _ask(router, Known(input_data, {}, input_data, scope_of(plan)), run)
     except ExpressionError as error:
         return {"error": f"the router failed: {error}"}
     if not isinstance(answer, str):
@@ -58,28 +62,55 @@ def _decide(plan: PlanDocument, run: RunHandle) -> RouteRecord:
             "error": f"the router returned {described(answer)}, a {type(answer).__name__}; "
             f"it must return one of {_targets(plan)}"
         }
-    chosen = _task_for(plan, answer)
+    chosen = task_for(plan, answer)
     if chosen is None:
         return {"error": f"the router returned {answer!r}; it must return one of {_targets(plan)}"}
     return {"chosen": chosen}
 
 
-def _ask(router: RouterDocument, plan: PlanDocument, run: RunHandle) -> object:
-    given = plan["router_input"]
-    input_data = plan["tasks"][plan["order"][0]]["input"] if given is None else given
+class Known(NamedTuple):
+    """What a router sees."""
+
+    argument: Mapping[str, Any]
+    """What a callable gets; it gets a copy."""
+    outcomes: Mapping[str, Outcome]
+    input_data: JsonObject
+    scope: Mapping[str, JsonValue]
+
+
+def choice(router: RouterDocument, state: RunState, run: RunHandle) -> object:
+    """What a supervisor that is no agent answers; a callable gets the outcomes so far.
+
+    Raises:
+        ExpressionError: It gives no answer.
+    """
+    outcomes = state["outcomes"]
+    return _ask(router, Known(outcomes, outcomes, {}, scope_of(state["plan"])), run)
+
+
+def _ask(router: RouterDocument, known: Known, run: RunHandle) -> object:
     if router["kind"] != "map":
-        return evaluate(
-            router, outcomes={}, input_data=input_data, argument=input_data, callables=run.callables
-        )
+        return _answer(router, known, run)
     for expression, target in router["cases"]:
-        case = {"kind": "cel", "expression": expression}
-        if evaluate(case, outcomes={}, input_data=input_data, argument=None, callables={}):  # type: ignore[arg-type]
+        if _answer({"kind": "cel", "expression": expression}, known, run):
             return target
     raise ExpressionError("no case of the router map holds; add one for 'true'")
 
 
-def _task_for(plan: PlanDocument, answer: str) -> str | None:
-    """The task with that id, else the first for that agent or capability."""
+def _answer(expression: ExpressionDocument, known: Known, run: RunHandle) -> object:
+    by_callable = expression["kind"] == "callable"
+    return evaluate(
+        expression,
+        outcomes=known.outcomes,
+        input_data=known.input_data,
+        argument=json_object(known.argument, at="it") if by_callable else None,
+        callables=run.callables,
+        scope=known.scope,
+    )
+
+
+def task_for(plan: PlanDocument, answer: str) -> str | None:
+    """Find the task with that id, else the first for that agent or capability."""
     if answer in plan["tasks"]:
         return answer
     for id_ in plan["order"]:

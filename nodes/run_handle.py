@@ -11,12 +11,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from nodes.brake import Brake
+from nodes.concurrency import Both, ConcurrencyLimit
 from nodes.stop_signal import StopSignal
 from state.errors import OrchestrationError
+from state.plan import INSIDE
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
@@ -64,6 +66,25 @@ class RunHandle:
     """There only where a failure (or a quorum) ends tasks that run beside each other."""
     outcomes: Outcomes | None = None
     """Collects what is announced, for whoever wants it; it may not be saved yet."""
+    scopes: dict[str, RunHandle] = field(default_factory=dict)
+    """Of the plans inside its tasks, by path; only of the run as a whole."""
+    plan: PlanDocument | None = None
+    """The plan inside a task that this is the handle of."""
+
+    def scope(self, path: str, plan: PlanDocument, known: Outcomes) -> RunHandle:
+        """Return the handle of the plan inside a task; only for the handle of the whole run.
+
+        Args:
+            path: Of the task.
+            plan: The plan inside it, as it stands in the state.
+            known: What became of its tasks so far.
+        """
+        found = self.scopes.get(path)
+        if found is None:
+            around, _, last = path.rpartition(INSIDE)
+            found = _inside(self.scopes.get(around, self), last, plan, known)
+            self.scopes[path] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +141,76 @@ def handle_of(state: RunState) -> RunHandle:
     Raises:
         NoRunHandleError: Nobody in this process started it or can serve it.
     """
-    run_id = state["plan"]["run_id"]
-    return _HANDLES.get(run_id) or _template_handle(run_id, state)
+    plan = state["plan"]
+    run_id = plan["run_id"]
+    found = _HANDLES.get(run_id)
+    if found is not None:
+        return found
+    whole, inside, path = run_id.partition(INSIDE)
+    if not inside:
+        return _template_handle(whole, state["outcomes"])
+    return _whole(whole).scope(path, plan, state["outcomes"])
 
 
-def stop_signal(plan: PlanDocument, known: Outcomes) -> StopSignal | None:
+def handle_around(plan: PlanDocument) -> RunHandle:
+    """Find the handle of the plan around this one, which is inside a task; let go of its own.
+
+    Raises:
+        NoRunHandleError: Nobody in this process started the run or can serve it.
+    """
+    run_id, _, path = plan["run_id"].partition(INSIDE)
+    whole = _whole(run_id)
+    whole.scopes.pop(path, None)
+    return whole.scopes.get(path.rpartition(INSIDE)[0], whole)
+
+
+def _whole(run_id: str) -> RunHandle:
+    return _HANDLES.get(run_id) or _template_handle(run_id, {})
+
+
+def stop_signal(
+    plan: PlanDocument, known: Outcomes, around: StopSignal | None = None
+) -> StopSignal | None:
     """The stop signal of a run whose tasks run beside each other and may end early.
 
     Elsewhere a task needs the one before it, and that is enough to stop.
     """
     beside = plan["strategy"] == CoordinationStrategy.PARALLEL
-    return StopSignal(plan, known) if beside and plan["on_failure"]["kind"] != "continue" else None
+    judges = beside and plan["on_failure"]["kind"] != "continue"
+    if not judges and around is None:
+        return None
+    return StopSignal(plan, known, around=around, judges=judges)
 
 
-def _template_handle(run_id: str, state: RunState) -> RunHandle:
+def _inside(around: RunHandle, name: str, plan: PlanDocument, known: Outcomes) -> RunHandle:
+    """Make the handle of a plan inside a task from the one around it."""
+    slots, tell = around.slots, around.observe
+    items = plan.get("for_each")
+    if items is not None and items["max_concurrency"] is not None:
+        limit = ConcurrencyLimit(items["max_concurrency"])
+        slots = limit if slots is None else Both(limit, slots)
+
+    def observe(task_id: str, outcome: Outcome) -> None:
+        if tell is not None:
+            tell(f"{name}{INSIDE}{task_id}", outcome)
+
+    return replace(
+        around,
+        observe=None if tell is None else observe,
+        slots=slots,
+        stop=stop_signal(plan, known, around.stop),
+        outcomes=None,
+        scopes={},
+        plan=plan,
+    )
+
+
+def _template_handle(run_id: str, known: Outcomes) -> RunHandle:
     handle = _TEMPLATE_HANDLES.get(run_id)
     if handle is None:
-        handle = template_of(run_id.partition(":")[0]).make_handle()
-        handle.stop = stop_signal(state["plan"], state["outcomes"])
+        template = template_of(run_id.partition(":")[0])
+        handle = template.make_handle()
+        handle.stop = stop_signal(template.document, known)
         _TEMPLATE_HANDLES[run_id] = handle
         if len(_TEMPLATE_HANDLES) > KEPT_HANDLES:
             _TEMPLATE_HANDLES.popitem(last=False)

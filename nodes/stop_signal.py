@@ -20,6 +20,9 @@ GRACE_SECONDS: Final = 1.0
 """How long a cancelled call may tidy up before it is left behind."""
 
 
+_GOES_ON: Final[FailureModeDocument] = {"kind": "continue", "needed": 0}
+
+
 class CancelledByStopError(Exception):
     """Raised in place of an answer when the run ended before the agent did."""
 
@@ -32,14 +35,37 @@ class StopSignal:
     checkpoint and its pending writes.
     """
 
-    def __init__(self, plan: PlanDocument, known: Mapping[str, Outcome]) -> None:
-        self._mode: FailureModeDocument = plan["on_failure"]
+    def __init__(
+        self,
+        plan: PlanDocument,
+        known: Mapping[str, Outcome],
+        *,
+        around: StopSignal | None = None,
+        judges: bool = True,
+    ) -> None:
+        """Count what is known.
+
+        Args:
+            plan: Whose tasks are counted.
+            known: What became of them so far.
+            around: Of the plan that this one is inside of; its end ends this one too.
+            judges: Whether outcomes here end anything by themselves.
+        """
+        self._mode: FailureModeDocument = plan["on_failure"] if judges else _GOES_ON
         self._total = len(plan["order"])
         self._known = dict(known)
         self._calls: dict[asyncio.Future[Any], asyncio.Event] = {}
         self._waits: dict[asyncio.Future[Any], asyncio.Event] = {}
-        self.verdict: Stop | None = None
+        self._around = around
+        self._verdict: Stop | None = None
         self._judge()
+
+    @property
+    def verdict(self) -> Stop | None:
+        """Why no further task begins; None while they do."""
+        if self._verdict is None and self._around is not None:
+            return self._around.verdict
+        return self._verdict
 
     def record(self, task_id: str, outcome: Outcome) -> None:
         """Count an outcome; cancel running calls if it ends the run."""
@@ -59,6 +85,12 @@ class StopSignal:
         Raises:
             CancelledByStopError: The run ended, and the work was cancelled.
         """
+        if self._around is None:
+            return await self._guard(work, only_waits=only_waits)
+        own = self._guard(work, only_waits=only_waits)
+        return await self._around.guard(own, only_waits=only_waits)
+
+    async def _guard(self, work: Awaitable[T], *, only_waits: bool) -> T:
         running = asyncio.ensure_future(work)
         running.add_done_callback(_retrieve)
         over = asyncio.Event()
@@ -76,21 +108,21 @@ class StopSignal:
             raise
         finally:
             del guarded[running]
-        if self.verdict is not None and (not running.done() or running.cancelled()):
-            raise CancelledByStopError(self.verdict.reason)
+        if self._verdict is not None and (not running.done() or running.cancelled()):
+            raise CancelledByStopError(self._verdict.reason)
         return running.result()
 
     def _judge(self) -> None:
-        if self.verdict is not None:
+        if self._verdict is not None:
             return
-        self.verdict = stop_verdict(self._mode, self._known, total=self._total)
+        self._verdict = stop_verdict(self._mode, self._known, total=self._total)
         for call, over in self._calls.items():
             self._end(call, over, only_waits=False)
         for wait, over in self._waits.items():
             self._end(wait, over, only_waits=True)
 
     def _end(self, running: asyncio.Future[Any], over: asyncio.Event, *, only_waits: bool) -> None:
-        if self.verdict is not None and (only_waits or self.verdict.cancel_running):
+        if self._verdict is not None and (only_waits or self._verdict.cancel_running):
             running.cancel()
             over.set()
 

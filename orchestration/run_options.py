@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from state.failure_mode import FailureMode
-    from state.workflow import Aggregation
+    from state.task import AgentTask, Condition
+    from state.workflow import Aggregation, Router
 
 
 class RunOptions(TypedDict, total=False):
@@ -20,3 +21,10 @@ class RunOptions(TypedDict, total=False):
     """`collect`, `merge`, `first_success`, `majority`, or a callable that gets the outputs."""
     tenant: str | None
     user: str | None
+    supervisor: Router | AgentTask | None
+    """Of a cycle, as are the next three: says after each turn whose turn is next."""
+    start: str | None
+    """Whose turn is first."""
+    until: Condition | None
+    """What ends the cycle, asked after each turn."""
+    max_turns: int

@@ -24,6 +24,7 @@ from state.conversation import HistoryWindow
 from state.decision import Decider
 from state.errors import ConfigurationError, PlanError, Problem, ThreadBusyError
 from state.status import CoordinationStrategy, WorkflowStatus
+from state.task import DEFAULT_TURNS
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
     from state.result import WorkflowResult
-    from state.task import AgentTask
+    from state.task import Task
     from state.workflow import Router
 
 LONGEST_THREAD_ID = 200
@@ -114,7 +115,7 @@ class SimpleCoordinator:
     # -- running -------------------------------------------------------------------------
 
     async def execute_sequential(
-        self, tasks: Sequence[AgentTask], **options: Unpack[RunOptions]
+        self, tasks: Sequence[Task], **options: Unpack[RunOptions]
     ) -> WorkflowResult:
         """Run tasks one after another; each gets the outputs of all before it.
 
@@ -132,7 +133,7 @@ class SimpleCoordinator:
         return await self._execute(tasks, CoordinationStrategy.SEQUENTIAL, None, None, options)
 
     async def execute_parallel(
-        self, tasks: Sequence[AgentTask], **options: Unpack[RunOptions]
+        self, tasks: Sequence[Task], **options: Unpack[RunOptions]
     ) -> WorkflowResult:
         """Run tasks beside each other, as far as their `depends_on` allows.
 
@@ -144,7 +145,7 @@ class SimpleCoordinator:
 
     async def execute_conditional(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[Task],
         router: Router,
         *,
         input_data: Mapping[str, Any] | None = None,
@@ -168,9 +169,32 @@ class SimpleCoordinator:
             tasks, CoordinationStrategy.CONDITIONAL, router, input_data, options
         )
 
+    async def execute_cyclic(
+        self, tasks: Sequence[Task], **options: Unpack[RunOptions]
+    ) -> WorkflowResult:
+        """Let tasks have turns: agents hand over to each other, or a supervisor picks the next.
+
+        An agent hands over by answering with `handoff_to` (a task id, agent id or capability),
+        and, if it likes, a `message` and a `reason`; the next one finds them in its input's
+        `handoff`, and the message as the last of its `messages`. It ends when `until` holds,
+        when nobody is next, when a task fails, or after `max_turns` (10): then `result.error`
+        says so, and what was achieved is kept.
+
+        Args:
+            tasks: Who may have turns.
+            options: See `RunOptions`; `supervisor`, `start`, `until` and `max_turns` are for
+                cycles. A supervisor is a callable that gets the outcomes so far, CEL, a map of
+                CEL conditions to targets, or an `AgentTask` whose agent answers with `next`; it
+                names a task, or says `finish`.
+
+        Raises:
+            PlanError, ThreadBusyError, ThreadPendingError: As in `execute_sequential`.
+        """
+        return await self._execute(tasks, CoordinationStrategy.CYCLIC, None, None, options)
+
     async def execute_workflow(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[Task],
         *,
         strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
         router: Router | None = None,
@@ -319,7 +343,7 @@ class SimpleCoordinator:
 
     async def stream(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[Task],
         *,
         strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
         router: Router | None = None,
@@ -350,7 +374,7 @@ class SimpleCoordinator:
 
     def compile(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[Task],
         *,
         strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
         router: Router | None = None,
@@ -469,7 +493,7 @@ class SimpleCoordinator:
 
     def _plan(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[Task],
         strategy: CoordinationStrategy | str,
         router: Router | None,
         input_data: Mapping[str, Any] | None,
@@ -485,12 +509,16 @@ class SimpleCoordinator:
             aggregate=options.get("aggregate"),
             tenant=options.get("tenant"),
             user=options.get("user"),
+            supervisor=options.get("supervisor"),
+            start=options.get("start"),
+            until=options.get("until"),
+            max_turns=options.get("max_turns", DEFAULT_TURNS),
         )
         return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
 
     def _execute(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[Task],
         strategy: CoordinationStrategy | str,
         router: Router | None,
         input_data: Mapping[str, Any] | None,
@@ -575,15 +603,17 @@ def check_thread_id(thread_id: str | None) -> None:
 class RecordOutcomes:
     """Sets `status`, `output` and `error` of the caller's own task objects."""
 
-    def __init__(self, order: Sequence[str], tasks: Sequence[AgentTask]) -> None:
+    def __init__(self, order: Sequence[str], tasks: Sequence[Task]) -> None:
         self._tasks = dict(zip(order, tasks, strict=True))
 
-    def __call__(self, task_id: str, outcome: Outcome) -> None:
-        """Take over one outcome."""
-        self._tasks[task_id].record(outcome)
+    def __call__(self, path: str, outcome: Outcome) -> None:
+        """Take over one outcome; of what is inside a task, only the task's own is."""
+        task = self._tasks.get(path)
+        if task is not None:
+            task.record(outcome)
 
 
-def local_parts(planned: Planned, tasks: Sequence[AgentTask]) -> LocalParts:
+def local_parts(planned: Planned, tasks: Sequence[Task]) -> LocalParts:
     """What this process has of a run beside its plan."""
     observe = RecordOutcomes(planned.plan.document["order"], tasks)
     return LocalParts(run_id=planned.plan.run_id, callables=planned.callables, observe=observe)

@@ -8,6 +8,10 @@ OrchestrationError
 │   ├── AgentTimeoutError    it did not answer before its deadline
 │   ├── UnknownReplyError    it answered with something that is not a JSON object
 │   └── AgentUnavailableError  its endpoint is configured, but this version cannot reach it
+├── TurnError                a cycle or a loop ended before it was done (becomes a result's error)
+│   ├── OutOfTurnsError      it took as many turns as it may
+│   ├── HandoffError         an agent handed over to something that is no task there
+│   └── SupervisorError      the supervisor failed, or named something that is no task there
 ├── AgentNotFoundError       nobody registered for that id, capability or action
 ├── RegistrationError        an agent specification that cannot be registered
 ├── ThreadError
@@ -117,6 +121,30 @@ class AgentUnavailableError(AgentError):
     """The agent is configured, but cannot be reached by this version."""
 
     code = "agent_unavailable"
+
+
+class TurnError(OrchestrationError):
+    """Why a cycle or a loop ended before it was done."""
+
+    code = "turn_error"
+
+
+class OutOfTurnsError(TurnError):
+    """It took as many turns as it may; what was achieved is kept."""
+
+    code = "out_of_turns"
+
+
+class HandoffError(TurnError):
+    """An agent handed over to something that is no task there."""
+
+    code = "bad_handoff"
+
+
+class SupervisorError(TurnError):
+    """The supervisor failed, or named something that is no task there."""
+
+    code = "supervisor_failed"
 
 
 class AgentNotFoundError(OrchestrationError):

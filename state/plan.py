@@ -148,6 +148,8 @@ class Seed(TypedDict):
 
     outcomes: dict[str, Outcome]
     route: NotRequired[dict[str, str]]
+    turns: NotRequired[list[JsonObject]]
+    """Of a cycle, what was decided so far."""
 
 
 class Definition(TypedDict):
@@ -169,14 +171,24 @@ class Supervision(TypedDict):
     max_turns: int
 
 
+class Handoff(TypedDict):
+    """What the task whose turn it is gets from the one before it."""
+
+    sender: str
+    message: str
+    reason: str
+
+
 class Scope(TypedDict):
     """Where a plan inside a task stands; only in the state."""
 
     task: str
     """The task's id in the plan around it, or the number of the item."""
     started_at: float
+    turn: NotRequired[int]
+    """Of the plan around it."""
     single: NotRequired[bool]
-    visible: NotRequired[list[str]]
+    """Whether the output of its one task stands for its own."""
 
 
 class Item(TypedDict):
@@ -213,7 +225,11 @@ class PlanDocument(TypedDict):
     supervision: NotRequired[Supervision]
     """Only in cyclic plans."""
     turn: NotRequired[int]
-    """Only in the state: how often it has been whose turn is next; from 1 on."""
+    """Only in the state, of a loop or a cycle; from 1 on."""
+    current: NotRequired[str]
+    """Only in the state, of a cycle: the task whose turn it is."""
+    handoff: NotRequired[Handoff]
+    """Only in the state, of a cycle."""
     scope: NotRequired[Scope]
     """Only in the state, of a plan inside a task."""
     item: NotRequired[Item]
@@ -352,7 +368,19 @@ def asks_first(task: PlannedTask) -> bool:
 
 
 _OF_A_RUN = frozenset(
-    {"run_id", "tenant", "user", "seed", "history", "definition", "parameters", "schema"}
+    {
+        "run_id",
+        "tenant",
+        "user",
+        "seed",
+        "history",
+        "definition",
+        "parameters",
+        "schema",
+        "turn",
+        "current",
+        "handoff",
+    }
 )
 
 

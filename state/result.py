@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from state.compensation import next_compensation, uncompensated
 from state.failure_mode import stop_verdict
+from state.jsonvalue import json_object
 from state.outcome import blocks, error_json, is_finished
 from state.status import SkipCause, TaskStatus, WorkflowStatus
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import ErrorRecord, Outcome
     from state.plan import Plan, PlanDocument
+    from state.run_state import TurnRecord
 
 
 _NOT_REACHED: Outcome = {"status": TaskStatus.PENDING.value, "attempts": 0}
@@ -72,6 +74,16 @@ class TaskResult:
         return self._outcome.get("version", "")
 
     @property
+    def tasks(self) -> tuple[TaskResult, ...]:
+        """What became of the tasks it is made of; of items, in their order."""
+        return tuple(TaskResult(id_, each) for id_, each in self._outcome.get("inner", {}).items())
+
+    @property
+    def turns(self) -> int:
+        """How many turns a loop took; in a cycle, in which turn it was done last."""
+        return self._outcome.get("turns", self._outcome.get("turn", 0))
+
+    @property
     def compensation(self) -> TaskResult | None:
         """What became of undoing the task; None if that was not begun."""
         undoing = self._outcome.get("compensation")
@@ -107,7 +119,15 @@ class TaskResult:
             "cost": self.cost,
             "duration_seconds": round(self.duration_seconds, 6),
             "compensation": self._compensation_json(),
+            **self._inside_json(),
         }
+
+    def _inside_json(self) -> JsonObject:
+        """What only tasks in turns, and tasks made of others, have."""
+        said: JsonObject = {"turns": self.turns} if self.turns else {}
+        if "inner" in self._outcome:
+            said["tasks"] = [task.as_json() for task in self.tasks]
+        return said
 
     def _compensation_json(self) -> JsonObject | None:
         undoing = self.compensation
@@ -149,6 +169,10 @@ class WorkflowResult(Sequence[TaskResult]):
     aggregate: JsonValue = None
     waits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Which task waited for which others without building on them (see the docs)."""
+    error: ErrorRecord | None = None
+    """Why a cycle ended before it was done, e.g. `out_of_turns`; what was achieved is kept."""
+    turns: tuple[TurnRecord, ...] = ()
+    """Who had which turn in a cycle, and who said so."""
 
     @overload
     def __getitem__(self, key: int | str) -> TaskResult: ...
@@ -202,14 +226,36 @@ class WorkflowResult(Sequence[TaskResult]):
             "aggregate": self.aggregate,
             "uncompensated": [*self.uncompensated],
             "cost": self.cost,
+            **self._ending(),
         }
+
+    def _ending(self) -> JsonObject:
+        """What only cycles have."""
+        said: JsonObject = {} if self.error is None else {"error": error_json(self.error)}
+        if self.turns:
+            said["turns"] = [json_object(each, at="turns") for each in self.turns]
+        return said
 
 
 def workflow_status(
-    plan: Plan, outcomes: Mapping[str, Outcome], *, interrupted: bool = False
+    plan: Plan,
+    outcomes: Mapping[str, Outcome],
+    *,
+    interrupted: bool = False,
+    ended: bool = False,
 ) -> WorkflowStatus:
-    """Sum up what became of a plan's tasks, and of undoing them."""
+    """Sum up what became of a plan's tasks, and of undoing them.
+
+    Args:
+        plan: Whose tasks.
+        outcomes: What became of them.
+        interrupted: Whether anything waits for an answer.
+        ended: Whether a cycle ended before it was done.
+    """
     document = plan.document
+    if ended:
+        some = any(outcome["status"] == TaskStatus.SUCCEEDED for outcome in outcomes.values())
+        return WorkflowStatus.PARTIAL if some else WorkflowStatus.FAILED
     statuses = {outcome["status"] for outcome in outcomes.values()}
     everything = len(outcomes) == len(document["order"])
     if statuses == {TaskStatus.SUCCEEDED} and everything and not interrupted:

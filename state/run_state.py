@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, NotRequired, TypedDict
 
 from state.jsonvalue import JsonObject, JsonValue
-from state.outcome import Outcome
+from state.outcome import ErrorRecord, Outcome
 from state.plan import PlanDocument
 from state.status import TaskStatus
 
@@ -24,24 +24,27 @@ class ApprovalRecord(TypedDict):
 
 
 class RouteRecord(TypedDict, total=False):
-    """What the router decided: `chosen`, or why it could not."""
+    """What the router decided: `chosen`, or why it could not; or how a cycle or loop ended."""
 
     chosen: str
     error: str
+    ended: ErrorRecord
+    """Why a cycle or a loop ended before it was done."""
 
 
 class TurnRecord(TypedDict):
-    """One turn of a cyclic plan: who had it, and who is next, and why."""
+    """One decision in a cyclic plan: whose turn is next, and who said so."""
 
     turn: int
-    task: str
-    status: str
-    next: str | None
-    """The task whose turn is next; None at the end."""
+    """The turn that begins; at the end, the last one."""
+    task: str | None
+    """Whose turn it is; None at the end."""
     by: str
-    """Who said so: `start`, `handoff`, `supervisor`, `until`, `max_turns` or `end`."""
-    message: NotRequired[str]
-    reason: NotRequired[str]
+    """`start`, `handoff`, `supervisor`, `until`, `max_turns`, `failure` or `end`."""
+    sender: str
+    """Who had the turn before."""
+    message: str
+    reason: str
 
 
 Outcomes = dict[str, Outcome]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoints.approvals import PENDING, STATUSES, Answer, Asked, Filter, NewRequest
 from checkpoints.threads import RUNNING
+from nodes.approval import asked_about
 from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from checkpoints.threads import ThreadRecord
     from orchestration.engines.local_parts import Chunk
     from state.approval import PolicyDocument
-    from state.plan import Plan
+    from state.plan import Plan, PlanDocument
     from state.result import PendingInterrupt
 
 QUESTION_POLICY: Final[PolicyDocument] = {**DEFAULT_POLICY, "separation_of_duties": False}
@@ -45,13 +46,13 @@ def all_asked(pending: Iterable[PendingInterrupt]) -> list[Asked]:
 def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
     """What the ledger needs to judge answers to a question."""
     document = plan.document
-    task = document["tasks"].get(question.task_id)
+    task = plan.task_at(question.task_id)
     policy = None if task is None else policy_of(task["approval"])
     is_approval = isinstance(question.value, dict) and "action_requests" in question.value
     if task is None or policy is None or not is_approval:
         kind, action, policy = "question", "", QUESTION_POLICY
     else:
-        kind, action = "approval", task["agent"] or task["capability"] or ""
+        kind, action = "approval", asked_about(task)
     return NewRequest(
         thread_id=thread_id,
         run_id=plan.run_id,
@@ -64,11 +65,6 @@ def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
     )
 
 
-def may_ask_beside(plan: Plan) -> bool:
-    """Whether a question may come while other tasks still run."""
-    return plan.document["strategy"] == "parallel" and asks(plan)
-
-
 def asks(plan: Plan) -> bool:
     """Whether anybody may have to approve something."""
     return plan.traits.asks
@@ -76,10 +72,16 @@ def asks(plan: Plan) -> bool:
 
 def has_deadlines(plan: Plan) -> bool:
     """Whether the clock may decide something."""
-    if not plan.traits.asks:
-        return False
-    policies = (policy_of(task["approval"]) for task in plan.tasks())
-    return any(policy is not None and policy["deadline_seconds"] for policy in policies)
+    return plan.traits.asks and _has_deadlines(plan.document)
+
+
+def _has_deadlines(document: PlanDocument) -> bool:
+    return any(
+        (policy is not None and policy["deadline_seconds"])
+        or ("body" in task and _has_deadlines(task["body"]))
+        for task in document["tasks"].values()
+        for policy in (policy_of(task["approval"]),)
+    )
 
 
 async def matched(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from orchestration.engines.asking import asked_in, may_ask_beside
+from orchestration.engines.asking import asked_in
 from state.outcome import is_finished
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def drive(
     What is asked beside tasks that still run is handed to `note` at once, so that it can be
     answered meanwhile.
     """
-    config, beside = segment.config, may_ask_beside(segment.plan)
+    config, beside = segment.config, segment.plan.traits.beside
     if local.watch is None and not beside:
         # version 2 streams less inside, and hands out interrupts by themselves
         output = await graph.ainvoke(

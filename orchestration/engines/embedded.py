@@ -52,6 +52,7 @@ from orchestration.engines.snapshots import (
     pending_interrupts,
     result_of,
     said_in,
+    scopes_in,
 )
 from orchestration.engines.time_travel import forked_plan
 from orchestration.engines.views import ThreadViews
@@ -62,6 +63,7 @@ from state.errors import (
     RoutingError,
     ThreadBusyError,
 )
+from state.plan import INSIDE
 from state.result import WorkflowResult
 from state.run_state import merge_outcomes
 from state.status import WorkflowStatus
@@ -252,6 +254,7 @@ class EmbeddedEngine:
                 return self._conclude(segment, snapshot.values, snapshot.interrupts)
         if segment.brake.cancellation is None:  # a pause may have found that it is cancelled
             check_callables(segment.thread_id, plan, snapshot, local.callables)
+        segment.scopes = [*scopes_in(snapshot)]
         return await self._run(segment, None, known, local, answers)
 
     async def _begin(
@@ -534,17 +537,7 @@ class EmbeddedEngine:
     ) -> WorkflowResult:
         plan = segment.plan
         graph = self._compiler.compile(plan, with_store=self._agents.need_store)
-        handle = RunHandle(
-            agents=self._agents,
-            clock=self._clock,
-            callables=local.callables,
-            observe=local.observe,
-            lease=segment.held if self._database.durable else None,
-            slots=self._slots,
-            brake=segment.brake,
-            stop=stop_signal(plan.document, known),
-            outcomes=known,
-        )
+        handle = self._handle(segment, known, local)
         segment.status = RUNNING
         segment.may_ask = segment.may_ask or asks(plan)
         lapsed = False
@@ -571,6 +564,23 @@ class EmbeddedEngine:
                 if lapsed or not _is_over(handle):  # else it was cancelled from elsewhere
                     answers = await self._answers(segment, asked)
         return self._conclude(segment, values, asked)
+
+    def _handle(self, segment: Segment, known: Outcomes, local: LocalParts) -> RunHandle:
+        """Put together what the nodes use beside their state."""
+        handle = RunHandle(
+            agents=self._agents,
+            clock=self._clock,
+            callables=local.callables,
+            observe=local.observe,
+            lease=segment.held if self._database.durable else None,
+            slots=self._slots,
+            brake=segment.brake,
+            stop=stop_signal(segment.plan.document, known),
+            outcomes=known,
+        )
+        for inner, found in segment.scopes:
+            handle.scope(inner["run_id"].partition(INSIDE)[2], inner, found)
+        return handle
 
     async def _note(self, segment: Segment, asked: Sequence[Asked]) -> None:
         """Enter what a run asks beside tasks that still run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from state.jsonvalue import JsonObject
-    from state.plan import Plan
+    from state.plan import Plan, PlanDocument
+    from state.run_state import Outcomes
 
 LEAST_LIMIT: Final = 10_000
 """Supersteps that LangGraph allows a run, at least; a graph that is an agent inherits the limit."""
@@ -47,6 +48,8 @@ class Segment:
     settled: bool = False
     """Whether it has come to an end, and whatever it asked is closed with it."""
     released: bool = False
+    scopes: Sequence[tuple[PlanDocument, Outcomes]] = ()
+    """The plans inside tasks that were under way when it began, the outer ones first."""
 
 
 class Hold:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.types import StateSnapshot
@@ -12,6 +12,7 @@ from state.conversation import answered, brought
 from state.errors import CallableLostError
 from state.jsonvalue import json_like
 from state.outcome import is_finished
+from state.plan import INSIDE
 from state.result import PendingInterrupt, TaskResult, WorkflowResult, workflow_status
 from state.run_state import Outcomes, merge_outcomes
 
@@ -34,15 +35,36 @@ def belongs_to(snapshot: StateSnapshot, plan: Plan) -> bool:
 
 
 def known_outcomes(snapshot: StateSnapshot) -> Outcomes:
-    """Everything durable of a run: the state, and the writes of a superstep under way."""
+    """Everything durable of a run: the state, and the writes of a superstep under way.
+
+    What became of tasks inside others is left out, until those have an outcome themselves.
+    """
     known: Outcomes = dict(snapshot.values.get("outcomes", {}))
+    plan = snapshot.values.get("plan")
     for task in snapshot.tasks:
         written = task.result.get("outcomes") if isinstance(task.result, Mapping) else None
         if isinstance(written, Mapping):  # not an `Overwrite`, with which a run begins
             known = merge_outcomes(known, written)
-        if isinstance(task.state, StateSnapshot):
+        if isinstance(task.state, StateSnapshot) and _is_of(plan, task.state):
             known = merge_outcomes(known, known_outcomes(task.state))
     return known
+
+
+def _is_of(plan: PlanDocument | None, state: StateSnapshot) -> bool:
+    """Whether a subgraph works on this plan, and not on one inside a task."""
+    inner: PlanDocument | None = state.values.get("plan")
+    return inner is None or plan is None or inner["run_id"] == plan["run_id"]
+
+
+def scopes_in(snapshot: StateSnapshot) -> Iterator[tuple[PlanDocument, Outcomes]]:
+    """The plans inside tasks that are under way, the outer ones first, with what is known."""
+    plan = snapshot.values.get("plan")
+    for task in snapshot.tasks:
+        if not isinstance(task.state, StateSnapshot):
+            continue
+        if not _is_of(plan, task.state):
+            yield task.state.values["plan"], known_outcomes(task.state)
+        yield from scopes_in(task.state)
 
 
 def next_step(snapshot: StateSnapshot, plan: Plan) -> Next:
@@ -87,9 +109,14 @@ def check_callables(
     values: Mapping[str, Any] = snapshot.values if begun else plan.document.get("seed", {})
     known = known_outcomes(snapshot) if begun else values.get("outcomes", {})
     lost = []
+    cyclic = "supervision" in plan.document
     for use, document in plan.callables():
-        kind, _, task_id = document["key"].partition("/")
-        done = is_finished(known.get(task_id)) if task_id else bool(values.get(STATE_KEYS[kind]))
+        kind, _, path = document["key"].partition(INSIDE)
+        task_id = path.partition(INSIDE)[0]
+        if task_id:
+            done = not cyclic and is_finished(known.get(task_id))
+        else:
+            done = bool(values.get(STATE_KEYS.get(kind, "")))
         if not done and document["key"] not in here:
             lost.append(use)
     if lost:
@@ -102,13 +129,16 @@ def result_of(
     """Sum up what a run came to."""
     outcomes: Outcomes = values.get("outcomes", {})
     pending = pending_interrupts(interrupts)
+    ended = (values.get("route") or {}).get("ended")
     return WorkflowResult(
         thread_id,
-        workflow_status(plan, outcomes, interrupted=bool(pending)),
+        workflow_status(plan, outcomes, interrupted=bool(pending), ended=ended is not None),
         tuple([TaskResult(id_, outcomes.get(id_)) for id_ in plan.document["order"]]),
         pending,
         values.get("aggregate"),
         plan.document["waits"],
+        error=ended,
+        turns=tuple(values.get("turns", ())),
     )
 
 

@@ -14,7 +14,7 @@ from orchestration.engines.snapshots import belongs_to
 from state.errors import ForkError
 from state.jsonvalue import JsonObject, NotJsonError, json_object
 from state.outcome import HARMLESS_SKIPS, Outcome
-from state.plan import Plan, PlanDocument, Seed
+from state.plan import INSIDE, Plan, PlanDocument, Seed
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def forked_plan(  # noqa: PLR0913  one for each thing a fork may differ in
             raise ForkError(f"the input of {task_id!r} cannot be changed: it {why}; use {free}")
         document["tasks"][task_id] = {**document["tasks"][task_id], "input": _checked(given)}
     seed: Seed = {"outcomes": kept}
+    if "supervision" in plan.document:
+        _keep_turns(document, seed, snapshot.values)
     route = snapshot.values.get("route") or {}
     if route.get("chosen"):
         seed["route"] = {"chosen": route["chosen"]}
@@ -126,10 +128,19 @@ def forked_plan(  # noqa: PLR0913  one for each thing a fork may differ in
     return Plan(cast("PlanDocument", document))
 
 
+def _keep_turns(document: dict[str, Any], seed: Seed, values: Mapping[str, Any]) -> None:
+    """Let a cycle go on with the turn that it had then."""
+    then: PlanDocument = values["plan"]
+    for key in ("turn", "current", "handoff"):
+        if key in then:
+            document[key] = then[key]
+    seed["turns"] = [*values.get("turns", [])]
+
+
 def _refuse_callables(plan: Plan, kept: Collection[str]) -> None:
     """Return if no Python callable is needed: the fork would have none, in any process."""
     for use, document in plan.callables():
-        if document["key"].partition("/")[2] not in kept:
+        if document["key"].split(INSIDE)[1:2] not in [[task_id] for task_id in kept]:
             raise ForkError(
                 f"{use} is a Python callable, which a fork does not have; write it as a CEL "
                 "expression string in workflows that are to be forked"

@@ -228,7 +228,8 @@ def test_the_question_is_a_request_as_langchain_defines_it(policy: Any) -> None:
         "timeout_seconds": None,
         "retry": None,
     }
-    question = approval_request(task, {}, requester="Rita")
+    document: Any = {"run_id": "run", "user": "Rita", "tasks": {"expense": task}}
+    question = approval_request(task, {"plan": document, "outcomes": {}})
     read = TypeAdapter(HITLRequest).validate_python(question)
     (action,), (review,) = read["action_requests"], read["review_configs"]
     assert (action["name"], action["args"]) == ("finance", {"amount": 900})

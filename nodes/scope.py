@@ -1,0 +1,248 @@
+"""The nodes around a plan inside a task: they enter it, repeat it, spread it over items, leave it.
+
+Inside, everything is as in any plan, since the state's `plan` is the inner one there: with a
+run id of its own (`run/task`, `run/task#turn`, `run/task/item`), so with idempotency keys of
+its own. What comes out is one outcome of the task, which holds those of the tasks inside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Overwrite, Send
+
+from nodes.agent_call import NEXT_NODES, announce, called_off, hindrance
+from nodes.expressions import ExpressionError, evaluate, holds, scope_of
+from nodes.run_handle import RunHandle, handle_around, handle_of
+from nodes.scope_outcome import own_outcomes, scope_outcome
+from state.errors import OutOfTurnsError
+from state.jsonvalue import NotJsonError, json_object
+from state.outcome import Outcome, blocks, error_record, is_finished
+from state.plan import INSIDE, PlanDocument, PlannedTask, Scope, in_turn, is_stale
+from state.run_state import RunState, RunUpdate
+from state.status import CoordinationStrategy, TaskStatus
+
+if TYPE_CHECKING:
+    from state.jsonvalue import JsonValue
+    from state.plan import Item
+    from state.run_state import Outcomes
+
+ENTER: Final = ".enter"
+AGAIN: Final = ".again"
+ITEM: Final = ".item"
+LEAVE: Final = ".leave"
+END_NODE: Final = "__end__"
+MOST_ITEMS: Final = 10_000
+
+
+async def enter(state: RunState, config: RunnableConfig) -> Command[Any]:
+    """Begin the plan inside a task, unless something keeps the task from running."""
+    metadata = config["metadata"]
+    task = state["plan"]["tasks"][metadata["langgraph_node"].removesuffix(ENTER)]
+    run = handle_of(state)
+    outcome = _without_entering(task, state, run)
+    if outcome is None and "for_each" in task:
+        return _spread(task, state, run, after=metadata[NEXT_NODES])
+    if outcome is None:
+        return Command(goto=metadata[NEXT_NODES], update=_begin(task, state, run))
+    return _ended(task["id"], outcome)
+
+
+async def again(state: RunState, config: RunnableConfig) -> Command[str]:
+    """After a turn of a loop: take another, or leave."""
+    first, last = config["metadata"][NEXT_NODES]
+    plan, run = state["plan"], handle_of(state)
+    own = own_outcomes(plan, state["outcomes"])
+    if called_off(run) is not None or any(map(blocks, own.values())):
+        return Command(goto=last)
+    repeat, turn = plan["repeat"], plan["turn"]
+    try:
+        if holds(
+            repeat["until"],
+            outcomes=state["outcomes"],
+            input_data={},
+            callables=run.callables,
+            scope=scope_of(plan),
+        ):
+            return Command(goto=last)
+        if turn < repeat["max_turns"]:
+            return Command(goto=first, update=_next_turn(plan, turn + 1))
+        words = repeat["until"].get("expression") or repeat["until"].get("name")
+        ended = OutOfTurnsError(f"{turn} turns were taken, and this does not hold yet: {words}")
+        record = error_record(ended)
+    except ExpressionError as error:
+        record = error_record(error)
+    return Command(goto=last, update={"route": {"ended": record}})
+
+
+async def leave(state: RunState, config: RunnableConfig) -> RunUpdate:  # noqa: ARG001  LangGraph's signature
+    """Sum up the plan inside a task as the task's outcome."""
+    plan = state["plan"]
+    scope, run = plan["scope"], handle_around(plan)
+    outcome = scope_outcome(state)
+    outcome["started_at"], outcome["finished_at"] = scope["started_at"], run.clock.now()
+    if "turn" in scope:
+        outcome["turn"] = scope["turn"]
+    announce(run, scope["task"], outcome)
+    return {"outcomes": Overwrite({scope["task"]: outcome})}  # type: ignore[typeddict-item]  # LangGraph's own
+
+
+def _without_entering(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | None:
+    """The outcome of a task that is over, or is not to run; None if it is to be entered."""
+    plan = state["plan"]
+    known = state["outcomes"].get(task["id"])
+    if known is not None and is_finished(known) and not is_stale(known, plan):
+        return known
+    outcome = hindrance(task, state, run)
+    if outcome is None:
+        return None
+    outcome = in_turn(outcome, plan)
+    announce(run, task["id"], outcome)
+    return outcome
+
+
+def _ended(task_id: str, outcome: Outcome) -> Command[Any]:
+    return Command(goto=END_NODE, update={"outcomes": Overwrite({task_id: outcome})})
+
+
+def _begin(task: PlannedTask, state: RunState, run: RunHandle) -> dict[str, Any]:
+    """The state with which the plan inside a task begins."""
+    inner = _inner_plan(task, state["plan"], run.clock.now())
+    if "repeat" in task:
+        inner["run_id"] += "#1"
+        inner["turn"], inner["repeat"] = 1, task["repeat"]
+    return _fresh(inner, _visible(task, state["outcomes"]))
+
+
+def _next_turn(plan: PlanDocument, turn: int) -> dict[str, Any]:
+    run_id = f"{plan['run_id'].rpartition('#')[0]}#{turn}"
+    changed: PlanDocument = {**plan, "run_id": run_id, "turn": turn}
+    return {"plan": changed, "approvals": Overwrite({}), "route": {}, "aggregate": None}
+
+
+def _fresh(plan: PlanDocument, outcomes: Outcomes) -> dict[str, Any]:
+    return {
+        "plan": plan,
+        "outcomes": Overwrite(outcomes),
+        "approvals": Overwrite({}),
+        "route": {},
+        "aggregate": None,
+    }
+
+
+def _inner_plan(task: PlannedTask, plan: PlanDocument, now: float) -> PlanDocument:
+    """The plan inside a task, as it stands in the state; what is around it shows through."""
+    name = task["id"]
+    if "supervision" in plan:
+        name = f"{name}#{plan['turn']}"
+    scope: Scope = {"task": task["id"], "started_at": now}
+    inner: PlanDocument = {
+        **task["body"],
+        "run_id": f"{plan['run_id']}{INSIDE}{name}",
+        "tenant": plan["tenant"],
+        "user": plan["user"],
+        "scope": scope,
+    }
+    if "turn" in plan:
+        scope["turn"] = inner["turn"] = plan["turn"]
+    if "item" in plan:
+        inner["item"] = plan["item"]
+    if "parameters" in plan:
+        inner["parameters"] = plan["parameters"]
+    if "history" in plan:
+        inner["history"] = plan["history"]
+    return inner
+
+
+def _visible(task: PlannedTask, outcomes: Outcomes) -> Outcomes:
+    """What is seen inside of what was achieved around: what the task builds on.
+
+    A task inside hides one of the same name around it.
+    """
+    hidden = task["body"]["tasks"]
+    return {
+        id_: outcomes[id_] for id_ in task["upstream"] if id_ in outcomes and id_ not in hidden
+    }
+
+
+# -- items ----------------------------------------------------------------------------------
+
+
+def _spread(
+    task: PlannedTask, state: RunState, run: RunHandle, *, after: list[str]
+) -> Command[Any]:
+    """Send each item of a list to a copy of the plan inside the task."""
+    try:
+        items = _items(task, state, run)
+    except ExpressionError as error:
+        failed = Outcome(status=TaskStatus.FAILED.value, attempts=0, error=error_record(error))
+        failed = in_turn(failed, state["plan"])
+        announce(run, task["id"], failed)
+        return _ended(task["id"], failed)
+    inner = _inner_plan(task, state["plan"], run.clock.now())
+    numbers = [str(number) for number in range(len(items))]
+    whole: PlanDocument = {
+        **inner,
+        "strategy": CoordinationStrategy.PARALLEL.value,
+        "order": numbers,
+        "tasks": {},
+        "on_failure": task["for_each"]["on_failure"],
+        "aggregate": None,
+        "router": None,
+        "for_each": task["for_each"],
+    }
+    whole.pop("supervision", None)
+    handle_of({"plan": whole, "outcomes": {}})  # counts the items from now on
+    visible = _visible(task, state["outcomes"])
+    sends = [
+        Send(task["id"] + ITEM, _fresh_item(task, inner, {"index": index, "value": value}, visible))
+        for index, value in enumerate(items)
+    ]
+    return Command(goto=sends or after, update=_fresh(whole, {}))
+
+
+def _fresh_item(
+    task: PlannedTask, inner: PlanDocument, item: Item, visible: Outcomes
+) -> dict[str, Any]:
+    number = str(item["index"])
+    scope: Scope = {
+        "task": number,
+        "started_at": inner["scope"]["started_at"],
+        "single": task["for_each"]["single"],
+    }
+    plan: PlanDocument = {
+        **inner,
+        "run_id": f"{inner['run_id']}{INSIDE}{number}",
+        "item": item,
+        "scope": scope,
+    }
+    return {"plan": plan, "outcomes": visible}
+
+
+def _items(task: PlannedTask, state: RunState, run: RunHandle) -> list[JsonValue]:
+    """The items of a list.
+
+    Raises:
+        ExpressionError: They cannot be told, or are no list.
+    """
+    wanted = task["for_each"]["items"]
+    if not isinstance(wanted, str):
+        return wanted
+    found = evaluate(
+        {"kind": "cel", "expression": wanted},
+        outcomes=state["outcomes"],
+        input_data=task["input"],
+        argument=None,
+        callables=run.callables,
+        scope=scope_of(state["plan"]),
+    )
+    try:
+        items = json_object({"items": found}, at="the value")["items"]
+    except NotJsonError as error:
+        raise ExpressionError(f"{wanted!r}: {error}") from error
+    if not isinstance(items, list):
+        raise ExpressionError(f"{wanted!r} gives a {type(items).__name__}; it must give a list")
+    if len(items) > MOST_ITEMS:
+        raise ExpressionError(f"{wanted!r} gives {len(items):,} items; at most {MOST_ITEMS:,}")
+    return items

@@ -1,0 +1,91 @@
+"""What became of a task that is made of others, summed up from what became of those."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from state.outcome import Outcome, blocks
+from state.result import settled_status
+from state.status import SkipCause, TaskStatus, WorkflowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from state.jsonvalue import JsonObject, JsonValue
+    from state.outcome import ErrorRecord
+    from state.plan import PlanDocument
+    from state.run_state import Outcomes, RunState
+
+_STATUS: Final[Mapping[WorkflowStatus, TaskStatus]] = {
+    WorkflowStatus.COMPLETED: TaskStatus.SUCCEEDED,
+    WorkflowStatus.REJECTED: TaskStatus.REJECTED,
+    WorkflowStatus.CANCELLED: TaskStatus.CANCELLED,
+}
+"""Anything else has failed."""
+
+
+def own_outcomes(plan: PlanDocument, outcomes: Mapping[str, Outcome]) -> Outcomes:
+    """The outcomes of a plan's own tasks, without what shows through from around it."""
+    return {id_: outcomes[id_] for id_ in plan["order"] if id_ in outcomes}
+
+
+def scope_outcome(state: RunState) -> Outcome:
+    """Sum up the plan inside a task; what was achieved is kept, however it came out."""
+    plan = state["plan"]
+    own = own_outcomes(plan, state["outcomes"])
+    route = state.get("route") or {}
+    ended = route.get("ended")
+    status = _STATUS.get(settled_status(plan, own), TaskStatus.FAILED)
+    if ended is not None:
+        status = TaskStatus.FAILED
+    outcome = Outcome(status=status.value, attempts=1, inner=own, output=_output(plan, own, state))
+    if "repeat" in plan:
+        outcome["turns"] = plan["turn"]
+    match status:
+        case TaskStatus.FAILED:
+            outcome["error"] = ended or _error(own, route.get("error"))
+        case TaskStatus.REJECTED | TaskStatus.CANCELLED:
+            outcome["reason"] = _reason(own, status)
+    if status == TaskStatus.CANCELLED:
+        outcome["because"] = SkipCause.CANCELLED.value
+    return outcome
+
+
+def _output(plan: PlanDocument, own: Outcomes, state: RunState) -> JsonObject:
+    if "for_each" in plan:
+        items: list[JsonValue] = [
+            own[id_].get("output") if _succeeded(own.get(id_)) else None for id_ in plan["order"]
+        ]
+        return {"items": items}
+    if plan["scope"].get("single"):
+        only = own.get(plan["order"][0])
+        return only.get("output", {}) if only is not None else {}
+    wanted = plan["aggregate"]
+    if wanted is None or wanted["kind"] == "collect":
+        return {id_: own[id_].get("output", {}) for id_ in own if _succeeded(own[id_])}
+    value = state.get("aggregate")
+    return value if isinstance(value, dict) else {"result": value}
+
+
+def _succeeded(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome["status"] == TaskStatus.SUCCEEDED
+
+
+def _error(own: Outcomes, routing: str | None) -> ErrorRecord:
+    """The first error inside, with the task it is of."""
+    if routing is not None:
+        return {"code": "invalid_route", "type": "RoutingError", "message": routing}
+    for id_, outcome in own.items():
+        if "error" in outcome and blocks(outcome):
+            error = outcome["error"]
+            return {**error, "message": f"{id_}: {error['message']}"}
+    left = [f"{id_} ({each['status']})" for id_, each in own.items() if blocks(each)]
+    message = f"these did not succeed: {', '.join(left) or 'all'}"
+    return {"code": "inner_task_failed", "type": "InnerTaskError", "message": message}
+
+
+def _reason(own: Outcomes, status: TaskStatus) -> str:
+    for id_, outcome in own.items():
+        if outcome["status"] == status and outcome.get("reason"):
+            return f"{id_}: {outcome['reason']}"
+    return ""
