@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoints.approvals import NewRequest
     from checkpoints.threads import Lease, Released
+    from checkpoints.upgrades import TurnResult
     from state.jsonvalue import JsonObject
     from state.plan import Plan
 
@@ -47,6 +48,8 @@ class Answers(NamedTuple):
     position: int
     """How many messages the run's tasks brought, which stand before these."""
     messages: Sequence[JsonObject]
+    result: JsonObject | None = None
+    """What the run came to, where the results of turns are kept."""
 
 
 class Begun(NamedTuple):
@@ -105,6 +108,10 @@ class HistoryStore(Protocol):
 
     async def before(self, thread_id: str, *, run_id: str) -> list[JsonObject]:
         """Return what `begin` gave to this run, for whoever has to start it again."""
+        ...
+
+    async def turns(self, thread_id: str) -> list[TurnResult]:
+        """Return the results of a thread's turns, the oldest first, as far as they are kept."""
         ...
 
     async def page(

@@ -61,15 +61,18 @@ def start(  # noqa: PLR0913  a row's parts
             raise ThreadPendingError(thread_id)
         token = last_token + 1
     lease = Lease(thread_id, token, holder, now + seconds)
+    definition = plan.document.get("definition")
     connection.execute(
         "INSERT INTO orchestration_threads (thread_id, schema_version, run_id, plan, signature, "
-        "status, created_at, updated_at, lease_token, lease_holder, lease_expires_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "status, created_at, updated_at, lease_token, lease_holder, lease_expires_at, "
+        "definition_name, definition_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (thread_id) DO UPDATE SET schema_version = excluded.schema_version, "
         "run_id = excluded.run_id, plan = excluded.plan, signature = excluded.signature, "
         "status = excluded.status, updated_at = excluded.updated_at, "
         "lease_token = excluded.lease_token, lease_holder = excluded.lease_holder, "
-        "lease_expires_at = excluded.lease_expires_at, cancellation = NULL",
+        "lease_expires_at = excluded.lease_expires_at, cancellation = NULL, "
+        "definition_name = excluded.definition_name, "
+        "definition_version = excluded.definition_version",
         (
             thread_id,
             PLAN_SCHEMA,
@@ -82,6 +85,7 @@ def start(  # noqa: PLR0913  a row's parts
             token,
             holder,
             lease.expires_at,
+            *((definition["name"], definition["version"]) if definition else (None, None)),
         ),
     )
     return lease

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from checkpoints.history import Begun, RecordedMessage
 from checkpoints.run_pruning import forget_runs_in_memory
+from checkpoints.upgrades import TurnResult
 from state.conversation import INSTRUCTIONS, brought, message_of, role_of, text_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ class MemoryHistory:
         self._saver = saver
         self._policy = policy
         self._messages: dict[str, list[RecordedMessage]] = {}
-        threads.on_forget.append(lambda thread_id: self._messages.pop(thread_id, None))
+        self._turns: dict[str, list[TurnResult]] = {}
+        threads.on_forget += [
+            lambda thread_id: self._messages.pop(thread_id, None),
+            lambda thread_id: self._turns.pop(thread_id, None),
+        ]
+        threads.on_upgrade.append(lambda thread_id: forget_runs_in_memory(saver, thread_id, keep=0))
 
     async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
         """Claim the thread for a new run, record what its tasks bring, forget old runs."""
@@ -58,8 +64,19 @@ class MemoryHistory:
             lease, status=status, asked=asked, heed_cancellation=heed_cancellation
         )
         if released.ended and answers is not None:
-            self._append(lease.thread_id, *answers)
+            self._append(lease.thread_id, answers.run_id, answers.position, answers.messages)
+            if answers.result is not None:
+                self._record(lease.thread_id, answers.run_id, status, answers.result)
         return released
+
+    def _record(self, thread_id: str, run_id: str, status: str, result: JsonObject) -> None:
+        known = self._turns.setdefault(thread_id, [])
+        if all(each.run_id != run_id for each in known):
+            known.append(TurnResult(len(known) + 1, run_id, status, result, time.time()))
+
+    async def turns(self, thread_id: str) -> list[TurnResult]:
+        """Return the results of a thread's turns, the oldest first."""
+        return [*self._turns.get(thread_id, ())]
 
     async def before(self, thread_id: str, *, run_id: str) -> list[JsonObject]:
         """Return what `begin` gave to this run."""

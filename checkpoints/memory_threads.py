@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from checkpoints.approval_ledgers import MemoryApprovals
     from checkpoints.approvals import Answer, Due, NewRequest
+    from checkpoints.upgrades import UpgradeRecord
     from state.cancellation import Cancellation
     from state.decision import Decider
     from state.plan import Plan
@@ -41,8 +42,11 @@ class MemoryThreads:
         self._records: dict[str, ThreadRecord] = {}
         self._tokens: dict[str, int] = {}
         self._expiry: dict[str, float] = {}
+        self._upgrades: dict[str, list[UpgradeRecord]] = {}
         self.on_forget: list[Callable[[str], object]] = []
         """Told the id of each thread that is deleted."""
+        self.on_upgrade: list[Callable[[str], object]] = []
+        """Told the id of each thread that goes on under another plan."""
 
     async def start(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Lease:  # noqa: ARG002  leases do not expire
         """Store the plan of a new run and claim its thread."""
@@ -125,6 +129,21 @@ class MemoryThreads:
         )
         return Released(ended=True, new=new)
 
+    async def upgrade(self, lease: Lease, plan: Plan, record: UpgradeRecord) -> None:
+        """Let a thread go on under another plan."""
+        if not self._holds(lease):
+            raise LeaseLostError(lease.thread_id)
+        self._settle(lease.thread_id, [])
+        last = self._records[lease.thread_id]
+        self._records[lease.thread_id] = last._replace(plan=plan, updated_at=time.time())
+        self._upgrades.setdefault(lease.thread_id, []).append(record._replace(at=time.time()))
+        for tell in self.on_upgrade:
+            tell(lease.thread_id)
+
+    async def upgrades(self, thread_id: str) -> list[UpgradeRecord]:
+        """Return a thread's upgrades, the oldest first."""
+        return [*self._upgrades.get(thread_id, ())]
+
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""
         if thread_id not in self._records:
@@ -173,6 +192,7 @@ class MemoryThreads:
     def forget(self, thread_id: str) -> bool:
         """Delete a record; whether there was one. Its tokens are never used again."""
         self._expiry.pop(thread_id, None)
+        self._upgrades.pop(thread_id, None)
         for tell in self.on_forget:
             tell(thread_id)
         return self._records.pop(thread_id, None) is not None

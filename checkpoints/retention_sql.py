@@ -34,6 +34,8 @@ BATCH: Final = 500
 THREAD_TABLES: Final = (
     "orchestration_thread_expiry",
     "orchestration_approvals",
+    "orchestration_turns",
+    "orchestration_upgrades",
     "orchestration_threads",
     "orchestration_messages",
 )
@@ -214,15 +216,22 @@ def copy_thread(connection: sqlite3.Connection, source: str, target: str) -> Cop
     copied = copy_checkpoints(connection, source, target)
     connection.execute(
         "INSERT INTO orchestration_threads (thread_id, schema_version, run_id, plan, signature, "
-        "status, created_at, updated_at, lease_token, lease_holder, lease_expires_at) "
-        "SELECT ?, schema_version, run_id, plan, signature, status, ?, ?, ?, NULL, 0 "
-        "FROM orchestration_threads WHERE thread_id = ?",
+        "status, created_at, updated_at, lease_token, lease_holder, lease_expires_at, "
+        "definition_name, definition_version) "
+        "SELECT ?, schema_version, run_id, plan, signature, status, ?, ?, ?, NULL, 0, "
+        "definition_name, definition_version FROM orchestration_threads WHERE thread_id = ?",
         (target, now, now, first_token(), source),
     )
     connection.execute(
         "INSERT INTO orchestration_messages (thread_id, sequence, run_id, position, role, message, "
         "created_at) SELECT ?, sequence, run_id, position, role, message, created_at "
         "FROM orchestration_messages WHERE thread_id = ?",
+        (target, source),
+    )
+    connection.execute(
+        "INSERT INTO orchestration_turns (thread_id, run_id, turn, status, result, finished_at) "
+        "SELECT ?, run_id, turn, status, result, finished_at "
+        "FROM orchestration_turns WHERE thread_id = ?",
         (target, source),
     )
     set_expiry(connection, target, standing.expires_after_seconds)

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from checkpoints import history_sql, lease_sql
+from checkpoints import history_sql, lease_sql, upgrade_sql
 from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.history import Begun, RecordedMessage
 from checkpoints.run_pruning import forget_runs
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.sqlite_threads import SqliteThreads
     from checkpoints.threads import Lease, Released
+    from checkpoints.upgrades import TurnResult
     from state.jsonvalue import JsonObject
     from state.plan import Plan
 
@@ -98,6 +99,15 @@ class SqliteHistory:
                     run_id=answers.run_id,
                     position=answers.position,
                 )
+            if answers is not None and answers.result is not None:
+                upgrade_sql.record_turn(
+                    connection,
+                    lease,
+                    run_id=answers.run_id,
+                    status=status,
+                    result=answers.result,
+                    cipher=self._cipher,
+                )
             return released
 
         return await self._run(write)
@@ -109,6 +119,10 @@ class SqliteHistory:
             history_sql.last, thread_id=thread_id, besides_run=run_id, limit=window.messages
         )
         return window.fit(map(self._cipher.open, await self._run(read)))
+
+    async def turns(self, thread_id: str) -> list[TurnResult]:
+        """Return the results of a thread's turns, the oldest first."""
+        return await self._run(partial(upgrade_sql.turns, thread_id=thread_id, cipher=self._cipher))
 
     async def page(
         self, thread_id: str, *, limit: int, before: int | None = None

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from checkpoints import lease_sql, ledger_sql
+from checkpoints import lease_sql, ledger_sql, upgrade_sql
 from checkpoints.approvals import DECIDED
 from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.threads import Claimed, Released
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter, Write
     from checkpoints.threads import Lease, Renewal, ThreadRecord
+    from checkpoints.upgrades import UpgradeRecord
     from state.cancellation import Cancellation
     from state.decision import Decider
     from state.plan import Plan
@@ -142,6 +143,21 @@ class SqliteThreads:
                 return Released(ended=False, new=new)
         lease_sql.release(connection, lease, status=status)
         return Released(ended=True, new=new)
+
+    async def upgrade(self, lease: Lease, plan: Plan, record: UpgradeRecord) -> None:
+        """Let a thread go on under another plan."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            upgrade_sql.replace_plan(connection, lease, plan, record, self._cipher)
+            ledger_sql.settle(self._approvals.on(connection), lease.thread_id, [])
+
+        await self._run(write)
+
+    async def upgrades(self, thread_id: str) -> list[UpgradeRecord]:
+        """Return a thread's upgrades, the oldest first."""
+        return await self._run(
+            partial(upgrade_sql.upgrades, thread_id=thread_id, cipher=self._cipher)
+        )
 
     async def get(self, thread_id: str) -> ThreadRecord:
         """Return one record."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from checkpoints.approvals import Answer, ApprovalRequest, Due, NewRequest, OpenQuestions
+    from checkpoints.upgrades import UpgradeRecord
     from state.cancellation import Cancellation
     from state.decision import Decider
     from state.errors import ThreadBusyError
@@ -144,6 +145,18 @@ class ThreadStore(Protocol):
         Raises:
             LeaseLostError: The thread belongs to another; its status is left alone.
         """
+        ...
+
+    async def upgrade(self, lease: Lease, plan: Plan, record: UpgradeRecord) -> None:
+        """Let a thread go on under another plan; its open questions and checkpoints go.
+
+        Raises:
+            LeaseLostError: The thread belongs to another; nothing was changed.
+        """
+        ...
+
+    async def upgrades(self, thread_id: str) -> list[UpgradeRecord]:
+        """Return a thread's upgrades, the oldest first."""
         ...
 
     async def get(self, thread_id: str) -> ThreadRecord:

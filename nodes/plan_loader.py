@@ -41,7 +41,7 @@ def fresh_state(document: PlanDocument) -> dict[str, Any]:
     fresh: dict[str, Any] = {
         "plan": document,
         "outcomes": Overwrite({} if seed is None else {**seed["outcomes"]}),
-        "approvals": Overwrite({}),
+        "approvals": Overwrite({} if seed is None else {**seed.get("approvals", {})}),
         "route": {} if seed is None else {**seed.get("route", {})},
         "aggregate": None,
     }

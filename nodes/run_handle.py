@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nodes.ports import Agents, Clock, LeaseGuard
     from state.outcome import Outcome
-    from state.plan import PlanDocument
+    from state.plan import PlanDocument, ScopeSeed
     from state.run_state import Outcomes, RunState
 
 KEPT_HANDLES: Final = 1000
@@ -70,6 +70,8 @@ class RunHandle:
     """Of the plans inside its tasks, by path; only of the run as a whole."""
     plan: PlanDocument | None = None
     """The plan inside a task that this is the handle of."""
+    seeds: Mapping[str, ScopeSeed] = field(default_factory=dict)
+    """How plans inside tasks stood before an upgrade, by path."""
 
     def scope(self, path: str, plan: PlanDocument, known: Outcomes) -> RunHandle:
         """Return the handle of the plan inside a task; only for the handle of the whole run.

@@ -19,11 +19,13 @@ from nodes.scope_outcome import own_outcomes, scope_outcome
 from state.errors import OutOfTurnsError
 from state.jsonvalue import NotJsonError, json_object
 from state.outcome import Outcome, blocks, error_record, is_finished
-from state.plan import INSIDE, PlanDocument, PlannedTask, Scope, in_turn, is_stale
+from state.plan import INSIDE, PlanDocument, PlannedTask, Scope, ScopeSeed, in_turn, is_stale
 from state.run_state import RunState, RunUpdate
 from state.status import CoordinationStrategy, TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from state.jsonvalue import JsonValue
     from state.plan import Item
     from state.run_state import Outcomes
@@ -34,6 +36,7 @@ ITEM: Final = ".item"
 LEAVE: Final = ".leave"
 END_NODE: Final = "__end__"
 MOST_ITEMS: Final = 10_000
+_OF_A_CYCLE: Final = ("turn", "current", "handoff")
 
 
 async def enter(state: RunState, config: RunnableConfig) -> Command[Any]:
@@ -109,10 +112,17 @@ def _ended(task_id: str, outcome: Outcome) -> Command[Any]:
 def _begin(task: PlannedTask, state: RunState, run: RunHandle) -> dict[str, Any]:
     """The state with which the plan inside a task begins."""
     inner = _inner_plan(task, state["plan"], run.clock.now())
+    seed = _seed(inner, run)
     if "repeat" in task:
-        inner["run_id"] += "#1"
-        inner["turn"], inner["repeat"] = 1, task["repeat"]
-    return _fresh(inner, _visible(task, state["outcomes"]))
+        turn = 1 if seed is None else seed.get("turn", 1)
+        inner["run_id"] += f"#{turn}"
+        inner["turn"], inner["repeat"] = turn, task["repeat"]
+    return _fresh(inner, _visible(task, state["outcomes"]), seed)
+
+
+def _seed(inner: PlanDocument, run: RunHandle) -> ScopeSeed | None:
+    """How this plan stood before an upgrade; None if it begins."""
+    return run.seeds.get(inner["run_id"].partition(INSIDE)[2]) if run.seeds else None
 
 
 def _next_turn(plan: PlanDocument, turn: int) -> dict[str, Any]:
@@ -121,14 +131,27 @@ def _next_turn(plan: PlanDocument, turn: int) -> dict[str, Any]:
     return {"plan": changed, "approvals": Overwrite({}), "route": {}, "aggregate": None}
 
 
-def _fresh(plan: PlanDocument, outcomes: Outcomes) -> dict[str, Any]:
-    return {
+def _fresh(plan: PlanDocument, outcomes: Outcomes, seed: ScopeSeed | None = None) -> dict[str, Any]:
+    if seed is None:
+        return {
+            "plan": plan,
+            "outcomes": Overwrite(outcomes),
+            "approvals": Overwrite({}),
+            "route": {},
+            "aggregate": None,
+        }
+    fresh: dict[str, Any] = {
         "plan": plan,
-        "outcomes": Overwrite(outcomes),
-        "approvals": Overwrite({}),
-        "route": {},
+        "outcomes": Overwrite({**outcomes, **seed["outcomes"]}),
+        "approvals": Overwrite({**seed["approvals"]}),
+        "route": {**seed["route"]},
         "aggregate": None,
     }
+    if "supervision" in plan:
+        then: Mapping[str, Any] = seed
+        fresh["plan"] = {**plan, **{key: then[key] for key in _OF_A_CYCLE if key in then}}
+        fresh["turns"] = [*seed.get("turns", [])]
+    return fresh
 
 
 def _inner_plan(task: PlannedTask, plan: PlanDocument, now: float) -> PlanDocument:
@@ -161,9 +184,7 @@ def _visible(task: PlannedTask, outcomes: Outcomes) -> Outcomes:
     A task inside hides one of the same name around it.
     """
     hidden = task["body"]["tasks"]
-    return {
-        id_: outcomes[id_] for id_ in task["upstream"] if id_ in outcomes and id_ not in hidden
-    }
+    return {id_: outcomes[id_] for id_ in task["upstream"] if id_ in outcomes and id_ not in hidden}
 
 
 # -- items ----------------------------------------------------------------------------------
@@ -194,16 +215,21 @@ def _spread(
     }
     whole.pop("supervision", None)
     handle_of({"plan": whole, "outcomes": {}})  # counts the items from now on
-    visible = _visible(task, state["outcomes"])
+    visible, seed = _visible(task, state["outcomes"]), _seed(whole, run)
+    done = {} if seed is None else seed["outcomes"]
     sends = [
-        Send(task["id"] + ITEM, _fresh_item(task, inner, {"index": index, "value": value}, visible))
+        Send(
+            task["id"] + ITEM,
+            _fresh_item(task, inner, {"index": index, "value": value}, visible, run),
+        )
         for index, value in enumerate(items)
+        if not is_finished(done.get(str(index)))
     ]
-    return Command(goto=sends or after, update=_fresh(whole, {}))
+    return Command(goto=sends or after, update=_fresh(whole, {}, seed))
 
 
 def _fresh_item(
-    task: PlannedTask, inner: PlanDocument, item: Item, visible: Outcomes
+    task: PlannedTask, inner: PlanDocument, item: Item, visible: Outcomes, run: RunHandle
 ) -> dict[str, Any]:
     number = str(item["index"])
     scope: Scope = {
@@ -217,7 +243,8 @@ def _fresh_item(
         "item": item,
         "scope": scope,
     }
-    return {"plan": plan, "outcomes": visible}
+    seed = _seed(plan, run)
+    return {"plan": plan, "outcomes": visible} if seed is None else _fresh(plan, visible, seed)
 
 
 def _items(task: PlannedTask, state: RunState, run: RunHandle) -> list[JsonValue]:

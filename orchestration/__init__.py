@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ForkError,
         HandoffError,
         LeaseLostError,
+        MigrationError,
         NotAllowedError,
         OrchestrationError,
         OutOfTurnsError,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         ThreadPendingError,
         TurnError,
         UnknownReplyError,
+        UpgradeError,
     )
     from state.failure_mode import FailureMode, quorum
     from state.result import TaskResult, WorkflowResult
@@ -90,6 +92,7 @@ _HOMES = {
         "EncryptionError",
         "HandoffError",
         "LeaseLostError",
+        "MigrationError",
         "NotAllowedError",
         "OrchestrationError",
         "OutOfTurnsError",
@@ -106,6 +109,7 @@ _HOMES = {
         "ThreadPendingError",
         "TurnError",
         "UnknownReplyError",
+        "UpgradeError",
     ),
     "state.failure_mode": ("FailureMode", "quorum"),
     "state.result": ("TaskResult", "WorkflowResult"),
@@ -141,6 +145,7 @@ __all__ = [
     "HandoffError",
     "HistoryWindow",
     "LeaseLostError",
+    "MigrationError",
     "NotAllowedError",
     "OrchestrationError",
     "OutOfTurnsError",
@@ -161,6 +166,7 @@ __all__ = [
     "ThreadPendingError",
     "TurnError",
     "UnknownReplyError",
+    "UpgradeError",
     "WorkflowEvent",
     "WorkflowResult",
     "WorkflowStatus",

@@ -31,6 +31,7 @@ from state.errors import (
     LeaseLostError,
     OrchestrationError,
     RequestNotFoundError,
+    UpgradeError,
 )
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class ApprovalInbox:
         decider = Decider(by, tuple(roles))
         try:
             answered = await self._coordinator.answer([answer], decider)
-        except (CallableLostError, DrainedError, LeaseLostError) as error:
+        except (CallableLostError, DrainedError, LeaseLostError, UpgradeError) as error:
             request = await (await self._coordinator.ledger()).get(request_id)
             return Decided(request, None, str(error))
         (request,) = answered.requests

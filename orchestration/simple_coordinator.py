@@ -10,7 +10,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from graph.plan_request import Planned, PlanRequest
+from graph.plan_request import Planned, PlanRequest, request_of
 from graph.planner import plan
 from nodes.concurrency import ConcurrencyLimit
 from orchestration.agent_registry import get_registry
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from checkpoints.approvals import Answer, ApprovalLedger
     from checkpoints.history import KeepRuns, RecordedMessage
     from checkpoints.threads import ThreadRecord
+    from checkpoints.upgrades import TurnResult, UpgradeRecord
     from graph.compiler import CompiledPlan
     from orchestration.agent_registry import AgentRegistry
     from orchestration.approvals import ApprovalInbox
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     from orchestration.notifications import Notifier
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
-    from state.result import WorkflowResult
+    from state.plan import Plan
+    from state.result import TaskResult, WorkflowResult
     from state.task import Task
-    from state.workflow import Router
+    from state.workflow import Router, Workflow
 
 LONGEST_THREAD_ID = 200
 
@@ -72,6 +74,7 @@ class SimpleCoordinator:
         notifier: Tells people that something waits for them; by default through the services
             in the environment's `ORCHESTRATION_NOTIFY_URLS`, if there are any.
         clock: What time it is for approvals, in seconds since the epoch.
+        workflows: Finds the latest version of a named workflow, for threads that go on.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -85,6 +88,7 @@ class SimpleCoordinator:
         history_window: HistoryWindow | None = None,
         notifier: Notifier | None = None,
         clock: Callable[[], float] = time.time,
+        workflows: Callable[[str], Workflow | None] | None = None,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise ConfigurationError(
@@ -97,6 +101,7 @@ class SimpleCoordinator:
         self._history_window = history_window or HistoryWindow()
         self._notifier = notifier
         self._clock = clock
+        self._workflows = workflows
         self._announcer: Announcer | None = None
         self._slots = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
         self._opening = threading.Lock()
@@ -211,8 +216,11 @@ class SimpleCoordinator:
         *,
         by: str | None = None,
         roles: Collection[str] = (),
+        as_begun: bool = False,
     ) -> WorkflowResult:
         """Run a thread on from where it stands; on a finished one, return its result.
+
+        A thread of a named workflow goes on under the workflow's latest version, if it can.
 
         Args:
             thread_id: Any thread of the database, started by whatever process.
@@ -222,8 +230,11 @@ class SimpleCoordinator:
                 `{"decisions": [{"type": "reject", "message": "too dear"}]}`.
             by: Who decides; some policies need to know.
             roles: What they are, for policies that want a role.
+            as_begun: Whether to go on under the version of its workflow that it began with.
 
         Raises:
+            UpgradeError: Its workflow was changed in ways that it cannot follow; answers are
+                recorded all the same.
             ThreadNotFoundError: There is no such thread.
             ThreadBusyError: Somebody is running it. Answers are recorded all the same, and
                 are used when that run pauses.
@@ -236,21 +247,23 @@ class SimpleCoordinator:
         parts = self._parts_of(thread_id)
         if decisions:
             answers = await engine.matched(thread_id, decisions, parts)
-            answered = await self.answer(answers, Decider(by, tuple(roles)))
+            answered = await self.answer(answers, Decider(by, tuple(roles)), as_begun=as_begun)
             if answered.busy is not None:
                 raise answered.busy
             if answered.result is not None:
                 return answered.result
-        result = await engine.resume(thread_id, parts)
+        result = await engine.resume(thread_id, parts, as_begun=as_begun)
         self._remember(result, parts)
         if self.announcer.is_busy:
             await self.announcer.settle()
         return result
 
-    async def answer(self, answers: Sequence[Answer], decider: Decider) -> Answered:
+    async def answer(
+        self, answers: Sequence[Answer], decider: Decider, *, as_begun: bool = False
+    ) -> Answered:
         """Answer questions of one thread by request id; people use `approvals` or `resume`."""
         engine = await self._engine()
-        answered = await engine.answer(answers, decider, self._parts_of)
+        answered = await engine.answer(answers, decider, self._parts_of, as_begun=as_begun)
         if answered.result is not None:
             self._remember(answered.result, self._parts_of(answered.result.thread_id))
         if self.announcer.is_busy:
@@ -281,6 +294,67 @@ class SimpleCoordinator:
             return await self.resume(thread_id)
         except ThreadBusyError:
             return None
+
+    async def migrate(
+        self,
+        thread_id: str,
+        workflow: Workflow,
+        names: Callable[[Mapping[str, TaskResult]], Mapping[str, str | None]],
+        *,
+        by: str | None = None,
+    ) -> WorkflowResult:
+        """Let a run go on under any version of a workflow, by what you say becomes of its tasks.
+
+        Args:
+            thread_id: A thread whose run is not over.
+            workflow: What it goes on with.
+            names: Gets what has begun, by task id; returns under which task id of the new
+                version each goes on, or None for what is knowingly given up.
+            by: Who says so; it is recorded.
+
+        Raises:
+            MigrationError: The names do not fit; nothing was changed.
+            PlanError: The workflow cannot run as it is.
+            ThreadNotFoundError, ThreadBusyError, ThreadFinishedError: There is nothing to migrate.
+        """
+        engine = await self._engine()
+        record = (await engine.views.inspect(thread_id))[0]
+        planned = self._planned_as(workflow, record.plan)
+        parts = self._parts_of(thread_id)
+        result = await engine.migrate(thread_id, planned, names, by=by, local=parts)
+        self._remember(result, parts)
+        return result
+
+    async def upgrades(self, thread_id: str) -> list[UpgradeRecord]:
+        """Return how a thread's workflow was changed while it ran, the first change first."""
+        return await (await self._engine()).views.upgrades(thread_id)
+
+    async def turns(self, thread_id: str) -> list[TurnResult]:
+        """Return what each turn of a conversation came to, the first turn first.
+
+        Only turns of sessions are kept: runs with `session=True`, and those of an
+        `EnterpriseOrchestrator`.
+        """
+        return await (await self._engine()).views.turns(thread_id)
+
+    def _planned_as(self, workflow: Workflow, plan_: Plan) -> Planned:
+        """Plan a workflow for the run of another plan."""
+        document = plan_.document
+        request = request_of(
+            workflow,
+            tenant=document["tenant"],
+            user=document["user"],
+            parameters=document.get("parameters"),
+        )
+        return plan(request, agents=self.registry, run_id=plan_.run_id)
+
+    def _current(self, plan_: Plan) -> Planned | None:
+        """Plan a run's request by the latest version of its workflow, where that is known."""
+        definition = plan_.document.get("definition")
+        if definition is None or self._workflows is None:
+            return None
+        workflow = self._workflows(definition["name"])
+        return None if workflow is None else self._planned_as(workflow, plan_)
 
     async def timeline(self, thread_id: str, *, limit: int = 100) -> list[Moment]:
         """Return the checkpoints of a thread's present run, the latest first.
@@ -576,6 +650,7 @@ class SimpleCoordinator:
                 slots=self._slots,
                 lease=self._lease_seconds,
                 announce=announcer,
+                current=self._current,
             )
             return self._opened
 

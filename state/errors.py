@@ -25,6 +25,8 @@ OrchestrationError
 │   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
 │   │   └── NotAllowedError   who answers may not, or not any more
 │   ├── RetentionError       deleting or copying the thread would lose or double its work
+│   ├── UpgradeError         its workflow was changed in ways that the run cannot follow
+│   ├── MigrationError       what is to become of a run's tasks in a new version does not fit
 │   └── CallableLostError    a condition or router lived in a process that is gone
 ├── ForkError                a run cannot be forked like that
 ├── RequestNotFoundError     no approval request has that id
@@ -348,6 +350,66 @@ class RetentionError(ThreadError):
     """Raised when deleting or copying a thread would lose work, or do it twice."""
 
     code = "retention_refused"
+
+
+class UpgradeError(ThreadError):
+    """Raised when a run's workflow was changed in ways that it cannot follow; nothing happened.
+
+    `differences` has a line for each, `old` and `new` the versions.
+    """
+
+    code = "incompatible_upgrade"
+
+    def __init__(
+        self, thread_id: str, name: str, *, old: str, new: str, differences: Sequence[str]
+    ) -> None:
+        self.name = name
+        self.old = old
+        self.new = new
+        self.differences = tuple(differences)
+        super().__init__(thread_id, f"{name} {old} → {new}")
+        self.args = (thread_id, name, old, new, self.differences)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the keyword arguments."""
+        return _upgrade_error, self.args
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  {line}" for line in self.differences)
+        same = (
+            f" (the version is still {self.new!r}: give every change a new one)"
+            if self.old == self.new
+            else ""
+        )
+        return (
+            f"thread {self.thread_id!r} began with workflow {self.name!r} {self.old}, and "
+            f"{self.new} differs in ways that a run cannot simply go on with{same}:\n{lines}\n"
+            "Nothing was changed. Do one of these:\n"
+            f"  finish it as it began:  orchestration threads resume {self.thread_id} --as-begun\n"
+            "  say what becomes of what:  orchestration threads migrate "
+            f"{self.thread_id} --with MODULE:FUNCTION\n"
+            f"  call it off:  orchestration threads cancel {self.thread_id}"
+        )
+
+
+def _upgrade_error(
+    thread_id: str, name: str, old: str, new: str, differences: Sequence[str]
+) -> UpgradeError:
+    return UpgradeError(thread_id, name, old=old, new=new, differences=differences)
+
+
+class MigrationError(ThreadError):
+    """Raised when a mapping of a run's tasks to a new version does not fit; nothing happened."""
+
+    code = "invalid_migration"
+
+    def __init__(self, thread_id: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            thread_id,
+            f"it cannot be migrated: {'; '.join(self.problems)}. Nothing was changed",
+        )
+        self.args = (thread_id, self.problems)
 
 
 class CallableLostError(ThreadError):

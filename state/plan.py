@@ -143,13 +143,36 @@ class Region(TypedDict):
     parts: NotRequired[list[Region]]
 
 
+class Handoff(TypedDict):
+    """What the task whose turn it is gets from the one before it."""
+
+    sender: str
+    message: str
+    reason: str
+
+
+class ScopeSeed(TypedDict):
+    """How a plan inside a task stood, to go on from there."""
+
+    outcomes: dict[str, Outcome]
+    approvals: dict[str, JsonObject]
+    route: JsonObject
+    turn: NotRequired[int]
+    turns: NotRequired[list[JsonObject]]
+    current: NotRequired[str]
+    handoff: NotRequired[Handoff]
+
+
 class Seed(TypedDict):
-    """What a run begins with that is a fork of another."""
+    """What a run begins with that is a fork of another, or goes on under a new version."""
 
     outcomes: dict[str, Outcome]
     route: NotRequired[dict[str, str]]
     turns: NotRequired[list[JsonObject]]
     """Of a cycle, what was decided so far."""
+    approvals: NotRequired[dict[str, JsonObject]]
+    scopes: NotRequired[dict[str, ScopeSeed]]
+    """By the path of the task; of a loop, without its turn."""
 
 
 class Definition(TypedDict):
@@ -169,14 +192,6 @@ class Supervision(TypedDict):
     """The supervisor, if it is an agent."""
     until: ExpressionDocument | None
     max_turns: int
-
-
-class Handoff(TypedDict):
-    """What the task whose turn it is gets from the one before it."""
-
-    sender: str
-    message: str
-    reason: str
 
 
 class Scope(TypedDict):
@@ -217,7 +232,7 @@ class PlanDocument(TypedDict):
     tenant: str | None
     user: str | None
     seed: NotRequired[Seed]
-    """There only in a fork; what it holds is not done again."""
+    """There only in a fork, and after an upgrade; what it holds is not done again."""
     history: NotRequired[list[JsonObject]]
     """The thread's last messages; only in the state, and only where there are some."""
     definition: NotRequired[Definition]

@@ -55,6 +55,18 @@ from orchestration.engines.snapshots import (
     scopes_in,
 )
 from orchestration.engines.time_travel import forked_plan
+from orchestration.engines.upgrading import (
+    Replacement,
+    are_approvals,
+    asked_names,
+    by_path,
+    is_newer,
+    scope_seeds,
+    standing_of,
+    upgrade_error,
+    upgrade_record,
+    upgraded,
+)
 from orchestration.engines.views import ThreadViews
 from state.errors import (
     DecisionError,
@@ -62,6 +74,7 @@ from state.errors import (
     Problem,
     RoutingError,
     ThreadBusyError,
+    ThreadFinishedError,
 )
 from state.plan import INSIDE
 from state.result import WorkflowResult
@@ -84,10 +97,13 @@ if TYPE_CHECKING:
     )
     from checkpoints.database import Database
     from checkpoints.threads import Claimed, Lease, Released, ThreadRecord
+    from graph.plan_request import Planned
     from nodes.ports import Agents, Clock
+    from orchestration.engines.snapshots import Next
     from state.cancellation import Cancellation
     from state.decision import Decider
     from state.plan import Plan
+    from state.result import TaskResult
     from state.run_state import Outcomes
 
 
@@ -95,6 +111,10 @@ T = TypeVar("T")
 
 NO_PARTS = LocalParts()
 NO_ANSWERS: Final[Mapping[str, object]] = {}
+
+
+def as_it_began(_plan: Plan) -> None:
+    """Know of no other version."""
 
 
 def announce_nothing(_due: Sequence[Due]) -> None:
@@ -123,6 +143,7 @@ class EmbeddedEngine:
         lease: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
         announce: Callable[[Sequence[Due]], None] = announce_nothing,
+        current: Callable[[Plan], Planned | None] = as_it_began,
     ) -> None:
         """Take what is to be used.
 
@@ -133,12 +154,15 @@ class EmbeddedEngine:
             lease: How long one lasts, in seconds.
             clock: What time it is for the nodes.
             announce: Begins to tell people what happened to requests; never waits.
+            current: Plans a run's request by the latest version of its workflow; None where
+                that is not known.
         """
         self._database = database
         self._agents = agents
         self._slots = slots
         self._clock = clock
         self._announce = announce
+        self._current = current
         self._seconds = lease_seconds(lease)
         self._keeper = LeaseKeeper(database.threads, self._seconds)
         self._compiler = Compiler(database.checkpointer, database.store)
@@ -177,10 +201,19 @@ class EmbeddedEngine:
             first = first_input(plan, begun.history, clear=not (new_id or begun.is_emptied))
             return await self._run(segment, first, {}, local)
 
-    async def resume(self, thread_id: str, local: LocalParts = NO_PARTS) -> WorkflowResult:
+    async def resume(
+        self, thread_id: str, local: LocalParts = NO_PARTS, *, as_begun: bool = False
+    ) -> WorkflowResult:
         """Run a thread on from where its checkpoints say it stands, with what was decided.
 
+        Args:
+            thread_id: Which one.
+            local: What this process has of it.
+            as_begun: Whether to go on under the version of the workflow that it began with,
+                though there may be another.
+
         Raises:
+            UpgradeError: Its workflow was changed in ways that it cannot follow.
             ThreadNotFoundError: There is no such thread.
             ThreadBusyError: Somebody runs the thread.
             CallableLostError: It needs a callable that this process does not have.
@@ -196,10 +229,15 @@ class EmbeddedEngine:
             segment.brake.cancellation = record.cancellation
             if has_deadlines(record.plan):
                 self._announce(await self._database.approvals.work_off(thread_id=thread_id))
-            return await self._resume(segment, local)
+            return await self._resume(segment, local, as_begun=as_begun)
 
     async def answer(
-        self, answers: Sequence[Answer], decider: Decider, local_of: Callable[[str], LocalParts]
+        self,
+        answers: Sequence[Answer],
+        decider: Decider,
+        local_of: Callable[[str], LocalParts],
+        *,
+        as_begun: bool = False,
     ) -> Answered:
         """Record answers to one thread's questions, and go on with them if nobody else runs it.
 
@@ -207,6 +245,7 @@ class EmbeddedEngine:
             answers: All to questions of one thread; all are recorded, or none.
             decider: Who answers.
             local_of: What this process has of the run of a thread.
+            as_begun: As for `resume`.
 
         Raises:
             RequestNotFoundError, AlreadyDecidedError, NotAllowedError, DecisionError: Nothing
@@ -228,11 +267,16 @@ class EmbeddedEngine:
             self._refuse_if_draining(record.thread_id)
             segment.brake.cancellation = record.cancellation
             local = local_of(record.thread_id)
-            result = await self._resume(segment, local, claimed.questions)
+            result = await self._resume(segment, local, claimed.questions, as_begun=as_begun)
         return Answered(claimed.requests, result, None)
 
     async def _resume(
-        self, segment: Segment, local: LocalParts, questions: OpenQuestions | None = None
+        self,
+        segment: Segment,
+        local: LocalParts,
+        questions: OpenQuestions | None = None,
+        *,
+        as_begun: bool = False,
     ) -> WorkflowResult:
         graph, plan = self._compiler.compile(segment.plan), segment.plan
         snapshot = await graph.aget_state(segment.config, subgraphs=True)
@@ -240,22 +284,125 @@ class EmbeddedEngine:
         segment.may_ask = True
         if local.run_id != plan.run_id:  # of the thread's run before
             local = LocalParts(watch=local.watch)
+        known = known_outcomes(snapshot)
+        if step == "finished":
+            local.tell(known)
+            return self._conclude(segment, snapshot.values, ())
+        goes_on = segment.brake.cancellation is None
+        asked = snapshot.interrupts if goes_on and step != "start" else ()
+        answers = await self._answers(segment, asked, questions) if asked else NO_ANSWERS
+        newest = self._current(plan) if goes_on and not as_begun else None
+        if newest is not None:
+            local = local.knowing(newest.callables, plan.run_id)
+            if is_newer(newest.plan, plan) and are_approvals(asked, answers):
+                return await self._upgrade(segment, snapshot, newest.plan, local, answers)
         if step == "start":
             return await self._begin(segment, snapshot, local)
-        known = known_outcomes(snapshot)
         local.tell(known)
-        if step == "finished":
-            return self._conclude(segment, snapshot.values, ())
-        answers: Mapping[str, object] = NO_ANSWERS
-        if segment.brake.cancellation is None:
-            if snapshot.interrupts:
-                answers = await self._answers(segment, snapshot.interrupts, questions)
-            if step == "wait" and not answers and await self._pause(segment, snapshot.interrupts):
-                return self._conclude(segment, snapshot.values, snapshot.interrupts)
+        if await self._still_waits(segment, asked, answers, step):
+            return self._conclude(segment, snapshot.values, asked)
         if segment.brake.cancellation is None:  # a pause may have found that it is cancelled
             check_callables(segment.thread_id, plan, snapshot, local.callables)
         segment.scopes = [*scopes_in(snapshot)]
         return await self._run(segment, None, known, local, answers)
+
+    async def _still_waits(
+        self,
+        segment: Segment,
+        asked: Sequence[Interrupt],
+        answers: Mapping[str, object],
+        step: Next,
+    ) -> bool:
+        """Let go of a thread that waits for answers and has none; whether it does."""
+        waits = bool(asked) and step == "wait" and not answers
+        return waits and await self._pause(segment, asked)
+
+    async def _upgrade(
+        self,
+        segment: Segment,
+        snapshot: StateSnapshot,
+        new: Plan,
+        local: LocalParts,
+        answers: Mapping[str, object],
+    ) -> WorkflowResult:
+        """Go on under another version of the run's workflow, if the run can follow.
+
+        Raises:
+            UpgradeError: It cannot; nothing was changed.
+        """
+        plan, standing = segment.plan, standing_of(snapshot, segment.plan)
+        upgrade = standing.upgrade_to(plan, new)
+        lines = [*map(str, upgrade.differences), *standing.hindrances()]
+        if not upgrade.is_compatible or standing.asks_inside:
+            raise upgrade_error(segment.thread_id, plan, new, lines)
+        replacement = Replacement(
+            upgraded(new, standing, by_path(snapshot.interrupts, answers)),
+            upgrade_record(plan, new, upgrade),
+        )
+        return await self._go_on_as(segment, snapshot, replacement, local)
+
+    async def _go_on_as(
+        self,
+        segment: Segment,
+        snapshot: StateSnapshot,
+        replacement: Replacement,
+        local: LocalParts,
+    ) -> WorkflowResult:
+        """Replace the plan of a thread that is held, and run it on."""
+        plan, thread_id = replacement.plan, segment.thread_id
+        check_callables(thread_id, plan, snapshot, local.callables)
+        await self._database.threads.upgrade(segment.held.lease, plan, replacement.record)
+        segment.plan = plan
+        segment.config = thread_config(thread_id, segment.held.lease.token, plan)
+        known = {**plan.document["seed"]["outcomes"]}
+        local.tell(known)
+        history = await self._database.history.before(thread_id, run_id=plan.run_id)
+        return await self._run(segment, first_input(plan, history), known, local)
+
+    async def migrate(
+        self,
+        thread_id: str,
+        new: Planned,
+        ask: Callable[[Mapping[str, TaskResult]], Mapping[str, str | None]],
+        *,
+        by: str | None,
+        local: LocalParts = NO_PARTS,
+    ) -> WorkflowResult:
+        """Let a run go on under any other version, by what somebody says becomes of its tasks.
+
+        Args:
+            thread_id: Whose run.
+            new: What it goes on with.
+            ask: Gets what has begun, by task id; says under which id of the new version each
+                goes on, or None for what is given up.
+            by: Who says so.
+            local: What this process has of it.
+
+        Raises:
+            MigrationError: The mapping does not fit; nothing was changed.
+            ThreadNotFoundError, ThreadBusyError, ThreadFinishedError: There is nothing to migrate.
+        """
+        self._refuse_if_draining(thread_id)
+        since = time.monotonic()
+        claim = self._database.threads.resume(
+            thread_id, holder=holder_name(), seconds=self._seconds
+        )
+        record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
+        async with self._segment(lease, record.plan, since, record.status) as segment:
+            if record.status not in UNFINISHED:
+                raise ThreadFinishedError(thread_id, record.status)
+            graph = self._compiler.compile(record.plan)
+            snapshot = await graph.aget_state(segment.config, subgraphs=True)
+            standing = standing_of(snapshot, record.plan)
+            names = asked_names(thread_id, standing, new.plan, ask)
+            answers = await self._answers(segment, snapshot.interrupts)
+            upgrade = standing.upgrade_to(record.plan, new.plan)
+            replacement = Replacement(
+                upgraded(new.plan, standing, by_path(snapshot.interrupts, answers), renamed=names),
+                upgrade_record(record.plan, new.plan, upgrade, by=by),
+            )
+            local = local.knowing(new.callables, record.plan.run_id)
+            return await self._go_on_as(segment, snapshot, replacement, local)
 
     async def _begin(
         self, segment: Segment, snapshot: StateSnapshot, local: LocalParts
@@ -577,6 +724,7 @@ class EmbeddedEngine:
             brake=segment.brake,
             stop=stop_signal(segment.plan.document, known),
             outcomes=known,
+            seeds=scope_seeds(segment.plan),
         )
         for inner, found in segment.scopes:
             handle.scope(inner["run_id"].partition(INSIDE)[2], inner, found)

@@ -24,6 +24,12 @@ class LocalParts(NamedTuple):
     watch: Callable[[Chunk], None] | None = None
     """Told each node's beginning and end."""
 
+    def knowing(self, callables: Mapping[str, Callable[..., object]], run_id: str) -> LocalParts:
+        """Return these parts, and callables of the run's workflow where it has none itself."""
+        if not callables:
+            return self
+        return self._replace(run_id=run_id, callables={**callables, **self.callables})
+
     def tell(self, known: Mapping[str, Outcome]) -> None:
         """Say what was known before."""
         if self.observe is not None:

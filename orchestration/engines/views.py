@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from checkpoints.database import Database
     from checkpoints.history import RecordedMessage
     from checkpoints.threads import ThreadRecord
+    from checkpoints.upgrades import TurnResult, UpgradeRecord
     from graph.compiler import Compiler
     from state.result import WorkflowResult
 
@@ -49,6 +50,24 @@ class ThreadViews:
         if not found:
             await self._database.threads.get(thread_id)
         return found
+
+    async def upgrades(self, thread_id: str) -> list[UpgradeRecord]:
+        """Return a thread's upgrades, the oldest first.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        await self._database.threads.get(thread_id)
+        return await self._database.threads.upgrades(thread_id)
+
+    async def turns(self, thread_id: str) -> list[TurnResult]:
+        """Return the results of a thread's turns, the oldest first.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        await self._database.threads.get(thread_id)
+        return await self._database.history.turns(thread_id)
 
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Read a thread and what is known of its run, without its lease.

@@ -88,12 +88,12 @@ class MortalCoordinator(SimpleCoordinator):
 
     kill_at = ""
 
-    async def answer(self, *arguments: Any) -> Answered:  # noqa: ANN401
+    async def answer(self, *arguments: Any, **options: Any) -> Answered:  # noqa: ANN401
         """Die where the answer is in the database, and the run has not gone on."""
         if self.kill_at == "before resume":
             engine = await self._engine()
             engine._resume = die  # type: ignore[assignment,method-assign]
-        return await super().answer(*arguments)
+        return await super().answer(*arguments, **options)
 
 
 def open_coordinator(folder: Path, kill_at: str = "") -> MortalCoordinator:

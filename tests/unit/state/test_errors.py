@@ -27,6 +27,7 @@ from state.errors import (
     ForkError,
     HandoffError,
     LeaseLostError,
+    MigrationError,
     NotAllowedError,
     OrchestrationError,
     OutOfTurnsError,
@@ -44,6 +45,7 @@ from state.errors import (
     ThreadPendingError,
     TurnError,
     UnknownReplyError,
+    UpgradeError,
 )
 from state.jsonvalue import NotJsonError
 
@@ -58,6 +60,8 @@ EXAMPLES: list[OrchestrationError] = [
     UnknownReplyError("a list"),
     AgentUnavailableError("not built yet"),
     TurnError("stuck"),
+    MigrationError("t1", ["'a' is not mentioned"]),
+    UpgradeError("t1", "purchase", old="1", new="2", differences=["- task 'a': removed"]),
     OutOfTurnsError("10 turns"),
     HandoffError("to nobody"),
     SupervisorError("silent"),
