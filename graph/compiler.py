@@ -36,7 +36,9 @@ def build(plan: Plan, *, loads_plan: bool = False) -> PlanGraph:
         loads_plan: Whether the graph carries its plan along, or gets it as input.
     """
     graph, begin = open_graph(plan, loads_plan=loads_plan)
-    for entry in fill(graph, plan, add_ending(graph, plan)):
+    last = add_ending(graph, plan)
+    entries = fill(graph, plan, last) if plan.document["order"] else [last]
+    for entry in entries:
         graph.add_edge(begin, entry)
     return graph
 

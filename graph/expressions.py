@@ -15,7 +15,7 @@ from state.status import CoordinationStrategy
 if TYPE_CHECKING:
     from state.workflow import Router
 
-BUILT_IN_AGGREGATIONS = ("collect", "merge", "first_success", "majority")
+BUILT_IN_AGGREGATIONS = ("collect", "merge", "first_success", "majority", "summary")
 
 
 def planned_expression(
@@ -151,7 +151,7 @@ def planned_aggregate(
     if wanted is None:
         return {"kind": "collect"} if strategy == CoordinationStrategy.PARALLEL else None
     match wanted:
-        case "collect" | "merge" | "first_success" | "majority":
+        case "collect" | "merge" | "first_success" | "majority" | "summary":
             return {"kind": wanted}
         case str():
             draft.problem(

@@ -16,7 +16,7 @@ from state.task import DEFAULT_TURNS
 
 if TYPE_CHECKING:
     from nodes.ports import Agents
-    from state.plan import Definition
+    from state.plan import Definition, RequestDocument
     from state.task import AgentTask, Condition, Task
     from state.workflow import Aggregation, Router, Workflow
 
@@ -40,6 +40,9 @@ class PlanRequest(NamedTuple):
     max_turns: int = DEFAULT_TURNS
     definition: Definition | None = None
     parameters: Mapping[str, Any] | None = None
+    request: RequestDocument | None = None
+    """What was asked for in plain words, where a planner made the tasks from that."""
+    session: bool = False
 
 
 def request_of(workflow: Workflow, **of_the_run: Unpack[OfTheRun]) -> PlanRequest:
@@ -66,6 +69,7 @@ class OfTheRun(TypedDict, total=False):
     tenant: str | None
     user: str | None
     parameters: Mapping[str, Any] | None
+    session: bool
 
 
 class Planned(NamedTuple):

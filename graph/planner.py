@@ -61,6 +61,9 @@ def _document(request: PlanRequest, draft: Draft) -> PlanDocument:
     """Plan a whole workflow, or one inside a task; what has problems is of no use."""
     strategy = _strategy(request.strategy, draft)
     mode = _failure_mode(request, strategy, draft)
+    answers_only = request.request is not None and bool(request.request["not_understood"])
+    if not request.tasks and not answers_only:
+        draft.problem("no_tasks", "there are no tasks; give at least one")
     ids = _task_ids(request.tasks, strategy, draft)
     needs = _needs(request.tasks, ids, strategy, mode, draft)
     tasks = {
@@ -92,6 +95,10 @@ def _document(request: PlanRequest, draft: Draft) -> PlanDocument:
         document["supervision"] = supervision
     if request.definition is not None:
         document["definition"] = request.definition
+    if request.request is not None:
+        document["request"] = request.request
+    if request.session:
+        document["session"] = True
     if request.parameters is not None:
         document["parameters"] = checked_input(request.parameters, "parameters", None, draft)
     return document
@@ -186,8 +193,6 @@ def _checked_mode(
 
 def _task_ids(tasks: Sequence[Task], strategy: CoordinationStrategy, draft: Draft) -> list[str]:
     """One id for each task; ids that callers chose are never changed."""
-    if not tasks:
-        draft.problem("no_tasks", "there are no tasks; give at least one")
     reserved = RESERVED_NODES
     if strategy == CoordinationStrategy.CYCLIC:
         reserved |= CYCLIC_NODES

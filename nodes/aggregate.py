@@ -13,11 +13,12 @@ from nodes.run_handle import handle_of
 from state.jsonvalue import JsonObject, JsonValue, NotJsonError, json_object
 from state.outcome import error_json, error_record
 from state.run_state import RunState, RunUpdate
+from state.summary import NOT_UNDERSTOOD, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from state.plan import AggregateDocument
+    from state.plan import AggregateDocument, PlanDocument
 
 
 async def aggregate(state: RunState, config: RunnableConfig) -> RunUpdate:  # noqa: ARG001  LangGraph's signature
@@ -28,10 +29,21 @@ async def aggregate(state: RunState, config: RunnableConfig) -> RunUpdate:  # no
     document = plan["aggregate"]
     if document is None:
         return {}
+    if document["kind"] == "summary":
+        return _summed_up(plan, state)
     if document["kind"] == "callable":
         function = handle_of(state).callables.get(document["callable"]["key"], _is_gone)
         return {"aggregate": _called(function, outputs)}
     return {"aggregate": aggregated(document, outputs, total=len(plan["order"]))}
+
+
+def _summed_up(plan: PlanDocument, state: RunState) -> RunUpdate:
+    """Answer a request in plain words; one that was not understood has come to nothing."""
+    summary = summary_of(plan, state["outcomes"])
+    update: RunUpdate = {"aggregate": json_object(summary, at="summary")}
+    if "request" in plan and plan["request"]["not_understood"]:
+        update["route"] = {"ended": NOT_UNDERSTOOD}
+    return update
 
 
 def aggregated(
@@ -56,8 +68,8 @@ def aggregated(
             return next(iter(outputs.values()), None)
         case "majority":
             return _majority(outputs, of=total)
-        case "callable":
-            raise ValueError("a callable aggregates for itself")
+        case "callable" | "summary":
+            raise ValueError(f"{document['kind']} is made of more than the outputs")
 
 
 def _majority(outputs: Mapping[str, JsonObject], *, of: int) -> JsonValue:

@@ -28,3 +28,5 @@ class RunOptions(TypedDict, total=False):
     until: Condition | None
     """What ends the cycle, asked after each turn."""
     max_turns: int
+    session: bool
+    """Whether `coordinator.turns` keeps what the run comes to when its thread begins another."""

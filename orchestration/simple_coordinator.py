@@ -587,6 +587,7 @@ class SimpleCoordinator:
             start=options.get("start"),
             until=options.get("until"),
             max_turns=options.get("max_turns", DEFAULT_TURNS),
+            session=options.get("session", False),
         )
         return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
 

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from state.errors import ConfigurationError
+from state.summary import summary_of
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 INSTRUCTIONS: Final = frozenset({"system", "developer"})
 """Roles whose messages are one agent's instructions: recorded, and shown to no other."""
+SPOKESMAN: Final = "orchestrator"
+"""Who answers requests in plain words."""
 REFUSED: Final = "agent_refused"
 """Code of an error whose message is an agent's answer to the user."""
 
@@ -78,7 +81,12 @@ def role_of(message: JsonObject) -> str:
 
 
 def brought(plan: PlanDocument) -> list[JsonObject]:
-    """What a run's tasks bring; of messages that several tasks begin with, each once."""
+    """What a run's tasks bring; of messages that several tasks begin with, each once.
+
+    A request in plain words brings its own messages, and not what its tasks were made of.
+    """
+    if "request" in plan:
+        return _messages([*plan["request"]["messages"]])
     found: list[JsonObject] = []
     seen: list[list[JsonObject]] = []
     for id_ in plan["order"]:
@@ -94,7 +102,9 @@ def brought(plan: PlanDocument) -> list[JsonObject]:
 
 
 def answered(plan: PlanDocument, outcomes: Mapping[str, Outcome]) -> list[JsonObject]:
-    """What the agents of a run said, in the order of its tasks."""
+    """What the agents of a run said, in the order of its tasks; to a request, its summary."""
+    if "request" in plan:
+        return [_said(summary_of(plan, outcomes)["text"], SPOKESMAN)]
     return [
         message
         for id_ in plan["order"]

@@ -62,7 +62,7 @@ RouterDocument = CelDocument | CallableDocument | MapDocument
 class AggregateDocument(TypedDict):
     """How the outputs become one value."""
 
-    kind: Literal["collect", "merge", "first_success", "majority", "callable"]
+    kind: Literal["collect", "merge", "first_success", "majority", "summary", "callable"]
     callable: NotRequired[CallableDocument]
 
 
@@ -182,6 +182,18 @@ class Definition(TypedDict):
     version: str
 
 
+class RequestDocument(TypedDict):
+    """What somebody asked for in plain words, where a plan was made from that."""
+
+    messages: list[JsonObject]
+    """As they were given."""
+    planner: str
+    """Who made the plan."""
+    assumptions: list[str]
+    not_understood: list[str]
+    """Sentences for the user; where there are any, the plan has no tasks."""
+
+
 class Supervision(TypedDict):
     """Who decides whose turn it is in a cyclic plan, and when it ends."""
 
@@ -236,6 +248,9 @@ class PlanDocument(TypedDict):
     history: NotRequired[list[JsonObject]]
     """The thread's last messages; only in the state, and only where there are some."""
     definition: NotRequired[Definition]
+    request: NotRequired[RequestDocument]
+    session: NotRequired[bool]
+    """Whether what the run comes to is kept when its thread begins another."""
     parameters: NotRequired[JsonObject]
     supervision: NotRequired[Supervision]
     """Only in cyclic plans."""
@@ -391,6 +406,8 @@ _OF_A_RUN = frozenset(
         "history",
         "definition",
         "parameters",
+        "request",
+        "session",
         "schema",
         "turn",
         "current",
@@ -445,7 +462,8 @@ def _of(inside: str) -> str:
 
 def _traits_of(document: PlanDocument) -> PlanTraits:
     """Look at every task once."""
-    asks = compensates = speaks = nests = waits = beside = False
+    asks = compensates = nests = waits = beside = False
+    speaks = "request" in document
     attempts = 0
     nodes: list[tuple[object, ...]] = []
     for id_ in document["order"]:

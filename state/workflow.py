@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from state.task import AgentTask, Condition, Task
 
 Aggregation = str | Callable[..., object]
-"""`collect`, `merge`, `first_success`, `majority`, or a callable that gets the outputs."""
+"""`collect`, `merge`, `first_success`, `majority`, `summary`, or a callable that gets outputs."""
 Router = str | Mapping[str, str] | Callable[[dict[str, Any]], str]
 """A CEL expression, a map of CEL conditions to targets, or a callable."""
 

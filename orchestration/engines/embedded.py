@@ -53,6 +53,7 @@ from orchestration.engines.snapshots import (
     result_of,
     said_in,
     scopes_in,
+    turn_of,
 )
 from orchestration.engines.time_travel import forked_plan
 from orchestration.engines.upgrading import (
@@ -748,7 +749,8 @@ class EmbeddedEngine:
         segment.status = result.status
         if result.status not in UNFINISHED:
             segment.settled = segment.may_ask
-            segment.said = said_in(segment.plan, values.get("outcomes", {}))
+            said = said_in(segment.plan, values.get("outcomes", {}))
+            segment.said = turn_of(segment.plan, result, said)
         return result
 
 

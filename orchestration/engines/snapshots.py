@@ -148,3 +148,11 @@ def said_in(plan: Plan, outcomes: Outcomes) -> Answers | None:
         return None
     before = brought(plan.document)
     return Answers(plan.run_id, len(before), answered(plan.document, outcomes))
+
+
+def turn_of(plan: Plan, result: WorkflowResult, said: Answers | None) -> Answers | None:
+    """What a finished run adds to its thread, with its result where that is kept."""
+    if "session" not in plan.document:
+        return said
+    said = said or Answers(plan.run_id, 0, ())
+    return said._replace(result=result.as_json())
