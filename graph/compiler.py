@@ -55,8 +55,12 @@ def compile_template(
     """
     key = key or f"template-{uuid.uuid4().hex}"
     offer_template(key, Template(plan.document, make_handle))
-    compiled = build(plan, loads_plan=True).compile(name=str(plan.strategy))
-    return compiled.with_config(configurable={TEMPLATE_KEY: key})
+    return compile_with_key(build(plan, loads_plan=True), key, name=str(plan.strategy))
+
+
+def compile_with_key(graph: PlanGraph, key: str, *, name: str) -> CompiledPlan:
+    """Compile a graph whose runs are served under `key`."""
+    return graph.compile(name=name).with_config(configurable={TEMPLATE_KEY: key})
 
 
 class Compiler:

@@ -26,6 +26,7 @@ async def load_plan(state: LoaderInput, config: RunnableConfig) -> dict[str, Any
     """Put the template's plan into the state, as a new run."""
     key = config["configurable"][TEMPLATE_KEY]
     document = template_of(key).document
+    assert document is not None  # noqa: S101  only graphs that plan for themselves have none
     loaded = {**document, "run_id": f"{key}:{uuid.uuid4().hex}"}
     if messages := state.get("messages"):
         first = document["order"][0]

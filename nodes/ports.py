@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from state.agent_context import AgentContext
     from state.errors import Problem
     from state.jsonvalue import JsonObject
+    from state.plan import PlanDocument
     from state.proposal import PlanningRequest, Proposal
 
 
@@ -78,6 +79,18 @@ class Planner(Protocol):
         Raises:
             AgentError: It could not; e.g. the model behind it does not answer.
         """
+        ...
+
+
+class Delegation(Protocol):
+    """Makes plans of requests inside a graph, and graphs of plans."""
+
+    async def plan(self, messages: Sequence[JsonObject], *, run_id: str) -> PlanDocument:
+        """Plan what messages ask for; without tasks if they were not understood."""
+        ...
+
+    def graph_of(self, plan: PlanDocument) -> Any:  # noqa: ANN401  LangGraph's type is heavy
+        """Return the compiled graph of a plan."""
         ...
 
 

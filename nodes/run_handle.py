@@ -24,7 +24,7 @@ from state.status import CoordinationStrategy
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from nodes.ports import Agents, Clock, LeaseGuard
+    from nodes.ports import Agents, Clock, Delegation, LeaseGuard
     from state.outcome import Outcome
     from state.plan import PlanDocument, ScopeSeed
     from state.run_state import Outcomes, RunState
@@ -70,6 +70,8 @@ class RunHandle:
     """Of the plans inside its tasks, by path; only of the run as a whole."""
     plan: PlanDocument | None = None
     """The plan inside a task that this is the handle of."""
+    delegation: Delegation | None = None
+    """Makes plans inside the graph; only there where requests are planned inside one."""
     seeds: Mapping[str, ScopeSeed] = field(default_factory=dict)
     """How plans inside tasks stood before an upgrade, by path."""
 
@@ -93,7 +95,8 @@ class RunHandle:
 class Template:
     """A plan that a graph carries along, to make a run of its own each time."""
 
-    document: PlanDocument
+    document: PlanDocument | None
+    """None where each run makes its own."""
     make_handle: Callable[[], RunHandle]
 
 
@@ -212,7 +215,8 @@ def _template_handle(run_id: str, known: Outcomes) -> RunHandle:
     if handle is None:
         template = template_of(run_id.partition(":")[0])
         handle = template.make_handle()
-        handle.stop = stop_signal(template.document, known)
+        if template.document is not None:
+            handle.stop = stop_signal(template.document, known)
         _TEMPLATE_HANDLES[run_id] = handle
         if len(_TEMPLATE_HANDLES) > KEPT_HANDLES:
             _TEMPLATE_HANDLES.popitem(last=False)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checkpoints.history import KeepRuns
+    from orchestration.notifications import Notifier
+    from state.conversation import HistoryWindow
     from state.failure_mode import FailureMode
     from state.task import AgentTask, Condition
     from state.workflow import Aggregation, Router
@@ -30,3 +35,14 @@ class RunOptions(TypedDict, total=False):
     max_turns: int
     session: bool
     """Whether `coordinator.turns` keeps what the run comes to when its thread begins another."""
+
+
+class CoordinatorSettings(TypedDict, total=False):
+    """Settings of a `SimpleCoordinator` that others hand on to it."""
+
+    max_concurrency: int | None
+    lease_seconds: float | None
+    keep_runs: KeepRuns | None
+    history_window: HistoryWindow | None
+    notifier: Notifier | None
+    clock: Callable[[], float]

@@ -209,6 +209,24 @@ class SimpleCoordinator:
         """Run tasks under any strategy; see the methods named after them."""
         return await self._execute(tasks, strategy, router, input_data, options)
 
+    def planned(self, request: PlanRequest) -> Planned:
+        """Plan what is to be run, without running it.
+
+        Raises:
+            PlanError: With every problem of the request.
+        """
+        return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
+
+    async def run(self, planned: Planned, *, thread_id: str | None = None) -> WorkflowResult:
+        """Run a plan on a new thread, or on one whose last run is over.
+
+        Raises:
+            ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
+        """
+        check_thread_id(thread_id)
+        parts = LocalParts(run_id=planned.plan.run_id, callables=planned.callables)
+        return await self._start(thread_id, planned, parts)
+
     async def resume(
         self,
         thread_id: str,
@@ -429,13 +447,29 @@ class SimpleCoordinator:
         Leaving the iteration early stops the run where it stands; it can be resumed.
         """
         planned = self._plan(tasks, strategy, router, input_data, options)
-        thread_id = options.get("thread_id") or new_id()
+        parts = local_parts(planned, tasks)
+        async for event in self._stream(options.get("thread_id") or new_id(), planned, parts):
+            yield event
+
+    async def stream_planned(
+        self, planned: Planned, *, thread_id: str | None = None
+    ) -> AsyncIterator[WorkflowEvent]:
+        """Run a plan and yield what happens, as `stream` does."""
+        parts = LocalParts(run_id=planned.plan.run_id, callables=planned.callables)
+        async for event in self._stream(thread_id or new_id(), planned, parts):
+            yield event
+
+    async def _stream(
+        self, thread_id: str, planned: Planned, parts: LocalParts
+    ) -> AsyncIterator[WorkflowEvent]:
         events = EventTranslator(thread_id, planned.plan)
-        order: list[JsonValue] = [*planned.plan.document["order"]]
-        yield events.event("run_started", data={"order": order, "strategy": str(strategy)})
+        document = planned.plan.document
+        order: list[JsonValue] = [*document["order"]]
+        yield events.event("run_started", data={"order": order, "strategy": document["strategy"]})
         chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
-        parts = local_parts(planned, tasks)._replace(watch=chunks.put_nowait)
-        run = asyncio.ensure_future(self._start(thread_id, planned, parts))
+        run = asyncio.ensure_future(
+            self._start(thread_id, planned, parts._replace(watch=chunks.put_nowait))
+        )
         run.add_done_callback(lambda _: chunks.put_nowait(None))
         try:
             while (chunk := await chunks.get()) is not None:

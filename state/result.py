@@ -34,6 +34,11 @@ class TaskResult:
         self._outcome = _NOT_REACHED if outcome is None else outcome
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How it stands in the checkpoints; None if it was not reached yet."""
+        return None if self._outcome is _NOT_REACHED else self._outcome
+
+    @property
     def status(self) -> TaskStatus:
         """How it stands."""
         return TaskStatus(self._outcome["status"])
@@ -196,6 +201,11 @@ class WorkflowResult(Sequence[TaskResult]):
 
     def __iter__(self) -> Iterator[TaskResult]:
         return iter(self.tasks)
+
+    @property
+    def known(self) -> dict[str, Outcome]:
+        """What is known of each task, as it stands in the checkpoints."""
+        return {task.task_id: task.outcome for task in self.tasks if task.outcome is not None}
 
     @property
     def outputs(self) -> dict[str, JsonObject]:

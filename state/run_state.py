@@ -129,6 +129,19 @@ class CyclicOutput(RunOutput):
     turns: NotRequired[list[TurnRecord]]
 
 
+class SupervisedState(RunState):
+    """The state of the supervisor graph."""
+
+    messages: NotRequired[list[JsonObject]]
+    """What is asked; at the end, the answer."""
+
+
+class SupervisedOutput(RunOutput):
+    """What the supervisor graph hands out."""
+
+    messages: NotRequired[list[JsonObject]]
+
+
 class RunUpdate(TypedDict, total=False):
     """What a node may write."""
 

@@ -1,0 +1,1 @@
+"""From requests in plain words to tasks that may run."""
