@@ -79,6 +79,18 @@ def test_a_new_database_is_current_and_opening_it_again_changes_nothing(file: Pa
     assert tables_of(file) == before
 
 
+def test_the_migrations_make_the_tables_that_the_ledger_works_with(file: Path) -> None:
+    open_database(f"sqlite:///{file}").close()
+    engine = create_engine(f"sqlite:///{file}")
+    made = inspect(engine)
+    for name, table in METADATA.tables.items():
+        columns = {each["name"]: each["nullable"] for each in made.get_columns(name)}
+        assert columns == {each.name: each.nullable for each in table.columns}
+        indexes = {each["name"] for each in made.get_indexes(name)}
+        assert indexes == {each.name for each in table.indexes}
+    engine.dispose()
+
+
 # -- a database of the first version ----------------------------------------------------
 
 
