@@ -70,7 +70,10 @@ class Ledger(NamedTuple):
 
 def find(ledger: Ledger, wanted: Filter) -> list[ApprovalRequest]:
     """Return requests, the oldest first."""
-    conditions: list[ColumnElement[bool]] = [_COLUMNS.status.in_(wanted.statuses)]
+    conditions: list[ColumnElement[bool]] = [
+        _COLUMNS.status.in_(wanted.statuses),
+        _COLUMNS.kind.in_(wanted.kinds),
+    ]
     if wanted.thread_id is not None:
         conditions.append(_COLUMNS.thread_id == wanted.thread_id)
     if wanted.tenant is not None:
@@ -86,6 +89,15 @@ def find(ledger: Ledger, wanted: Filter) -> list[ApprovalRequest]:
     if wanted.role is not None:
         conditions.append(_may_be_decided_by(wanted.role))
     return requests(ledger, *conditions, limit=wanted.limit)
+
+
+def seconds_until_due(ledger: Ledger) -> float | None:
+    """Say when the clock has something to do next; below zero if it has been due for a while."""
+    times = ("deadline_at", "remind_at", "escalate_at")
+    first = [func.min(_COLUMNS[name]).label(name) for name in times]
+    (row,) = ledger.execute(select(*first).where(_COLUMNS.status == PENDING))
+    known = [float(row[name]) for name in times if row[name] is not None]
+    return min(known) - ledger.now if known else None
 
 
 def asking(ledger: Ledger) -> set[str]:

@@ -34,6 +34,7 @@ BATCH: Final = 500
 THREAD_TABLES: Final = (
     "orchestration_thread_expiry",
     "orchestration_approvals",
+    "orchestration_signals",
     "orchestration_threads",
     "orchestration_messages",
 )

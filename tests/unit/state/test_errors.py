@@ -34,12 +34,14 @@ from state.errors import (
     RequestNotFoundError,
     RetentionError,
     RoutingError,
+    SignalError,
     ThreadBusyError,
     ThreadError,
     ThreadFinishedError,
     ThreadNotFoundError,
     ThreadPendingError,
     UnknownReplyError,
+    UnknownSignalError,
 )
 from state.jsonvalue import NotJsonError
 
@@ -66,6 +68,8 @@ EXAMPLES: list[OrchestrationError] = [
     AlreadyDecidedError(
         "t1", "pay", status="applied", decided_by="ann", decided_at=1.5, decision="approve"
     ),
+    SignalError("t1", "its id was used before"),
+    UnknownSignalError("t1", "piad", ["paid"]),
     ForkError("no such moment"),
     NotAllowedError("t1", "bob asked for it", reason="requester"),
     RequestNotFoundError("abc", ["def"]),
