@@ -14,6 +14,7 @@ from langgraph.graph import START, StateGraph
 from graph.layout import direct_needs
 from graph.steps import END_NODE, Ends, add_ending, add_task, connect, open_graph
 from state.run_state import BranchOutput, RunState
+from state.waiting import wait_of
 
 if TYPE_CHECKING:
     from graph.steps import PlanGraph
@@ -92,8 +93,8 @@ class _Builder:
 
 
 def _may_linger(task: PlannedTask) -> bool:
-    """Whether the task can hold up its superstep: by waiting to retry, or for a person."""
-    return task["retry"] is not None or bool(task["approval"])
+    """Whether the task can hold up its superstep: by waiting to retry, or for anything else."""
+    return task["retry"] is not None or bool(task["approval"]) or wait_of(task) is not None
 
 
 def _branch_name(tasks: list[str]) -> str:

@@ -12,8 +12,10 @@ from nodes.aggregate import aggregate
 from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first_node
 from nodes.compensate import compensate
 from nodes.plan_loader import LoaderInput, load_plan
+from nodes.waiting import wait_for_signal, wait_for_time
 from state.plan import AGGREGATE, COMPENSATE, LOADER, asks_first
 from state.run_state import CoreOutput, CoreState, RunOutput, RunState
+from state.waiting import wait_of
 
 if TYPE_CHECKING:
     from state.plan import Plan, PlannedTask
@@ -55,6 +57,15 @@ def _loading_graph() -> tuple[PlanGraph, str]:
 
 def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
     """Add the nodes of a task that goes on to the nodes `following`."""
+    wait = wait_of(task)
+    if wait is not None:
+        graph.add_node(
+            task["id"],
+            wait_for_signal if wait["kind"] == "signal" else wait_for_time,
+            metadata={NEXT_NODES: following},
+            destinations=(task["id"], *following),
+        )
+        return Ends([task["id"]], [task["id"]], routes_itself=True)
     before: list[str] = []
     if task["approval"]:
         if asks_first(task):
