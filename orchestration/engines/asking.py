@@ -11,6 +11,7 @@ from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
 from state.jsonvalue import json_like
+from state.waiting import asked_by, has_waits
 
 if TYPE_CHECKING:
     from checkpoints.approvals import ApprovalLedger, ApprovalRequest
@@ -46,6 +47,19 @@ def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
     """What the ledger needs to judge answers to a question."""
     document = plan.document
     task = document["tasks"].get(question.task_id)
+    waited_for = None if task is None else asked_by(task, question.value)
+    if waited_for is not None:
+        return NewRequest(
+            thread_id=thread_id,
+            run_id=plan.run_id,
+            asked=question,
+            kind=waited_for.kind,
+            action=waited_for.signal,
+            policy=QUESTION_POLICY,
+            requester=document["user"],
+            tenant=document["tenant"],
+            deadline_at=waited_for.deadline_at,
+        )
     policy = None if task is None else policy_of(task["approval"])
     is_approval = isinstance(question.value, dict) and "action_requests" in question.value
     if task is None or policy is None or not is_approval:
@@ -70,12 +84,14 @@ def may_ask_beside(plan: Plan) -> bool:
 
 
 def asks(plan: Plan) -> bool:
-    """Whether anybody may have to approve something."""
-    return plan.traits.asks
+    """Whether anybody may have to approve something, or the run may wait for something."""
+    return plan.traits.asks or has_waits(plan)
 
 
 def has_deadlines(plan: Plan) -> bool:
     """Whether the clock may decide something."""
+    if has_waits(plan):
+        return True
     if not plan.traits.asks:
         return False
     policies = (policy_of(task["approval"]) for task in plan.tasks())
@@ -131,4 +147,4 @@ def was_left(record: ThreadRecord, known: Collection[str], now: float) -> bool:
 
 def _task_name(request: ApprovalRequest) -> str:
     """The task an answer may name; what an agent asks may say the name of any task."""
-    return request.task_id if request.kind == "approval" else ""
+    return "" if request.kind == "question" else request.task_id
