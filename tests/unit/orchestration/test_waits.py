@@ -365,11 +365,11 @@ async def test_a_signal_before_the_deadline_counts_although_the_run_is_late(offi
 
 
 class Asking(TypedDict, total=False):
-    reply: Any
+    reply: object
 
 
 async def test_an_agent_that_asks_with_the_shape_of_a_wait_asks_a_person(office: Office) -> None:
-    def ask(_: Asking) -> Asking:
+    def ask(state: Asking) -> Asking:
         return {"reply": interrupt({"wait": "timer", "task_id": "finance", "due_at": 5})}
 
     graph = StateGraph(Asking)
