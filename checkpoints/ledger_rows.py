@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select
 
-from checkpoints.approval_tables import AUDIT, REQUESTS, VOTES
+from checkpoints.approval_tables import AUDIT, REQUESTS, SIGNALS, VOTES
 from checkpoints.approvals import (
     DECIDED,
     PENDING,
@@ -157,6 +157,14 @@ def requests(
 def open_requests(ledger: Ledger, thread_id: str) -> list[ApprovalRequest]:
     """Return the requests of a thread that are not closed, the oldest first."""
     return [_request(ledger, row) for row in ledger.execute(_OPEN, {"wanted": thread_id})]
+
+
+def forget(ledger: Ledger, thread_id: str) -> None:
+    """Delete what a thread asked and got; its trail stays."""
+    of_thread = select(_COLUMNS.request_id).where(_COLUMNS.thread_id == thread_id)
+    ledger.execute(delete(VOTES).where(VOTES.c.request_id.in_(of_thread)))
+    for table in (REQUESTS, SIGNALS):
+        ledger.execute(delete(table).where(table.c.thread_id == thread_id))
 
 
 def row_of(ledger: Ledger, request: ApprovalRequest) -> dict[str, Any]:

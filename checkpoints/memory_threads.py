@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from checkpoints.approval_ledgers import MemoryApprovals
 from checkpoints.approvals import DECIDED
+from checkpoints.ledger_rows import forget
 from checkpoints.ledger_sql import open_questions, settle
 from checkpoints.retention import Standing
 from checkpoints.signals import Sent
@@ -194,6 +195,8 @@ class MemoryThreads:
         self._expiry.pop(thread_id, None)
         for tell in self.on_forget:
             tell(thread_id)
+        if not self._approvals.is_empty():
+            forget(self._approvals.on(self._approvals.connection), thread_id)
         return self._records.pop(thread_id, None) is not None
 
     # -- inside ----------------------------------------------------------------------------

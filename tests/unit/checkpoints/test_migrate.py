@@ -19,7 +19,7 @@ from checkpoints.approval_tables import METADATA
 from checkpoints.database import connect, open_database
 from checkpoints.migrate import NEWEST, VERSION_TABLE, is_current, migrate_postgres
 from orchestration import AgentRegistry, AgentSpec, AgentTask, SimpleCoordinator
-from state.errors import DatabaseError
+from state.errors import DatabaseError, UnknownSignalError
 from state.status import WorkflowStatus
 
 PROCESSES = Path(__file__).with_name("forked_processes.py")
@@ -171,6 +171,26 @@ async def test_a_migrated_database_is_like_a_new_one(old_file: Path, tmp_path: P
             if kind == "table":
                 info = f"PRAGMA table_info({name})"
                 assert len(old.execute(info).fetchall()) == len(new.execute(info).fetchall())
+
+
+async def test_a_database_from_before_there_were_signals_keeps_its_rows(file: Path) -> None:
+    done: list[dict[str, Any]] = []
+    tasks = [AgentTask("finance", {"amount": 5}, requires_approval=True), AgentTask("finance")]
+    url = f"sqlite:///{file}"
+    async with SimpleCoordinator(registry=registry_of(done), database_url=url) as coordinator:
+        await coordinator.execute_sequential(tasks, thread_id="old")
+        before = await coordinator.approvals.list_pending()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE orchestration_signals")
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0005'")  # noqa: S608  a constant
+        connection.commit()
+    async with SimpleCoordinator(registry=registry_of(done), database_url=url) as coordinator:
+        assert await coordinator.approvals.list_pending() == before
+        assert await coordinator.approvals.signals("old") == []
+        with pytest.raises(UnknownSignalError, match="it waits for none"):
+            await coordinator.signal("old", "paid")
+        result = await coordinator.resume("old", {"finance": "approve"}, by="Ann")
+    assert (result.status, len(done)) == (WorkflowStatus.COMPLETED, 2)
 
 
 @pytest.mark.parametrize("state", ["new", "old"])
