@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
@@ -166,6 +168,24 @@ async def test_a_failure_beside_a_wait_ends_it_where_that_ends_the_run(office: O
     assert {each.task_id: each.status for each in await of_thread(office)} == {
         "pause": LAPSED, "ask": APPLIED,
     }  # fmt: skip
+
+
+async def test_a_sweeper_wakes_up_when_a_time_has_come(office: Office) -> None:
+    paid = asyncio.Event()
+
+    async def finance(_: dict[str, Any]) -> dict[str, Any]:
+        paid.set()
+        return {}
+
+    office.hire("finance", finance)
+    await pause(office, timer(DAY))
+    assert await office.inbox.pause_seconds(3600) == 3600
+    office.wall.now += DAY - 0.2
+    assert 0.1 < await office.inbox.pause_seconds(3600) < 0.3
+    async with office.inbox.sweeping(every_seconds=3600), asyncio.timeout(30):
+        assert (await office.inbox.sweep()).resumed == []
+        office.wall.now += 1
+        await paid.wait()
 
 
 # -- signals ----------------------------------------------------------------------------
@@ -359,6 +379,52 @@ async def test_a_signal_before_the_deadline_counts_although_the_run_is_late(offi
     office.wall.now += 2 * DAY
     go.set()
     assert (await running)["pause"].output["payload"] == "in time"
+
+
+# -- processes that die -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+@pytest.mark.parametrize("kind", ["timer", "signal"])
+async def test_a_sweep_enters_a_wait_that_a_dying_process_left_only_in_a_checkpoint(
+    durable_office: Office, kind: str, status: str
+) -> None:
+    office = durable_office
+    await pause(office, timer(DAY) if kind == "timer" else signal("paid", timeout=DAY))
+    office.coordinator.close()
+    with closing(sqlite3.connect(office.database_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("DELETE FROM orchestration_approvals")
+        connection.execute(
+            "UPDATE orchestration_threads SET status = ?, lease_holder = 'dead', "
+            "lease_expires_at = 1",
+            [status],
+        )
+        connection.commit()
+    async with office.open() as later:
+        if kind == "signal":
+            assert (await later.signal("t", "paid", "in time")).state == "kept"
+        office.wall.now += DAY
+        (result,) = (await later.approvals.sweep()).resumed
+        assert (result.status, office.called()) == (COMPLETED, ["tickets", "finance"])
+        if kind == "signal":
+            assert result["pause"].output["payload"] == "in time"
+        assert (await later.approvals.sweep()).resumed == []
+
+
+async def test_a_signal_to_a_thread_that_is_held_is_taken_when_it_lets_go(
+    durable_office: Office,
+) -> None:
+    office = durable_office
+    await pause(office, signal("paid"))
+    engine = await office.coordinator._engine()
+    _, lease = await engine._database.threads.resume("t", holder="another", seconds=60)
+    async with office.open() as here:
+        sent = await here.signal("t", "paid", 5)
+    assert (sent.state, sent.result) == ("taken", None)
+    assert "another is running it" in sent.waits_for
+    await engine._database.threads.release(lease, status="interrupted")
+    (result,) = (await office.inbox.sweep()).resumed
+    assert (result.status, result["pause"].output["payload"]) == (COMPLETED, 5)
 
 
 # -- others -----------------------------------------------------------------------------
