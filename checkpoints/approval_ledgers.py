@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from checkpoints import ledger_rows, ledger_sql
+from checkpoints import ledger_rows, ledger_sql, waits_sql
 from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.lease_sql import check_token
 from checkpoints.ledger_rows import Ledger
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter
+    from checkpoints.signals import Signal
     from checkpoints.statements import Execute
     from state.decision import Decider
 
@@ -94,6 +95,16 @@ class SqlApprovals(Generic[C]):
         return await self._run(
             lambda connection: ledger_sql.work_off(self.on(connection), thread_id=thread_id)
         )
+
+    async def seconds_until_due(self) -> float | None:
+        """Return when `work_off` has something to do next; None if it is waiting for nothing."""
+        return await self._run(
+            lambda connection: ledger_rows.seconds_until_due(self.on(connection))
+        )
+
+    async def signals(self, thread_id: str) -> list[Signal]:
+        """Return the signals that a thread has got, the oldest first."""
+        return await self._run(lambda connection: waits_sql.signals(self.on(connection), thread_id))
 
     async def asking(self) -> Collection[str]:
         """Return the threads with a question whose answer the run has not taken up."""

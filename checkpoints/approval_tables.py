@@ -1,4 +1,7 @@
-"""The tables of the approval ledger, for any database that SQLAlchemy speaks."""
+"""The tables of the approval ledger, for any database that SQLAlchemy speaks.
+
+A change here needs a migration, which says for itself what it makes.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 METADATA: Final = MetaData()
@@ -74,3 +78,19 @@ AUDIT: Final = Table(
 )
 Index("orchestration_approval_audit_by_request", AUDIT.c.request_id)
 Index("orchestration_approval_audit_by_thread", AUDIT.c.thread_id)
+
+SIGNALS: Final = Table(
+    "orchestration_signals",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("schema_version", Integer, nullable=False),
+    Column("signal_id", Text, nullable=False),
+    Column("thread_id", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("payload", Text, nullable=False),  # sealed
+    Column("sent_by", Text),
+    Column("sent_at", Double, nullable=False),
+    Column("taken_for", Text),
+    UniqueConstraint("thread_id", "signal_id"),
+)

@@ -1,4 +1,7 @@
-"""The approval ledger: who is asked what, who answered, and a trail of it all."""
+"""The approval ledger: who is asked what, who answered, and a trail of it all.
+
+What a run waits for without asking anybody, a time or a signal, stands there too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from checkpoints.signals import Signal
     from state.approval import PolicyDocument
     from state.decision import Decider, Decision
     from state.jsonvalue import JsonObject, JsonValue
@@ -22,9 +26,26 @@ LAPSED: Final = "lapsed"
 STATUSES: Final = (PENDING, DECIDED, APPLIED, LAPSED)
 DEADLINE: Final = "deadline"
 """Stands as who decided where nobody did in time."""
+CLOCK: Final = "clock"
+"""Stands as who decided that the time has come for which a run waited."""
+
+Kind = Literal["approval", "question", "timer", "signal"]
+PEOPLE: Final[tuple[Kind, ...]] = ("approval", "question")
+"""What people answer."""
+WAITS: Final[tuple[Kind, ...]] = ("timer", "signal")
+"""What the clock or a signal answers, and nobody else."""
 
 Event = Literal[
-    "requested", "voted", "decided", "expired", "reminded", "escalated", "applied", "lapsed"
+    "requested",
+    "voted",
+    "decided",
+    "expired",
+    "reminded",
+    "escalated",
+    "applied",
+    "lapsed",
+    "fired",
+    "signalled",
 ]
 
 
@@ -55,6 +76,10 @@ class OpenQuestions(NamedTuple):
     by_question: Mapping[tuple[str, str], object]
     """By interrupt id and fingerprint: what to resume with, or `UNANSWERED`."""
 
+    def has_answer(self) -> bool:
+        """Whether anything is decided that the run has not taken up."""
+        return any(each is not UNANSWERED for each in self.by_question.values())
+
     def has_all(self, asked: Sequence[Asked]) -> bool:
         """Whether the ledger knows all of these."""
         return all((each.interrupt_id, seen_hash(each.value)) in self.by_question for each in asked)
@@ -76,11 +101,13 @@ class NewRequest(NamedTuple):
     thread_id: str
     run_id: str
     asked: Asked
-    kind: Literal["approval", "question"]
+    kind: Kind
     action: str
     policy: PolicyDocument
     requester: str | None
     tenant: str | None
+    deadline_at: float | None = None
+    """Of a wait; an approval's is counted from when it is asked, as its policy says."""
 
 
 class ApprovalRequest(NamedTuple):
@@ -92,9 +119,10 @@ class ApprovalRequest(NamedTuple):
     task_id: str
     interrupt_id: str
     kind: str
-    """`approval`, or `question` for what an agent that is a graph asks."""
+    """`approval`, or `question` for what an agent that is a graph asks; `timer` or `signal` for
+    what the run waits for."""
     action: str
-    """Whom the task is for: an agent id or a capability."""
+    """Whom the task is for: an agent id or a capability. Of a `signal`, its name."""
     tenant: str | None
     requester: str | None
     policy: PolicyDocument
@@ -165,6 +193,7 @@ class Filter(NamedTuple):
     limit: int = 50
     after: str | None = None
     """A request id: continue behind it."""
+    kinds: Collection[str] = (*PEOPLE, *WAITS)
 
 
 class Due(NamedTuple):
@@ -226,6 +255,14 @@ class ApprovalLedger(Protocol):
 
     async def work_off(self, *, thread_id: str | None = None) -> list[Due]:
         """Apply passed deadlines; claim due reminders and escalations."""
+        ...
+
+    async def seconds_until_due(self) -> float | None:
+        """Return when `work_off` has something to do next; None if it is waiting for nothing."""
+        ...
+
+    async def signals(self, thread_id: str) -> list[Signal]:
+        """Return the signals that a thread has got, the oldest first."""
         ...
 
     async def asking(self) -> Collection[str]:

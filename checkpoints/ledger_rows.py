@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select
 
-from checkpoints.approval_tables import AUDIT, REQUESTS, VOTES
+from checkpoints.approval_tables import AUDIT, REQUESTS, SIGNALS, VOTES
 from checkpoints.approvals import (
     DECIDED,
     PENDING,
@@ -70,7 +70,10 @@ class Ledger(NamedTuple):
 
 def find(ledger: Ledger, wanted: Filter) -> list[ApprovalRequest]:
     """Return requests, the oldest first."""
-    conditions: list[ColumnElement[bool]] = [_COLUMNS.status.in_(wanted.statuses)]
+    conditions: list[ColumnElement[bool]] = [
+        _COLUMNS.status.in_(wanted.statuses),
+        _COLUMNS.kind.in_(wanted.kinds),
+    ]
     if wanted.thread_id is not None:
         conditions.append(_COLUMNS.thread_id == wanted.thread_id)
     if wanted.tenant is not None:
@@ -86,6 +89,15 @@ def find(ledger: Ledger, wanted: Filter) -> list[ApprovalRequest]:
     if wanted.role is not None:
         conditions.append(_may_be_decided_by(wanted.role))
     return requests(ledger, *conditions, limit=wanted.limit)
+
+
+def seconds_until_due(ledger: Ledger) -> float | None:
+    """Say when the clock has something to do next; below zero if it has been due for a while."""
+    times = ("deadline_at", "remind_at", "escalate_at")
+    first = [func.min(_COLUMNS[name]).label(name) for name in times]
+    (row,) = ledger.execute(select(*first).where(_COLUMNS.status == PENDING))
+    known = [float(row[name]) for name in times if row[name] is not None]
+    return min(known) - ledger.now if known else None
 
 
 def asking(ledger: Ledger) -> set[str]:
@@ -145,6 +157,14 @@ def requests(
 def open_requests(ledger: Ledger, thread_id: str) -> list[ApprovalRequest]:
     """Return the requests of a thread that are not closed, the oldest first."""
     return [_request(ledger, row) for row in ledger.execute(_OPEN, {"wanted": thread_id})]
+
+
+def forget(ledger: Ledger, thread_id: str) -> None:
+    """Delete what a thread asked and got; its trail stays."""
+    of_thread = select(_COLUMNS.request_id).where(_COLUMNS.thread_id == thread_id)
+    ledger.execute(delete(VOTES).where(VOTES.c.request_id.in_(of_thread)))
+    for table in (REQUESTS, SIGNALS):
+        ledger.execute(delete(table).where(table.c.thread_id == thread_id))
 
 
 def row_of(ledger: Ledger, request: ApprovalRequest) -> dict[str, Any]:

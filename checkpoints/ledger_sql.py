@@ -16,6 +16,7 @@ from checkpoints.approvals import (
     LAPSED,
     PENDING,
     UNANSWERED,
+    WAITS,
     Answer,
     ApprovalRequest,
     Asked,
@@ -27,7 +28,9 @@ from checkpoints.approvals import (
     as_json,
     seen_hash,
 )
+from checkpoints.ledger_claims import claim
 from checkpoints.ledger_rows import Ledger, Said, get, note, open_requests, requests, row_of
+from checkpoints.waits_sql import entered, is_over, time_over
 from state.decision import Decider, Decision, Question, Refused, Vote, judge, read_answer
 from state.errors import AlreadyDecidedError, DecisionError, NotAllowedError
 from state.jsonvalue import NotJsonError, json_object
@@ -42,16 +45,6 @@ _EARLIER = select(_COLUMNS.thread_id, _COLUMNS.status, _COLUMNS.seen_hash).where
     or_(
         and_(_COLUMNS.thread_id == bindparam("thread"), _COLUMNS.interrupt_id == bindparam("id")),
         _COLUMNS.request_id == bindparam("id"),
-    )
-)
-_CLAIM = (
-    update(REQUESTS)
-    .where(_COLUMNS.request_id == bindparam("wanted"), _COLUMNS.status == PENDING)
-    .values(
-        status=DECIDED,
-        answer=bindparam("said"),
-        decided_by=bindparam("by"),
-        decided_at=bindparam("at"),
     )
 )
 _CLOSE = (
@@ -88,7 +81,8 @@ def _free_id(ledger: Ledger, interrupt_id: str, number: int) -> str:
 
 def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> ApprovalRequest:
     policy, now, asked = request.policy, ledger.now, request.asked
-    entered = ApprovalRequest(
+    deadline = _after(now, policy["deadline_seconds"])
+    new = ApprovalRequest(
         request_id=request_id,
         thread_id=request.thread_id,
         run_id=request.run_id,
@@ -103,7 +97,7 @@ def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> 
         seen_hash=seen,
         status=PENDING,
         created_at=now,
-        deadline_at=_after(now, policy["deadline_seconds"]),
+        deadline_at=deadline if request.deadline_at is None else request.deadline_at,
         remind_at=_after(now, policy["reminder_seconds"]),
         escalate_at=_after(now, policy["escalation_seconds"]),
         escalated=False,
@@ -111,9 +105,9 @@ def _insert(ledger: Ledger, request: NewRequest, request_id: str, seen: str) -> 
         decided_by=None,
         decided_at=None,
     )
-    ledger.execute(_INSERT, row_of(ledger, entered))
-    note(ledger, entered, "requested", who=Decider(request.requester))
-    return entered
+    ledger.execute(_INSERT, row_of(ledger, new))
+    note(ledger, new, "requested", who=Decider(request.requester))
+    return entered(ledger, new) if new.kind in WAITS else new
 
 
 def take(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> Taken:
@@ -135,6 +129,9 @@ def settle(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> tuple
         if (request.interrupt_id, request.seen_hash) not in still_asked:
             _close(ledger, request)
         elif request.status == DECIDED:
+            waiting = True
+        elif is_over(ledger, request):
+            new.append(time_over(ledger, request))
             waiting = True
     return new, waiting
 
@@ -176,6 +173,8 @@ def _decide(ledger: Ledger, answer: Answer, decider: Decider) -> ApprovalRequest
             decided_at=request.decided_at,
             decision=(request.decision or {"type": ""})["type"],
         )
+    if request.kind in WAITS:
+        raise DecisionError(request.thread_id, _why_nobody_decides(request))
     decision = _read(request, answer.answer)
     votes = _votes(ledger, request.request_id) if request.policy["quorum"] > 1 else []
     verdict = judge(
@@ -189,10 +188,19 @@ def _decide(ledger: Ledger, answer: Answer, decider: Decider) -> ApprovalRequest
         raise _refusal(request, verdict)
     said = Said(decision, answer.comment)
     if verdict.final:
-        return _claim(ledger, request, decider, said)
+        return claim(ledger, request, decider, said)
     _vote(ledger, request, decider, decision)
     note(ledger, request, "voted", who=decider, said=said)
     return request._replace(votes=len(votes) + 1)
+
+
+def _why_nobody_decides(request: ApprovalRequest) -> str:
+    if request.kind == "timer":
+        return f"{request.task_id!r} waits for a time, so nobody can answer it; a sweep does then"
+    return (
+        f"{request.task_id!r} waits for the signal {request.action!r}, so it takes no answer; send "
+        f"the signal: orchestration threads signal {request.thread_id} {request.action}"
+    )
 
 
 def _read(request: ApprovalRequest, answer: object) -> Decision:
@@ -222,29 +230,6 @@ def _refusal(request: ApprovalRequest, refused: Refused) -> DecisionError:
     if refused.code == "invalid":
         return DecisionError(request.thread_id, why)
     return NotAllowedError(request.thread_id, why, reason=refused.code)
-
-
-def _claim(
-    ledger: Ledger,
-    request: ApprovalRequest,
-    decider: Decider,
-    said: Said,
-    *,
-    event: Event = "decided",
-) -> ApprovalRequest:
-    ledger.execute(
-        _CLAIM,
-        {
-            "wanted": request.request_id,
-            "said": ledger.cipher.seal(as_json(said.decision)),
-            "by": decider.by,
-            "at": ledger.now,
-        },
-    )
-    note(ledger, request, event, who=decider, said=said)
-    return request._replace(
-        status=DECIDED, decision=said.decision, decided_by=decider.by, decided_at=ledger.now
-    )
 
 
 def _vote(ledger: Ledger, request: ApprovalRequest, decider: Decider, decision: Decision) -> None:
@@ -298,7 +283,7 @@ def _resume_value(request: ApprovalRequest) -> object:
     decision = request.decision
     if decision is None:
         return UNANSWERED
-    if request.kind == "question":
+    if request.kind != "approval":
         return json.loads(decision["message"])
     return {"decisions": [decision], "by": request.decided_by}
 
@@ -312,7 +297,7 @@ def work_off(ledger: Ledger, *, thread_id: str | None = None) -> list[Due]:
     if thread_id is not None:
         here.append(_COLUMNS.thread_id == thread_id)
     expired = [
-        Due("expired", _expire(ledger, request))
+        _expire(ledger, request)
         for request in requests(ledger, *here, _COLUMNS.deadline_at <= ledger.now)
     ]
     escalated = [
@@ -326,11 +311,14 @@ def work_off(ledger: Ledger, *, thread_id: str | None = None) -> list[Due]:
     return [*expired, *escalated, *reminded]
 
 
-def _expire(ledger: Ledger, request: ApprovalRequest) -> ApprovalRequest:
+def _expire(ledger: Ledger, request: ApprovalRequest) -> Due:
+    if request.kind in WAITS:
+        return time_over(ledger, request)
     decision: Decision = {"type": request.policy["at_deadline"]}
     if decision["type"] == "reject":
         decision["message"] = "nobody decided before the deadline"
-    return _claim(ledger, request, Decider(DEADLINE), Said(decision), event="expired")
+    said = Said(decision)
+    return Due("expired", claim(ledger, request, Decider(DEADLINE), said, event="expired"))
 
 
 def _escalate(ledger: Ledger, request: ApprovalRequest) -> Due:

@@ -6,13 +6,16 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from checkpoints.approval_ledgers import MemoryApprovals
 from checkpoints.approvals import DECIDED
+from checkpoints.ledger_rows import forget
 from checkpoints.ledger_sql import open_questions, settle
 from checkpoints.retention import Standing
+from checkpoints.signals import Sent
 from checkpoints.threads import RUNNING, UNFINISHED, Claimed, Lease, Released, Renewal, ThreadRecord
+from checkpoints.waits_sql import accept
 from state.errors import (
     LeaseLostError,
-    RequestNotFoundError,
     ThreadBusyError,
     ThreadFinishedError,
     ThreadNotFoundError,
@@ -22,8 +25,8 @@ from state.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoints.approval_ledgers import MemoryApprovals
     from checkpoints.approvals import Answer, Due, NewRequest
+    from checkpoints.signals import NewSignal
     from checkpoints.upgrades import UpgradeRecord
     from state.cancellation import Cancellation
     from state.decision import Decider
@@ -38,7 +41,7 @@ class MemoryThreads:
     """
 
     def __init__(self, approvals: MemoryApprovals | None = None) -> None:
-        self._approvals = approvals
+        self._approvals = approvals or MemoryApprovals()
         self._records: dict[str, ThreadRecord] = {}
         self._tokens: dict[str, int] = {}
         self._expiry: dict[str, float] = {}
@@ -80,18 +83,35 @@ class MemoryThreads:
     ) -> Claimed:
         """Record answers to one thread's questions, all or none, and claim the thread."""
         ledger = self._approvals
-        if ledger is None:
-            raise RequestNotFoundError(answers[0].request_id)
         requests = await ledger.decide(answers, decider)
         thread_id = requests[0].thread_id
         questions = open_questions(ledger.on(ledger.connection), thread_id)
+        undecided = Claimed(requests, None, None, None, questions)
         if not any(each.status == DECIDED for each in requests):
-            return Claimed(requests, None, None, None, questions)
+            return undecided
+        return await self._claim(undecided, thread_id, holder=holder, seconds=seconds)
+
+    async def signal(self, new: NewSignal, *, holder: str, seconds: float) -> Sent:
+        """Keep a signal or give it to what waits for it, and claim a thread that can go on."""
+        record = await self.get(new.thread_id)
+        ledger = self._approvals.on(self._approvals.connection)
+        signal = accept(ledger, new, record)
+        questions = open_questions(ledger, new.thread_id)
+        kept = Claimed([], None, None, None, questions)
+        if not questions.has_answer():
+            return Sent(signal, kept)
+        claimed = await self._claim(kept, new.thread_id, holder=holder, seconds=seconds)
+        return Sent(signal, claimed)
+
+    async def _claim(
+        self, claimed: Claimed, thread_id: str, *, holder: str, seconds: float
+    ) -> Claimed:
+        """Claim the thread, or say who has it."""
         try:
-            claim = await self.resume(thread_id, holder=holder, seconds=seconds)
+            record, lease = await self.resume(thread_id, holder=holder, seconds=seconds)
         except ThreadBusyError as busy:
-            return Claimed(requests, None, None, busy, questions)
-        return Claimed(requests, *claim, None, questions)
+            return claimed._replace(busy=busy)
+        return claimed._replace(record=record, lease=lease)
 
     async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:  # noqa: ARG002
         """Say which threads are lost: none of those still claimed."""
@@ -195,13 +215,15 @@ class MemoryThreads:
         self._upgrades.pop(thread_id, None)
         for tell in self.on_forget:
             tell(thread_id)
+        if not self._approvals.is_empty():
+            forget(self._approvals.on(self._approvals.connection), thread_id)
         return self._records.pop(thread_id, None) is not None
 
     # -- inside ----------------------------------------------------------------------------
 
     def _settle(self, thread_id: str, asked: Sequence[NewRequest]) -> tuple[list[Due], bool]:
         ledger = self._approvals
-        if ledger is None or (not asked and ledger.is_empty()):
+        if not asked and ledger.is_empty():
             return [], False
         return settle(ledger.on(ledger.connection), thread_id, asked)
 

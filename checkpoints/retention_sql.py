@@ -36,6 +36,7 @@ THREAD_TABLES: Final = (
     "orchestration_approvals",
     "orchestration_turns",
     "orchestration_upgrades",
+    "orchestration_signals",
     "orchestration_threads",
     "orchestration_messages",
 )

@@ -6,9 +6,10 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from checkpoints import lease_sql, ledger_sql, upgrade_sql
+from checkpoints import lease_sql, ledger_sql, upgrade_sql, waits_sql
 from checkpoints.approvals import DECIDED
 from checkpoints.encryption import PLAIN_TEXT
+from checkpoints.signals import Sent
 from checkpoints.threads import Claimed, Released
 from state.errors import ThreadBusyError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from checkpoints.approvals import Answer, Due, NewRequest
     from checkpoints.encryption import TextCipher
     from checkpoints.group_commit import GroupCommitWriter, Write
+    from checkpoints.signals import NewSignal
     from checkpoints.threads import Lease, Renewal, ThreadRecord
     from checkpoints.upgrades import UpgradeRecord
     from state.cancellation import Cancellation
@@ -77,19 +79,48 @@ class SqliteThreads:
         def write(connection: sqlite3.Connection) -> Claimed:
             ledger = self._approvals.on(connection)
             requests = ledger_sql.decide(ledger, answers, decider)
-            thread_id = requests[0].thread_id
-            questions = ledger_sql.open_questions(ledger, thread_id)
+            questions = ledger_sql.open_questions(ledger, requests[0].thread_id)
+            undecided = Claimed(requests, None, None, None, questions)
             if not any(each.status == DECIDED for each in requests):
-                return Claimed(requests, None, None, None, questions)
-            try:
-                claim = lease_sql.resume(
-                    connection, thread_id, holder=holder, seconds=seconds, cipher=self._cipher
-                )
-            except ThreadBusyError as busy:
-                return Claimed(requests, None, None, busy, questions)
-            return Claimed(requests, *claim, None, questions)
+                return undecided
+            thread_id = requests[0].thread_id
+            return self._claim(connection, undecided, thread_id, holder=holder, seconds=seconds)
 
         return await self._run(write)
+
+    async def signal(self, new: NewSignal, *, holder: str, seconds: float) -> Sent:
+        """Keep a signal or give it to what waits for it, and claim a thread that can go on."""
+
+        def write(connection: sqlite3.Connection) -> Sent:
+            record = lease_sql.get(connection, new.thread_id, cipher=self._cipher)
+            ledger = self._approvals.on(connection)
+            signal = waits_sql.accept(ledger, new, record)
+            questions = ledger_sql.open_questions(ledger, new.thread_id)
+            kept = Claimed([], None, None, None, questions)
+            if not questions.has_answer():
+                return Sent(signal, kept)
+            claim = partial(self._claim, holder=holder, seconds=seconds)
+            return Sent(signal, claim(connection, kept, new.thread_id))
+
+        return await self._run(write)
+
+    def _claim(
+        self,
+        connection: sqlite3.Connection,
+        claimed: Claimed,
+        thread_id: str,
+        *,
+        holder: str,
+        seconds: float,
+    ) -> Claimed:
+        """Claim the thread, or say who has it."""
+        try:
+            record, lease = lease_sql.resume(
+                connection, thread_id, holder=holder, seconds=seconds, cipher=self._cipher
+            )
+        except ThreadBusyError as busy:
+            return claimed._replace(busy=busy)
+        return claimed._replace(record=record, lease=lease)
 
     async def renew(self, leases: Sequence[Lease], *, seconds: float) -> Renewal:
         """Extend leases."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from checkpoints.approvals import Answer, ApprovalRequest, Due, NewRequest, OpenQuestions
+    from checkpoints.signals import NewSignal, Sent
     from checkpoints.upgrades import UpgradeRecord
     from state.cancellation import Cancellation
     from state.decision import Decider
@@ -109,6 +110,15 @@ class ThreadStore(Protocol):
         Raises:
             RequestNotFoundError, AlreadyDecidedError, NotAllowedError, DecisionError: Nothing
                 was recorded.
+        """
+        ...
+
+    async def signal(self, new: NewSignal, *, holder: str, seconds: float) -> Sent:
+        """Keep a signal or give it to what waits for it, and claim a thread that can go on.
+
+        Raises:
+            ThreadNotFoundError, ThreadFinishedError: Nobody can take it.
+            UnknownSignalError, SignalError: Nothing was recorded.
         """
         ...
 

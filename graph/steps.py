@@ -12,6 +12,7 @@ from nodes.aggregate import aggregate
 from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first_node
 from nodes.compensate import compensate
 from nodes.plan_loader import LoaderInput, load_plan
+from nodes.waiting import wait_for_signal, wait_for_time
 from state.plan import AGGREGATE, COMPENSATE, LOADER, asks_first
 from state.run_state import CoreOutput, CoreState, CyclicOutput, CyclicState, RunOutput, RunState
 
@@ -53,6 +54,14 @@ def open_graph(plan: Plan, *, loads_plan: bool) -> tuple[PlanGraph, str]:
 
 def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
     """Add the nodes of a task that goes on to the nodes `following`."""
+    if "wait" in task:
+        graph.add_node(
+            task["id"],
+            wait_for_signal if task["wait"]["kind"] == "signal" else wait_for_time,
+            metadata={NEXT_NODES: following},
+            destinations=(task["id"], *following),
+        )
+        return Ends([task["id"]], [task["id"]], routes_itself=True)
     before: list[str] = []
     if task["approval"]:
         if asks_first(task):

@@ -34,11 +34,15 @@ KEPT_HANDLES: Final = 1000
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, or another that says what time it is."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        """`now` gives seconds since the epoch."""
+        self._now = now
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return time.time()
+        return self._now()
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

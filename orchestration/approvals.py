@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from checkpoints.approvals import (
     DECIDED,
     PENDING,
+    PEOPLE,
     STATUSES,
+    WAITS,
     Answer,
     ApprovalLedger,
     ApprovalRequest,
@@ -35,6 +37,7 @@ from state.errors import (
 )
 
 if TYPE_CHECKING:
+    from checkpoints.signals import Signal
     from orchestration.agent_registry import AgentRegistry
     from orchestration.simple_coordinator import SimpleCoordinator
     from state.result import WorkflowResult
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 1000
+SHORTEST_PAUSE_SECONDS = 0.05
+"""Between two sweeps, however much is due."""
 SHORTEST_BEGINNING = 4
 """Letters of a request id that are enough, if no other request begins with them."""
 
@@ -75,7 +80,7 @@ class ApprovalInbox:
     def __init__(self, coordinator: SimpleCoordinator) -> None:
         self._coordinator = coordinator
 
-    async def list_pending(
+    async def list_pending(  # noqa: PLR0913  one for each thing to filter by
         self,
         *,
         thread_id: str | None = None,
@@ -83,6 +88,7 @@ class ApprovalInbox:
         role: str | None = None,
         limit: int = 50,
         after: str | None = None,
+        waits: bool = False,
     ) -> list[ApprovalRequest]:
         """Return what waits for a person, the oldest first.
 
@@ -92,9 +98,28 @@ class ApprovalInbox:
             role: Only what somebody with this role may decide.
             limit: At most so many.
             after: The last request id of the page before.
+            waits: Whether also what waits for a time or a signal, which nobody can answer.
         """
-        wanted = Filter(thread_id=thread_id, tenant=tenant, role=role, limit=limit, after=after)
+        wanted = Filter(
+            thread_id=thread_id,
+            tenant=tenant,
+            role=role,
+            limit=limit,
+            after=after,
+            kinds=(*PEOPLE, *WAITS) if waits else PEOPLE,
+        )
         return await (await self._coordinator.ledger()).find(wanted)
+
+    async def pause_seconds(self, every_seconds: float) -> float:
+        """Say how long the next sweep can wait: less if something is due before."""
+        left = await (await self._coordinator.ledger()).seconds_until_due()
+        if left is None:
+            return every_seconds
+        return min(every_seconds, max(left, SHORTEST_PAUSE_SECONDS))
+
+    async def signals(self, thread_id: str) -> list[Signal]:
+        """Return the signals that a thread has got, the oldest first."""
+        return await (await self._coordinator.ledger()).signals(thread_id)
 
     async def get(self, request_id: str) -> ApprovalRequest:
         """Return one request, pending or not.
@@ -209,7 +234,7 @@ class ApprovalInbox:
 
     @asynccontextmanager
     async def sweeping(self, *, every_seconds: float = 60.0) -> AsyncIterator[None]:
-        """Sweep at once, and again and again while the body runs."""
+        """Sweep at once, again and again while the body runs, and when something is due."""
         sweeper = asyncio.create_task(self._sweep_for_ever(every_seconds))
         try:
             yield
@@ -219,11 +244,13 @@ class ApprovalInbox:
 
     async def _sweep_for_ever(self, every_seconds: float) -> None:
         while True:
+            pause = every_seconds
             try:
                 await self.sweep()
+                pause = await self.pause_seconds(every_seconds)
             except Exception:  # noqa: BLE001  what may pass, e.g. a full disk, must not end the sweeping
                 _log.exception("a sweep failed; the next one is in %s s", every_seconds)
-            await asyncio.sleep(every_seconds)
+            await asyncio.sleep(pause)
 
 
 async def _all(ledger: ApprovalLedger) -> AsyncIterator[ApprovalRequest]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from checkpoints.approvals import PEOPLE
 from state.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Announcer:
         if self._notifier is None:
             return
         for event, request in due:
+            if request.kind not in PEOPLE:  # nobody can do anything about it
+                continue
             task = asyncio.create_task(self._notifier.notify(event, request))
             self._telling.add(task)
             task.add_done_callback(self._told)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from orchestration.approvals import ApprovalInbox
     from orchestration.engines.embedded import Answered, EmbeddedEngine
     from orchestration.engines.local_parts import Chunk
+    from orchestration.engines.signalling import Signalled
     from orchestration.engines.time_travel import Moment
     from orchestration.notifications import Notifier
     from state.jsonvalue import JsonValue
@@ -73,7 +74,7 @@ class SimpleCoordinator:
         history_window: How much of a thread's earlier messages agents see.
         notifier: Tells people that something waits for them; by default through the services
             in the environment's `ORCHESTRATION_NOTIFY_URLS`, if there are any.
-        clock: What time it is for approvals, in seconds since the epoch.
+        clock: What time it is for approvals and waits, in seconds since the epoch.
         workflows: Finds the latest version of a named workflow, for threads that go on.
     """
 
@@ -287,6 +288,44 @@ class SimpleCoordinator:
         if self.announcer.is_busy:
             await self.announcer.settle()
         return answered
+
+    async def signal(
+        self,
+        thread_id: str,
+        name: str,
+        payload: JsonValue = None,
+        *,
+        by: str | None = None,
+        signal_id: str | None = None,
+    ) -> Signalled:
+        """Send a signal to a thread, and let its run go on if it waits for that.
+
+        A signal that comes early is kept until something waits for it; one signal answers one
+        wait. What is left when the run ends is not used, and stays on record.
+
+        Args:
+            thread_id: Any thread of the database whose run is not over.
+            name: One that some task of the run waits for.
+            payload: Any JSON value, for the tasks after.
+            by: Who sends it; for the audit trail.
+            signal_id: Sent again with the same id it is still one signal, so whoever is not
+                sure that it arrived may send it again. By default a new id.
+
+        Raises:
+            ThreadNotFoundError, ThreadFinishedError: Nobody can take it.
+            UnknownSignalError: No task of the run waits for such signals.
+            SignalError: It cannot be sent like that, or its id was used for another.
+        """
+        from orchestration.engines.signalling import new_signal  # noqa: PLC0415
+
+        engine = await self._engine()
+        new = new_signal(thread_id, name, payload, by=by, signal_id=signal_id)
+        done = await engine.signal(new, self._parts_of)
+        if done.result is not None:
+            self._remember(done.result, self._parts_of(thread_id))
+        if self.announcer.is_busy:
+            await self.announcer.settle()
+        return done
 
     def _parts_of(self, thread_id: str) -> LocalParts:
         return self._unfinished.get(thread_id) or LocalParts()
@@ -670,6 +709,7 @@ class SimpleCoordinator:
         """Open the database; LangGraph is imported only now."""
         from checkpoints.database import open_database  # noqa: PLC0415
         from checkpoints.history import HistoryPolicy, keep_runs_setting  # noqa: PLC0415
+        from nodes.run_handle import SystemClock  # noqa: PLC0415
         from orchestration.engines.embedded import EmbeddedEngine  # noqa: PLC0415
 
         with self._opening:
@@ -684,6 +724,7 @@ class SimpleCoordinator:
                 self.registry,
                 slots=self._slots,
                 lease=self._lease_seconds,
+                clock=SystemClock(self._clock),
                 announce=announcer,
                 current=self._current,
             )

@@ -9,11 +9,12 @@ from state.compensation import next_compensation
 from state.outcome import is_finished
 from state.plan import COMPENSATE
 from state.result import TaskResult, settled_status
+from state.waiting import asked_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from state.jsonvalue import JsonObject
+    from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import Outcome
     from state.plan import Plan
 
@@ -22,6 +23,7 @@ EventKind = Literal[
     "task_started",
     "task_retrying",
     "task_finished",
+    "task_waiting",
     "approval_requested",
     "compensation_started",
     "compensation_retrying",
@@ -41,7 +43,8 @@ class WorkflowEvent:
     data: JsonObject = field(default_factory=dict)
     """`run_started`: `order`, `strategy`. `task_started`, `compensation_started`: `attempt`.
     `task_finished`, `task_retrying`, `compensation_finished`, `compensation_retrying`: a
-    `TaskResult`. `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`."""
+    `TaskResult`. `task_waiting`: `due_at` (seconds since the epoch) and `signal`, each may be
+    none. `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`."""
 
     def as_json(self) -> JsonObject:
         """The event as a JSON object."""
@@ -86,6 +89,8 @@ class EventTranslator:
         yield from self._finished(payload)
         for interrupt in payload.get("interrupts", ()):
             value = interrupt["value"]
+            if _is_wait(self._plan, value):  # it was said when the wait began
+                continue
             task_id = value.get("task_id", "") if isinstance(value, dict) else ""
             if self._is_new("interrupt", interrupt["id"], 0):
                 data: JsonObject = {"id": interrupt["id"], "value": value}
@@ -95,6 +100,10 @@ class EventTranslator:
         result = payload.get("result")
         outcomes = result.get("outcomes", {}) if isinstance(result, dict) else {}
         for task_id, outcome in outcomes.items():
+            if (begun := _wait_begun(self._plan, task_id, outcome)) is not None:
+                if self._is_new("wait", task_id, 0):
+                    yield self.event("task_waiting", task_id, begun)
+                continue
             kind, attempts = _ending(outcome)
             if self._is_new(kind, task_id, attempts):
                 yield self.event(kind, task_id, TaskResult(task_id, outcome).as_json())
@@ -121,6 +130,22 @@ class EventTranslator:
     def _attempt(payload: dict[str, Any], name: str) -> int:
         known = payload["input"].get("outcomes", {}).get(name)
         return 1 if known is None else int(known["attempts"]) + 1
+
+
+def _wait_begun(plan: Plan, task_id: str, outcome: Outcome) -> JsonObject | None:
+    """What a task waits for that has just begun to; None if this is something else."""
+    wait = plan.document["tasks"][task_id].get("wait")
+    if wait is None or is_finished(outcome):
+        return None
+    name = wait["signal"] if wait["kind"] == "signal" else None
+    return {"due_at": outcome.get("next_due_at"), "signal": name}
+
+
+def _is_wait(plan: Plan, value: JsonValue) -> bool:
+    """Whether an interrupt is the wait of a task, and so asks nobody."""
+    task_id = value.get("task_id") if isinstance(value, dict) else None
+    task = plan.task_at(task_id) if isinstance(task_id, str) else None
+    return task is not None and asked_by(task, value) is not None
 
 
 def _ending(outcome: Outcome) -> tuple[EventKind, int]:

@@ -18,12 +18,14 @@ OrchestrationError
 │   ├── ThreadNotFoundError  no thread has that id
 │   ├── ThreadBusyError      another process (or task) is running the thread
 │   ├── ThreadPendingError   the thread has unfinished work, so it takes no new input
-│   ├── ThreadFinishedError  its run is over, so it cannot be cancelled
+│   ├── ThreadFinishedError  its run is over, so it can be neither cancelled nor signalled
 │   ├── DrainedError         the process shuts down; the thread stopped where it can be resumed
 │   ├── LeaseLostError       this process lost the thread to another one
 │   ├── DecisionError        an answer that does not fit what the thread waits for
 │   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
 │   │   └── NotAllowedError   who answers may not, or not any more
+│   ├── SignalError          a signal that the thread cannot take
+│   │   └── UnknownSignalError  no task of its run waits for signals of that name
 │   ├── RetentionError       deleting or copying the thread would lose or double its work
 │   ├── UpgradeError         its workflow was changed in ways that the run cannot follow
 │   ├── MigrationError       what is to become of a run's tasks in a new version does not fit
@@ -236,7 +238,9 @@ class ThreadFinishedError(ThreadError):
 
     def __init__(self, thread_id: str, status: str) -> None:
         self.status = status
-        super().__init__(thread_id, f"its run is over ({status}), so there is nothing to cancel")
+        super().__init__(
+            thread_id, f"its run is over ({status}); it can be neither cancelled nor signalled"
+        )
         self.args = (thread_id, status)
 
 
@@ -344,6 +348,29 @@ class NotAllowedError(DecisionError):
 
 def _not_allowed(thread_id: str, message: str, reason: str) -> NotAllowedError:
     return NotAllowedError(thread_id, message, reason=reason)
+
+
+class SignalError(ThreadError):
+    """Raised when a signal cannot be taken as it is; nothing was recorded."""
+
+    code = "invalid_signal"
+
+
+class UnknownSignalError(SignalError):
+    """Raised when no task of a thread's run waits for signals of that name."""
+
+    code = "unknown_signal"
+
+    def __init__(self, thread_id: str, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(sorted(known))
+        waited_for = f"it waits for {list(self.known)!r}" if self.known else "it waits for none"
+        super().__init__(
+            thread_id,
+            f"no task of its run waits for the signal {name!r}; {waited_for}. Nothing was "
+            "recorded; check the name and the thread.",
+        )
+        self.args = (thread_id, name, self.known)
 
 
 class RetentionError(ThreadError):

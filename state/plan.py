@@ -13,6 +13,7 @@ from state.jsonvalue import JsonObject, JsonValue
 from state.outcome import Outcome
 from state.retry import RetryDocument
 from state.status import CoordinationStrategy
+from state.waiting import WaitDocument
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -94,17 +95,6 @@ class ForEachDocument(TypedDict):
     """Whether the body is one task, whose output stands for that of the item."""
     max_concurrency: int | None
     on_failure: FailureModeDocument
-
-
-class WaitDocument(TypedDict):
-    """What a task waits for."""
-
-    kind: Literal["timer", "until", "signal"]
-    seconds: NotRequired[float]
-    at: NotRequired[float]
-    """Seconds since the epoch."""
-    signal: NotRequired[str]
-    timeout_seconds: NotRequired[float | None]
 
 
 class PlannedTask(Work):

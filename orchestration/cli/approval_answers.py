@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from checkpoints.approvals import ApprovalRequest
+from checkpoints.approvals import WAITS, ApprovalRequest
 from state.jsonvalue import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def answer(request: ApprovalRequest, decision: Decision) -> object:
     Raises:
         typer.BadParameter: The request is a question that takes no such decision.
     """
+    if request.kind in WAITS:  # the ledger refuses it, and says what to do instead
+        return decision
     if actions := _actions(request):
         return {"decisions": [decision] * len(actions)}
     if decision["type"] != "respond":

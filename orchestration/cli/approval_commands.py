@@ -53,6 +53,9 @@ def list_requests(  # noqa: PLR0913  one for each option
         str | None,
         typer.Option(metavar="ROLE", help="Only what this role may decide.", show_default=False),
     ] = None,
+    waits: Annotated[
+        bool, typer.Option("--waits", help="Also what waits for a time or a signal.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     after: Annotated[
         str | None,
@@ -69,7 +72,12 @@ def list_requests(  # noqa: PLR0913  one for each option
             async with open_inbox(database) as inbox:
                 last = None if after is None else (await inbox.find(after)).request_id
                 return await inbox.list_pending(
-                    thread_id=thread, tenant=tenant, role=role, limit=limit, after=last
+                    thread_id=thread,
+                    tenant=tenant,
+                    role=role,
+                    limit=limit,
+                    after=last,
+                    waits=waits,
                 )
 
         found = wait_for(find())
@@ -78,7 +86,7 @@ def list_requests(  # noqa: PLR0913  one for each option
 
             print_json([request_document(each) for each in found])
         else:
-            _show_list(found, limit=limit, database=database)
+            _show_list(found, limit=limit, more=("--waits",) if waits else (), database=database)
 
 
 @app.command("show")
@@ -247,7 +255,7 @@ def sweep(
     json_output: JsonOption = False,
     database: DatabaseOption = None,
 ) -> None:
-    """Apply passed deadlines, send reminders, and let runs go on that have their answer.
+    """Apply passed deadlines, send reminders, and let runs go on whose answer or time has come.
 
     Safe to run at any time, also while others run it.
     """
@@ -260,7 +268,9 @@ def sweep(
             wait_for(keep_sweeping(database, every=every, json_output=json_output))
 
 
-def _show_list(found: list[ApprovalRequest], *, limit: int, database: str | None) -> None:
+def _show_list(
+    found: list[ApprovalRequest], *, limit: int, more: tuple[str, ...], database: str | None
+) -> None:
     from orchestration.cli import approval_views, tables  # noqa: PLC0415
 
     out = console()
@@ -272,6 +282,6 @@ def _show_list(found: list[ApprovalRequest], *, limit: int, database: str | None
     first = command_line("approvals", "show", found[0].request_id, database=database)
     steps = [(first, "what the first is about, and how to answer")]
     if len(found) == limit:
-        after = ("--after", found[-1].request_id)
+        after = ("--after", found[-1].request_id, *more)
         steps.append((command_line("approvals", "list", *after, database=database), "more"))
     tables.suggest(out, steps)

@@ -35,7 +35,7 @@ async def sweep_once(database: str | None, *, json_output: bool) -> None:
 
 
 async def keep_sweeping(database: str | None, *, every: float, json_output: bool) -> None:
-    """Sweep every so many seconds until the process is told to stop.
+    """Sweep every so many seconds, and when something is due, until told to stop.
 
     A sweep that has begun is finished first, unless it is told twice. As JSON, each sweep is
     one document on a line of its own.
@@ -51,7 +51,7 @@ async def keep_sweeping(database: str | None, *, every: float, json_output: bool
             while not stop.told.is_set():
                 if done is not None:
                     _tell(done, json_output=json_output)
-                await stop.sleep(every)
+                await stop.sleep(await _pause(inbox, every))
                 done = None if stop.told.is_set() else await _try(stop, inbox)
             if done is not None:
                 _tell(done, json_output=json_output)
@@ -103,6 +103,14 @@ async def _try(stop: _Stop, inbox: ApprovalInbox) -> Swept | None:
     except OrchestrationError as error:
         refused_later(str(error))
         return None
+
+
+async def _pause(inbox: ApprovalInbox, every: float) -> float:
+    """How long to wait; what is due before is not to wait for the next sweep."""
+    try:
+        return await inbox.pause_seconds(every)
+    except OrchestrationError:  # the next sweep reports it
+        return every
 
 
 def _tell(done: Swept, *, json_output: bool) -> None:

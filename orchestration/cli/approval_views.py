@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from checkpoints.approvals import DECIDED, PENDING
+from checkpoints.approvals import DECIDED, PENDING, WAITS
 from orchestration.cli import approval_words as words
+from orchestration.cli import wait_words
 from orchestration.cli.approval_answers import is_approval
 from orchestration.cli.options import command_line
 from orchestration.cli.tables import facts, suggest, table
@@ -35,7 +36,7 @@ def inbox(requests: Sequence[ApprovalRequest]) -> Table:
             styled(short[each.request_id], "bold"),
             styled(_what(each)),
             styled(each.requester or ""),
-            styled(", ".join(each.may_decide()) or "anybody"),
+            styled(_who_may(each)),
             styled(words.span(now - each.created_at)),
             styled(_time_left(each, now=now), "" if _in_time(each, now=now) else "bold red"),
             styled(each.thread_id),
@@ -50,7 +51,7 @@ def show(
     out: Console, request: ApprovalRequest, history: Sequence[AuditEntry], *, database: str | None
 ) -> None:
     """Print all that a person needs to decide, and how to answer."""
-    out.print(styled(words.asked_for(request), "bold"))
+    out.print(styled(_what(request) if request.kind in WAITS else words.asked_for(request), "bold"))
     out.print(facts(_facts(request, history)))
     for title, value in _values(request):
         _section(out, title)
@@ -62,7 +63,7 @@ def show(
     _section(out, "History")
     out.print(trail(history))
     if request.status == PENDING:
-        _section(out, "Answer with")
+        _section(out, "Go on with" if request.kind in WAITS else "Answer with")
         suggest(out, _answers(request, database=database))
     elif request.status == DECIDED:
         resume = command_line("threads", "resume", request.thread_id, database=database)
@@ -114,9 +115,17 @@ def refused_later(message: str) -> None:
 
 
 def _what(request: ApprovalRequest) -> str:
+    if request.kind in WAITS:
+        return wait_words.saying({"value": request.payload}, now=time.time())
     if is_approval(request):
         return words.asked_for(request)
     return question({"value": request.payload})
+
+
+def _who_may(request: ApprovalRequest) -> str:
+    if request.kind in WAITS:
+        return wait_words.answered_by(request)
+    return ", ".join(request.may_decide()) or "anybody"
 
 
 def _time_left(request: ApprovalRequest, *, now: float) -> str:
@@ -141,6 +150,9 @@ def _facts(
     if request.tenant:
         yield "Tenant", styled(request.tenant)
     yield "Asked", styled(words.ago(request.created_at, now=now))
+    if request.kind in WAITS:
+        yield from _facts_of_wait(request, now=now)
+        return
     if request.status != PENDING:
         yield "Decided", styled(words.outcome(request))
     yield "Who may", styled(words.who_may(request))
@@ -154,10 +166,18 @@ def _facts(
         yield "Answers", styled(", ".join(request.policy["allowed"]))
 
 
+def _facts_of_wait(request: ApprovalRequest, *, now: float) -> Iterator[tuple[str, RenderableType]]:
+    if request.decision is not None:
+        yield "Over", styled(wait_words.outcome(request))
+    elif request.status != PENDING:
+        yield "Over", styled("lapsed: the run ended, or went on, without it")
+    yield "Waits for", styled(wait_words.waits_for(request.payload, now=now))
+
+
 def _values(request: ApprovalRequest) -> Iterator[tuple[str, JsonValue]]:
     if request.kind == "approval":
         yield "Arguments", request.arguments
-    elif not isinstance(request.payload, str):
+    elif request.kind == "question" and not isinstance(request.payload, str):
         yield "Question", request.payload
 
 
@@ -179,6 +199,9 @@ def _flat(value: JsonValue) -> str:
 
 def _answers(request: ApprovalRequest, *, database: str | None) -> Iterator[tuple[str, str]]:
     """The commands that a request takes, and what each is for."""
+    if request.kind in WAITS:
+        yield from wait_words.commands(request.payload, request.thread_id, database=database)
+        return
     given = ["--role", roles[0]] if (roles := request.may_decide()) else []
 
     def command(verb: str, *more: str) -> str:

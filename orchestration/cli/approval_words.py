@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Final
 
-from checkpoints.approvals import DEADLINE, PENDING
+from checkpoints.approvals import CLOCK, DEADLINE, PENDING
 from orchestration.cli.words import utc
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ EVENT_STYLES: Final = {
     "escalated": "yellow",
     "applied": "green",
     "lapsed": "dim",
+    "fired": "bold",
+    "signalled": "cyan",
 }
 """Colour for each event of a request's history."""
 
@@ -125,7 +127,7 @@ def outcome(request: ApprovalRequest) -> str:
 
 def decider(by: str | None) -> str:
     """Name who decided."""
-    return "the deadline" if by == DEADLINE else by or "somebody"
+    return {DEADLINE: "the deadline", CLOCK: "the clock"}.get(by or "", by or "somebody")
 
 
 def entry_saying(entry: AuditEntry) -> str:

@@ -39,7 +39,7 @@ _MEANINGS = {
     ExitCode.FAILED: "failed, cancelled, or rejected by a person",
     ExitCode.BAD_INPUT: "wrong usage, or a file, plan, setting or database that cannot be used",
     ExitCode.PARTIAL: "some tasks succeeded and some did not",
-    ExitCode.PAUSED: "paused, waiting for a person",
+    ExitCode.PAUSED: "paused, waiting for a person, a time or a signal",
     ExitCode.THREAD: "the thread or request is unknown, busy, decided, or does not take this",
     ExitCode.UNEXPECTED: "an unexpected error",
     ExitCode.STOPPED: "stopped by Ctrl-C; resume the thread to go on",

@@ -55,22 +55,22 @@ RoleOption = Annotated[
 ]
 
 
-def who_decides(given: str | None) -> str:
-    """Return the name in `--as`, or else the operating system's name for the user.
+def who_decides(given: str | None, *, option: str = "--as") -> str:
+    """Return the name in an option, or else the operating system's name for the user.
 
     Raises:
         typer.BadParameter: It is empty, or the operating system has none.
     """
     if given is not None:
         if not given.strip():
-            raise typer.BadParameter("--as is empty; give the name of who decides")
+            raise typer.BadParameter(f"{option} is empty; give the name of who it is")
         return given
     import getpass  # noqa: PLC0415  `--help` needs none
 
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
-        raise typer.BadParameter("who are you? Say it with --as USER") from None
+        raise typer.BadParameter(f"who are you? Say it with {option} USER") from None
 
 
 def command_line(*words: str, database: str | None = None) -> str:

@@ -18,8 +18,9 @@ MOST_QUESTIONS: Final = 1000
 async def with_requests(coordinator: SimpleCoordinator, result: Json) -> JsonObject:
     """Return a `WorkflowResult.as_json()` whose interrupts name their requests.
 
-    Each gets its `request_id`, the roles that `may_decide` (none means anybody), and
-    `decided_by` whom it is if an answer waits for the run to go on.
+    Each gets its `request_id`, its `kind` (people answer an `approval` or a `question`; a
+    `timer` or a `signal` is waited for), the roles that `may_decide` (none means anybody), and
+    whether it is `decided`, so that an answer waits for the run to go on.
     """
     if not result["interrupts"]:
         return dict(result)
@@ -37,6 +38,7 @@ def _standing(request: ApprovalRequest | None) -> JsonObject:
         return {}
     return {
         "request_id": request.request_id,
+        "kind": request.kind,
         "may_decide": [*request.may_decide()],
         "decided": request.status == DECIDED,
     }

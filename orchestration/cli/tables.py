@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from orchestration.agents.built_in import KIND
 from orchestration.cli.options import command_line
 from orchestration.cli.terminal import styled
+from orchestration.cli.wait_words import commands, is_wait, saying, term
 from orchestration.cli.words import STYLES, duration, is_held, question, said, standing, utc
 from state.conversation import text_of
 
@@ -81,8 +83,10 @@ def verdict(result: Json) -> RenderableType:
 
 def ask(out: Console, result: Json, *, database: str | None) -> None:
     """Print what the workflow waits for, and how to answer."""
+    now = time.time()
     for interrupt in result["interrupts"]:
-        out.print(styled(question(interrupt), "bold"))
+        words = saying(interrupt, now=now) if is_wait(interrupt) else question(interrupt)
+        out.print(styled(words, "bold"))
         suggest(out, how_to_answer(interrupt, result["thread_id"], database=database))
 
 
@@ -99,6 +103,9 @@ def how_to_answer(
     if interrupt.get("decided"):
         resume = command_line("threads", "resume", thread_id, database=database)
         yield resume, "it is decided; go on"
+        return
+    if is_wait(interrupt):
+        yield from commands(interrupt["value"], thread_id, database=database)
         return
     yield command("show"), "what it is about"
     value = interrupt["value"]
@@ -164,6 +171,21 @@ def messages(found: Iterable[RecordedMessage]) -> Table:
     return table("#", "When", "Who", "Message", rows=rows, grows="Message")
 
 
+def signals(found: Iterable[Json]) -> Table:
+    """Say which signals a thread has got, and what became of them."""
+    rows = [
+        (
+            styled(each["name"], "bold"),
+            styled(each["state"], "" if each["state"] == "taken" else "bold yellow"),
+            styled(each["sent_by"] or ""),
+            styled(each["sent_at"]),
+            styled(json.dumps(each["payload"], ensure_ascii=False)),
+        )
+        for each in found
+    ]
+    return table("Signal", "State", "Sent by", "When", "Payload", rows=rows, grows="Payload")
+
+
 def thread_facts(record: ThreadRecord, *, database: str) -> Table:
     """Say what is known of a thread beside its tasks."""
     now = time.time()
@@ -204,6 +226,8 @@ def terms(task: PlannedTask) -> str:
     if condition is not None:
         test = condition["expression"] if condition["kind"] == "cel" else condition["name"]
         said_terms.append(f"if {test}")
+    if waits := term(task):
+        said_terms.append(waits)
     if task["approval"]:
         said_terms.append("with approval")
     if task["timeout_seconds"]:

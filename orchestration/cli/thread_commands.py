@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli import time_commands
+from orchestration.cli import signal_command, time_commands
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.options import (
     AsOption,
@@ -39,6 +39,7 @@ LONGEST_PAUSE_SECONDS = 1.0
 
 app = typer.Typer(no_args_is_help=True)
 time_commands.register(app)
+signal_command.register(app)
 
 
 @app.callback()
@@ -90,14 +91,17 @@ def show_thread(
         from orchestration.cli import tables  # noqa: PLC0415
         from orchestration.cli.words import standing  # noqa: PLC0415
 
-        record, result = wait_for(_inspect(thread_id, database))
+        record, result, signals = wait_for(_inspect(thread_id, database))
         if json_output:
-            print_json({**thread_json(record), "plan": record.plan.document, "result": result})
+            shown = {"plan": record.plan.document, "result": result, "signals": signals}
+            print_json({**thread_json(record), **shown})
             return
         out = console()
         out.print(tables.thread_facts(record, database=used_database(database)))
         out.print()
         out.print(tables.plan(record, result))
+        if signals:
+            out.print(tables.signals(signals))
         tables.ask(out, result, database=database)
         if standing(record, now=time.time()) == "unfinished":
             out.print("Nobody is running it.")
@@ -232,13 +236,20 @@ async def _messages(
         return await coordinator.history(thread_id, limit=limit, before=before)
 
 
-async def _inspect(thread_id: str, database: str | None) -> tuple[ThreadRecord, JsonObject]:
+async def _inspect(
+    thread_id: str, database: str | None
+) -> tuple[ThreadRecord, JsonObject, list[JsonObject]]:
+    from checkpoints.threads import UNFINISHED  # noqa: PLC0415
     from orchestration.cli.questions import with_requests  # noqa: PLC0415
+    from orchestration.cli.wait_words import signal_documents  # noqa: PLC0415
     from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
     async with SimpleCoordinator(database_url=database) as coordinator:
         record, found = await coordinator.inspect(thread_id)
-        return record, await with_requests(coordinator, found.as_json())
+        shown = await with_requests(coordinator, found.as_json())
+        sent = await coordinator.approvals.signals(thread_id)
+        over = record.status not in UNFINISHED
+        return record, shown, signal_documents(sent, run_id=record.plan.run_id, over=over)
 
 
 async def _resume(

@@ -90,9 +90,21 @@ def event_line(event: WorkflowEvent) -> tuple[str, str] | None:
             return _undone(event.task_id, event.data)
         case "task_finished" | "task_retrying":
             return _ended(event.task_id, event.data, again=event.kind == "task_retrying")
+        case "task_waiting":
+            line = f"… {event.task_id} waits {_awaited(event.data)}"
         case "approval_requested":
-            return f"? {event.task_id} waits for a person's approval", STYLES["interrupted"]
-    return None
+            line = f"? {event.task_id} waits for a person's approval"
+        case _:
+            return None
+    return line, STYLES["interrupted"]
+
+
+def _awaited(data: Json) -> str:
+    """Say what a task has begun to wait for."""
+    until = "" if data["due_at"] is None else f"until {utc(data['due_at'])}"
+    if data["signal"] is None:
+        return until
+    return f"for the signal {data['signal']!r}" + (f", {until}" if until else "")
 
 
 def question(interrupt: Json) -> str:

@@ -12,6 +12,7 @@ from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
 from state.jsonvalue import json_like
+from state.waiting import asked_by
 
 if TYPE_CHECKING:
     from checkpoints.approvals import ApprovalLedger, ApprovalRequest
@@ -47,6 +48,19 @@ def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
     """What the ledger needs to judge answers to a question."""
     document = plan.document
     task = plan.task_at(question.task_id)
+    waited_for = None if task is None else asked_by(task, question.value)
+    if waited_for is not None:
+        return NewRequest(
+            thread_id=thread_id,
+            run_id=plan.run_id,
+            asked=question,
+            kind=waited_for.kind,
+            action=waited_for.signal,
+            policy=QUESTION_POLICY,
+            requester=document["user"],
+            tenant=document["tenant"],
+            deadline_at=waited_for.deadline_at,
+        )
     policy = None if task is None else policy_of(task["approval"])
     is_approval = isinstance(question.value, dict) and "action_requests" in question.value
     if task is None or policy is None or not is_approval:
@@ -66,13 +80,13 @@ def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
 
 
 def asks(plan: Plan) -> bool:
-    """Whether anybody may have to approve something."""
+    """Whether anybody may have to approve something, or the run may wait for something."""
     return plan.traits.asks
 
 
 def has_deadlines(plan: Plan) -> bool:
     """Whether the clock may decide something."""
-    return plan.traits.asks and _has_deadlines(plan.document)
+    return plan.traits.waits or (plan.traits.asks and _has_deadlines(plan.document))
 
 
 def _has_deadlines(document: PlanDocument) -> bool:
@@ -133,4 +147,4 @@ def was_left(record: ThreadRecord, known: Collection[str], now: float) -> bool:
 
 def _task_name(request: ApprovalRequest) -> str:
     """The task an answer may name; what an agent asks may say the name of any task."""
-    return request.task_id if request.kind == "approval" else ""
+    return "" if request.kind == "question" else request.task_id

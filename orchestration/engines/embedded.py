@@ -45,6 +45,7 @@ from orchestration.engines.leases import (
 )
 from orchestration.engines.local_parts import LocalParts
 from orchestration.engines.segment import Hold, Segment, first_input, thread_config
+from orchestration.engines.signalling import Signalled
 from orchestration.engines.snapshots import (
     check_callables,
     known_outcomes,
@@ -70,12 +71,15 @@ from orchestration.engines.upgrading import (
 )
 from orchestration.engines.views import ThreadViews
 from state.errors import (
+    CallableLostError,
     DecisionError,
     DrainedError,
+    LeaseLostError,
     Problem,
     RoutingError,
     ThreadBusyError,
     ThreadFinishedError,
+    UpgradeError,
 )
 from state.plan import INSIDE
 from state.result import WorkflowResult
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
         OpenQuestions,
     )
     from checkpoints.database import Database
+    from checkpoints.signals import NewSignal
     from checkpoints.threads import Claimed, Lease, Released, ThreadRecord
     from graph.plan_request import Planned
     from nodes.ports import Agents, Clock
@@ -258,18 +263,49 @@ class EmbeddedEngine:
         claim = self._database.threads.decide(
             answers, decider, holder=holder_name(), seconds=self._seconds
         )
-        claimed = await self._claimed(
-            claim, lambda each: None if each.lease is None else (each.lease, _status_of(each))
-        )
+        claimed = await self._claimed(claim, _lease_of)
+        result = await self._go_on(claimed, since, local_of, as_begun=as_begun)
+        return Answered(claimed.requests, result, claimed.busy)
+
+    async def signal(
+        self, new: NewSignal, local_of: Callable[[str], LocalParts] = lambda _: NO_PARTS
+    ) -> Signalled:
+        """Record a signal, and go on with it if something waits for it and nobody else does.
+
+        Args:
+            new: It counts once, however often it is sent.
+            local_of: What this process has of the run of a thread.
+
+        Raises:
+            ThreadNotFoundError, ThreadFinishedError: Nobody can take it.
+            UnknownSignalError, SignalError: Nothing was recorded.
+        """
+        since = time.monotonic()
+        claim = self._database.threads.signal(new, holder=holder_name(), seconds=self._seconds)
+        sent = await self._claimed(claim, lambda sent: _lease_of(sent.claimed))
+        try:
+            result = await self._go_on(sent.claimed, since, local_of)
+        except (CallableLostError, DrainedError, LeaseLostError, UpgradeError) as error:
+            return Signalled(sent.signal, None, str(error))
+        return Signalled(sent.signal, result, str(sent.claimed.busy or ""))
+
+    async def _go_on(
+        self,
+        claimed: Claimed,
+        since: float,
+        local_of: Callable[[str], LocalParts],
+        *,
+        as_begun: bool = False,
+    ) -> WorkflowResult | None:
+        """Run a claimed thread with what was decided; None where it could not be claimed."""
         if claimed.record is None or claimed.lease is None:
-            return Answered(claimed.requests, None, claimed.busy)
+            return None
         record, lease = claimed.record, claimed.lease
         async with self._segment(lease, record.plan, since, record.status) as segment:
             self._refuse_if_draining(record.thread_id)
             segment.brake.cancellation = record.cancellation
             local = local_of(record.thread_id)
-            result = await self._resume(segment, local, claimed.questions, as_begun=as_begun)
-        return Answered(claimed.requests, result, None)
+            return await self._resume(segment, local, claimed.questions, as_begun=as_begun)
 
     async def _resume(
         self,
@@ -760,8 +796,11 @@ def _is_over(handle: RunHandle) -> bool:
     return stopped or (handle.brake is not None and handle.brake.cancellation is not None)
 
 
-def _status_of(claimed: Claimed) -> str:
-    return RUNNING if claimed.record is None else claimed.record.status
+def _lease_of(claimed: Claimed) -> tuple[Lease, str] | None:
+    """What is to be released if nobody waits for the claim any more."""
+    if claimed.lease is None:
+        return None
+    return claimed.lease, RUNNING if claimed.record is None else claimed.record.status
 
 
 def _resumption(answers: Mapping[str, object]) -> Command[Any] | None:

@@ -29,10 +29,12 @@ from state.errors import AlreadyDecidedError, ConfigurationError, DatabaseError,
 from state.plan import Plan
 from tests.unit.checkpoints.bench import Shop
 from tests.unit.checkpoints.hostile import HOSTILE, OPTIONS, hostile_value
+from tests.unit.orchestration.waits import run
+from tests.unit.orchestration.waits import signal as for_signal
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 THREAD: RunnableConfig = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
-SECRETS = (b"input-4711", b"output-0815", b"failure-1234", b"message-5678")
+SECRETS = (b"input-4711", b"output-0815", b"failure-1234", b"message-5678", b"payload-9012")
 
 
 @pytest.fixture
@@ -178,6 +180,13 @@ async def run_secretly(url: str) -> None:
         done = await coordinator.resume("t", {"b": no})
         assert done["b"].reason == SECRETS[3].decode()
         await coordinator.execute_sequential(tasks[:1], thread_id="t2")
+        waits = {"paused": for_signal("paid"), "later": for_signal("sent")}
+        waiting = [AgentTask("clerk", task_id=name) for name in waits]
+        await run(coordinator, waiting, waits, thread_id="t3")
+        for name in ("sent", "paid"):  # one is kept for a while
+            sent = await coordinator.signal("t3", name, SECRETS[4].decode())
+        assert sent.result is not None
+        assert sent.result["later"].output["payload"] == SECRETS[4].decode()
         found = await asyncio.to_thread(found_in_files, url)  # while the log is there
     assert found == await asyncio.to_thread(found_in_files, url)
 

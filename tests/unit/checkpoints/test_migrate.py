@@ -19,7 +19,7 @@ from checkpoints.approval_tables import METADATA
 from checkpoints.database import connect, open_database
 from checkpoints.migrate import NEWEST, VERSION_TABLE, is_current, migrate_postgres
 from orchestration import AgentRegistry, AgentSpec, AgentTask, SimpleCoordinator
-from state.errors import DatabaseError
+from state.errors import DatabaseError, UnknownSignalError
 from state.status import WorkflowStatus
 
 PROCESSES = Path(__file__).with_name("forked_processes.py")
@@ -77,6 +77,18 @@ def test_a_new_database_is_current_and_opening_it_again_changes_nothing(file: Pa
     before = tables_of(file)
     open_database(f"sqlite:///{file}").close()
     assert tables_of(file) == before
+
+
+def test_the_migrations_make_the_tables_that_the_ledger_works_with(file: Path) -> None:
+    open_database(f"sqlite:///{file}").close()
+    engine = create_engine(f"sqlite:///{file}")
+    made = inspect(engine)
+    for name, table in METADATA.tables.items():
+        columns = {each["name"]: each["nullable"] for each in made.get_columns(name)}
+        assert columns == {each.name: each.nullable for each in table.columns}
+        indexes = {each["name"] for each in made.get_indexes(name)}
+        assert indexes == {each.name for each in table.indexes}
+    engine.dispose()
 
 
 # -- a database of the first version ----------------------------------------------------
@@ -159,6 +171,29 @@ async def test_a_migrated_database_is_like_a_new_one(old_file: Path, tmp_path: P
             if kind == "table":
                 info = f"PRAGMA table_info({name})"
                 assert len(old.execute(info).fetchall()) == len(new.execute(info).fetchall())
+
+
+async def test_a_database_from_before_there_were_signals_keeps_its_rows(file: Path) -> None:
+    done: list[dict[str, Any]] = []
+    tasks = [AgentTask("finance", {"amount": 5}, requires_approval=True), AgentTask("finance")]
+    url = f"sqlite:///{file}"
+    async with SimpleCoordinator(registry=registry_of(done), database_url=url) as coordinator:
+        await coordinator.execute_sequential(tasks, thread_id="old")
+        before = await coordinator.approvals.list_pending()
+    with closing(sqlite3.connect(file)) as connection:
+        for table in ("signals", "turns", "upgrades"):
+            connection.execute(f"DROP TABLE orchestration_{table}")
+        for column in ("definition_name", "definition_version"):
+            connection.execute(f"ALTER TABLE orchestration_threads DROP COLUMN {column}")
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '0005'")  # noqa: S608  a constant
+        connection.commit()
+    async with SimpleCoordinator(registry=registry_of(done), database_url=url) as coordinator:
+        assert await coordinator.approvals.list_pending() == before
+        assert await coordinator.approvals.signals("old") == []
+        with pytest.raises(UnknownSignalError, match="it waits for none"):
+            await coordinator.signal("old", "paid")
+        result = await coordinator.resume("old", {"finance": "approve"}, by="Ann")
+    assert (result.status, len(done)) == (WorkflowStatus.COMPLETED, 2)
 
 
 @pytest.mark.parametrize("state", ["new", "old"])

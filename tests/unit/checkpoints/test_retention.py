@@ -11,6 +11,7 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import empty_checkpoint
 
+from checkpoints.approvals import STATUSES, Filter
 from checkpoints.database import Database, open_database
 from checkpoints.retention import Removed
 from checkpoints.sqlite_saver import LEASE_TOKEN
@@ -23,6 +24,8 @@ from state.errors import (
 )
 from state.plan import Plan
 from tests.unit.checkpoints.bench import Shop
+from tests.unit.orchestration.waits import run
+from tests.unit.orchestration.waits import signal as for_signal
 
 MakePlan = Callable[[str], Plan]
 LONG = 60.0
@@ -185,6 +188,20 @@ async def test_a_thread_that_waits_is_only_deleted_by_force(shop: Shop) -> None:
 
     removed = await (await shop.database()).retention.delete("t", force=True)
     assert removed.thread_ids == ("t",)
+
+
+async def test_what_a_deleted_thread_asked_and_got_is_gone_too(shop: Shop) -> None:
+    waits = {"paid": for_signal("paid"), "sent": for_signal("sent")}
+    tasks = [shop.task(name) for name in waits]
+    for run_id in ("first", "second"):
+        await run(shop.coordinator, tasks, waits, thread_id="t", run_id=run_id)
+        kept = await shop.coordinator.signal("t", "sent", run_id, signal_id="delivery")
+        assert kept.signal.payload == run_id
+        database = await shop.database()
+        await database.retention.delete("t", force=True)
+        assert await database.approvals.signals("t") == []
+        assert await database.approvals.find(Filter(STATUSES, thread_id="t")) == []
+        assert await database.approvals.history(thread_id="t") != []
 
 
 async def test_an_unknown_thread_is_not_deleted_copied_or_expired(shop: Shop) -> None:

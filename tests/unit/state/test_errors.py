@@ -37,6 +37,7 @@ from state.errors import (
     RequestNotFoundError,
     RetentionError,
     RoutingError,
+    SignalError,
     SupervisorError,
     ThreadBusyError,
     ThreadError,
@@ -45,6 +46,7 @@ from state.errors import (
     ThreadPendingError,
     TurnError,
     UnknownReplyError,
+    UnknownSignalError,
     UpgradeError,
 )
 from state.jsonvalue import NotJsonError
@@ -78,6 +80,8 @@ EXAMPLES: list[OrchestrationError] = [
     AlreadyDecidedError(
         "t1", "pay", status="applied", decided_by="ann", decided_at=1.5, decision="approve"
     ),
+    SignalError("t1", "its id was used before"),
+    UnknownSignalError("t1", "piad", ["paid"]),
     ForkError("no such moment"),
     NotAllowedError("t1", "bob asked for it", reason="requester"),
     RequestNotFoundError("abc", ["def"]),

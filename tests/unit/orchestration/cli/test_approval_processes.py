@@ -148,6 +148,24 @@ def test_a_sweeper_works_until_it_is_told_to_stop(
     assert Path("calls.txt").read_text().split() == ["wanted"]
 
 
+def test_a_sweeper_wakes_up_for_what_is_due_before_its_next_sweep(
+    process: Process, workflow: Write
+) -> None:
+    policy = {"deadline": 4, "at_deadline": "approve"}
+    task = {"agent_id": "buy", "task_id": "wanted", "requires_approval": policy}
+    assert process("run", workflow({"tasks": [task]}), "--thread-id", "t").returncode == 4
+    driver = Path(__file__).with_name("cli_process.py")
+    words = (sys.executable, driver, "approvals", "sweep", "--every", "3600", "--json")
+    sweeper = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert sweeper.stdout is not None
+    try:
+        swept = next(done for line in sweeper.stdout if (done := json.loads(line))["due"])
+    finally:
+        sweeper.kill()
+        sweeper.communicate(timeout=60)
+    assert [each["status"] for each in swept["resumed"]] == ["completed"]
+
+
 def test_a_sweep_that_lasts_is_finished_unless_told_twice(
     process: Process, workflow: Write
 ) -> None:
