@@ -24,6 +24,7 @@ from state.errors import (
     DecisionError,
     DrainedError,
     EncryptionError,
+    FileProblem,
     ForkError,
     LeaseLostError,
     NotAllowedError,
@@ -40,6 +41,9 @@ from state.errors import (
     ThreadNotFoundError,
     ThreadPendingError,
     UnknownReplyError,
+    WorkflowConflictError,
+    WorkflowFileError,
+    WorkflowNotFoundError,
 )
 from state.jsonvalue import NotJsonError
 
@@ -55,6 +59,9 @@ EXAMPLES: list[OrchestrationError] = [
     AgentUnavailableError("not built yet"),
     AgentNotFoundError("sales", {"hr", "finance"}),
     RegistrationError("no handler"),
+    WorkflowConflictError("purchase", "2", ["a.yaml", "b.yaml"]),
+    WorkflowFileError("a.yaml", [FileProblem("a.yaml", 3, 7, "tasks[0].retry", "is wrong")]),
+    WorkflowNotFoundError("purchase", ["onboarding 1"], ["a.yaml"]),
     ThreadError("t1", "broken"),
     ThreadNotFoundError("t1", ["t2"]),
     ThreadBusyError("t1", "host:42", 1_800_000_000.5),
