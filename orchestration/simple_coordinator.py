@@ -19,11 +19,13 @@ from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import Announcer, notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
+from orchestration.workflows.requests import plan_request
 from state.cancellation import Cancellation
 from state.conversation import HistoryWindow
 from state.decision import Decider
 from state.errors import ConfigurationError, PlanError, Problem, ThreadBusyError
 from state.status import CoordinationStrategy, WorkflowStatus
+from state.workflow import Workflow
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,10 +40,11 @@ if TYPE_CHECKING:
     from orchestration.engines.local_parts import Chunk
     from orchestration.engines.time_travel import Moment
     from orchestration.notifications import Notifier
+    from orchestration.workflows.registry import WorkflowRegistry
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
     from state.result import WorkflowResult
-    from state.task import AgentTask
+    from state.task import AgentTask, Task
     from state.workflow import Router
 
 LONGEST_THREAD_ID = 200
@@ -68,6 +71,7 @@ class SimpleCoordinator:
             run needs none; messages stay in any case. By default the environment's
             `ORCHESTRATION_KEEP_RUNS`, or 0.
         history_window: How much of a thread's earlier messages agents see.
+        workflows: Where definitions are found by name; by default `get_workflows()`.
         notifier: Tells people that something waits for them; by default through the services
             in the environment's `ORCHESTRATION_NOTIFY_URLS`, if there are any.
         clock: What time it is for approvals, in seconds since the epoch.
@@ -82,6 +86,7 @@ class SimpleCoordinator:
         lease_seconds: float | None = None,
         keep_runs: KeepRuns | None = None,
         history_window: HistoryWindow | None = None,
+        workflows: WorkflowRegistry | None = None,
         notifier: Notifier | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -94,6 +99,7 @@ class SimpleCoordinator:
         self._lease_seconds = lease_seconds
         self._keep_runs = keep_runs
         self._history_window = history_window or HistoryWindow()
+        self._workflows = workflows
         self._notifier = notifier
         self._clock = clock
         self._announcer: Announcer | None = None
@@ -111,7 +117,40 @@ class SimpleCoordinator:
             self._registry = get_registry()
         return self._registry
 
+    @property
+    def workflows(self) -> WorkflowRegistry:
+        """The definitions that can be run by name."""
+        if self._workflows is None:
+            from orchestration.workflows.registry import get_workflows  # noqa: PLC0415
+
+            self._workflows = get_workflows()
+        return self._workflows
+
     # -- running -------------------------------------------------------------------------
+
+    async def execute(
+        self,
+        workflow: Workflow | str,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> WorkflowResult:
+        """Run a definition.
+
+        Args:
+            workflow: The definition, or the name of a registered one: `purchase`, or
+                `purchase@2` for a certain version.
+            parameters: What its expressions know as `parameters`; checked against its schema,
+                whose defaults are filled in.
+            options: See `RunOptions`; they come before what the definition says.
+
+        Raises:
+            WorkflowNotFoundError, WorkflowFileError: There is no such definition, or it is none.
+            PlanError: It cannot run as given, or the parameters do not fit; no agent was called.
+            ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
+        """
+        planned, tasks = self._plan_workflow(workflow, parameters, options)
+        return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def execute_sequential(
         self, tasks: Sequence[AgentTask], **options: Unpack[RunOptions]
@@ -319,24 +358,41 @@ class SimpleCoordinator:
 
     async def stream(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[AgentTask] | Workflow | str,
         *,
-        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        strategy: CoordinationStrategy | str | None = None,
         router: Router | None = None,
         input_data: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         **options: Unpack[RunOptions],
     ) -> AsyncIterator[WorkflowEvent]:
         """Run tasks and yield what happens, in order; the last event holds the result.
 
         Leaving the iteration early stops the run where it stands; it can be resumed.
+
+        Args:
+            tasks: What to do: tasks, a definition, or the name of one as in `execute`. A
+                definition says by itself what the next three are for.
+            strategy: By default sequential.
+            router: Of conditional tasks.
+            input_data: What the router sees.
+            parameters: Of a definition.
+            options: See `RunOptions`.
         """
-        planned = self._plan(tasks, strategy, router, input_data, options)
+        if isinstance(tasks, Workflow | str):
+            refuse_twice(strategy, router, input_data)
+            planned, work = self._plan_workflow(tasks, parameters, options)
+        else:
+            strategy = CoordinationStrategy.SEQUENTIAL if strategy is None else strategy
+            planned, work = self._plan(tasks, strategy, router, input_data, options), tasks
         thread_id = options.get("thread_id") or new_id()
         events = EventTranslator(thread_id, planned.plan)
         order: list[JsonValue] = [*planned.plan.document["order"]]
-        yield events.event("run_started", data={"order": order, "strategy": str(strategy)})
+        yield events.event(
+            "run_started", data={"order": order, "strategy": str(planned.plan.strategy)}
+        )
         chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
-        parts = local_parts(planned, tasks)._replace(watch=chunks.put_nowait)
+        parts = local_parts(planned, work)._replace(watch=chunks.put_nowait)
         run = asyncio.ensure_future(self._start(thread_id, planned, parts))
         run.add_done_callback(lambda _: chunks.put_nowait(None))
         try:
@@ -350,10 +406,11 @@ class SimpleCoordinator:
 
     def compile(
         self,
-        tasks: Sequence[AgentTask],
+        tasks: Sequence[AgentTask] | Workflow | str,
         *,
-        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        strategy: CoordinationStrategy | str | None = None,
         router: Router | None = None,
+        parameters: Mapping[str, Any] | None = None,
         **options: Unpack[RunOptions],
     ) -> CompiledPlan:
         """Return the LangGraph graph itself, to draw, to invoke (`ainvoke({})`), to embed.
@@ -364,7 +421,12 @@ class SimpleCoordinator:
         from graph.compiler import compile_template  # noqa: PLC0415  LangGraph is heavy
         from nodes.run_handle import RunHandle  # noqa: PLC0415
 
-        planned = self._plan(tasks, strategy, router, None, options)
+        if isinstance(tasks, Workflow | str):
+            refuse_twice(strategy, router, None)
+            planned, _ = self._plan_workflow(tasks, parameters, options)
+        else:
+            strategy = CoordinationStrategy.SEQUENTIAL if strategy is None else strategy
+            planned = self._plan(tasks, strategy, router, None, options)
         registry, slots = self.registry, self._slots
 
         def make_handle() -> RunHandle:
@@ -488,6 +550,21 @@ class SimpleCoordinator:
         )
         return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
 
+    def _plan_workflow(
+        self,
+        workflow: Workflow | str,
+        parameters: Mapping[str, Any] | None,
+        options: RunOptions,
+    ) -> tuple[Planned, Sequence[Task]]:
+        """Plan a definition; also return its tasks, which take over what becomes of them."""
+        check_thread_id(options.get("thread_id"))
+        if isinstance(workflow, str):
+            name, _, version = workflow.partition("@")
+            workflow = self.workflows.get(name, version or None)
+        request = plan_request(workflow, parameters=parameters, options=options)
+        planned = plan(request, agents=self.registry, run_id=secrets.token_hex(16))
+        return planned, workflow.tasks
+
     def _execute(
         self,
         tasks: Sequence[AgentTask],
@@ -572,10 +649,24 @@ def check_thread_id(thread_id: str | None) -> None:
         raise PlanError([Problem("bad_thread_id", message)])
 
 
+def refuse_twice(*said: object) -> None:
+    """Return if nothing was said beside a definition that the definition says.
+
+    Raises:
+        PlanError: Something was.
+    """
+    if any(each is not None for each in said):
+        message = (
+            "strategy, router and input_data are said by the definition; leave them out, or give "
+            "a list of tasks"
+        )
+        raise PlanError([Problem("said_twice", message)])
+
+
 class RecordOutcomes:
     """Sets `status`, `output` and `error` of the caller's own task objects."""
 
-    def __init__(self, order: Sequence[str], tasks: Sequence[AgentTask]) -> None:
+    def __init__(self, order: Sequence[str], tasks: Sequence[Task]) -> None:
         self._tasks = dict(zip(order, tasks, strict=True))
 
     def __call__(self, task_id: str, outcome: Outcome) -> None:
@@ -583,7 +674,7 @@ class RecordOutcomes:
         self._tasks[task_id].record(outcome)
 
 
-def local_parts(planned: Planned, tasks: Sequence[AgentTask]) -> LocalParts:
+def local_parts(planned: Planned, tasks: Sequence[Task]) -> LocalParts:
     """What this process has of a run beside its plan."""
     observe = RecordOutcomes(planned.plan.document["order"], tasks)
     return LocalParts(run_id=planned.plan.run_id, callables=planned.callables, observe=observe)
