@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from orchestration.agents.spec import AgentSpec
     from orchestration.simple_coordinator import SimpleCoordinator
     from orchestration.workflow_events import WorkflowEvent
+    from orchestration.workflows.reading import load_workflow
+    from orchestration.workflows.registry import WorkflowRegistry, get_workflows
     from state.agent_context import AgentContext
     from state.approval import ApprovalPolicy
     from state.capability import AgentCapability
@@ -58,12 +60,16 @@ if TYPE_CHECKING:
         UnknownReplyError,
         UnknownSignalError,
         UpgradeError,
+        WorkflowConflictError,
+        WorkflowFileError,
+        WorkflowNotFoundError,
     )
     from state.failure_mode import FailureMode, quorum
     from state.result import TaskResult, WorkflowResult
     from state.retry import RetryPolicy
     from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
-    from state.task import AgentTask
+    from state.task import AgentTask, ForEach, Repeat, SubWorkflow, Wait, WaitForSignal
+    from state.workflow import Workflow
 
 check_own_packages()
 
@@ -73,6 +79,8 @@ _HOMES = {
     "orchestration.agents.spec": ("AgentSpec",),
     "orchestration.simple_coordinator": ("SimpleCoordinator",),
     "orchestration.workflow_events": ("WorkflowEvent",),
+    "orchestration.workflows.reading": ("load_workflow",),
+    "orchestration.workflows.registry": ("WorkflowRegistry", "get_workflows"),
     "state.agent_context": ("AgentContext",),
     "state.approval": ("ApprovalPolicy",),
     "state.capability": ("AgentCapability",),
@@ -114,12 +122,16 @@ _HOMES = {
         "UnknownReplyError",
         "UpgradeError",
         "UnknownSignalError",
+        "WorkflowConflictError",
+        "WorkflowFileError",
+        "WorkflowNotFoundError",
     ),
     "state.failure_mode": ("FailureMode", "quorum"),
     "state.result": ("TaskResult", "WorkflowResult"),
     "state.retry": ("RetryPolicy",),
     "state.status": ("CoordinationStrategy", "TaskStatus", "WorkflowStatus"),
-    "state.task": ("AgentTask",),
+    "state.task": ("AgentTask", "ForEach", "Repeat", "SubWorkflow", "Wait", "WaitForSignal"),
+    "state.workflow": ("Workflow",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -145,6 +157,7 @@ __all__ = [
     "DrainedError",
     "EncryptionError",
     "FailureMode",
+    "ForEach",
     "ForkError",
     "HandoffError",
     "HistoryWindow",
@@ -155,12 +168,14 @@ __all__ = [
     "OutOfTurnsError",
     "PlanError",
     "RegistrationError",
+    "Repeat",
     "RequestNotFoundError",
     "RetentionError",
     "RetryPolicy",
     "RoutingError",
     "SignalError",
     "SimpleCoordinator",
+    "SubWorkflow",
     "SupervisorError",
     "TaskResult",
     "TaskStatus",
@@ -173,10 +188,19 @@ __all__ = [
     "UnknownReplyError",
     "UnknownSignalError",
     "UpgradeError",
+    "Wait",
+    "WaitForSignal",
+    "Workflow",
+    "WorkflowConflictError",
     "WorkflowEvent",
+    "WorkflowFileError",
+    "WorkflowNotFoundError",
+    "WorkflowRegistry",
     "WorkflowResult",
     "WorkflowStatus",
     "get_registry",
+    "get_workflows",
+    "load_workflow",
     "open_database",
     "quorum",
 ]

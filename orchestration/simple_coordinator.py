@@ -19,12 +19,14 @@ from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import Announcer, notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
+from orchestration.workflows.requests import plan_request
 from state.cancellation import Cancellation
 from state.conversation import HistoryWindow
 from state.decision import Decider
 from state.errors import ConfigurationError, PlanError, Problem, ThreadBusyError
 from state.status import CoordinationStrategy, WorkflowStatus
 from state.task import DEFAULT_TURNS
+from state.workflow import Workflow
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,12 +43,13 @@ if TYPE_CHECKING:
     from orchestration.engines.signalling import Signalled
     from orchestration.engines.time_travel import Moment
     from orchestration.notifications import Notifier
+    from orchestration.workflows.registry import WorkflowRegistry
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
     from state.plan import Plan
     from state.result import TaskResult, WorkflowResult
     from state.task import Task
-    from state.workflow import Router, Workflow
+    from state.workflow import Router
 
 LONGEST_THREAD_ID = 200
 
@@ -72,10 +75,11 @@ class SimpleCoordinator:
             run needs none; messages stay in any case. By default the environment's
             `ORCHESTRATION_KEEP_RUNS`, or 0.
         history_window: How much of a thread's earlier messages agents see.
+        workflows: Where definitions are found by name, to be run, and for threads that go on
+            under their latest version; by default `get_workflows()`.
         notifier: Tells people that something waits for them; by default through the services
             in the environment's `ORCHESTRATION_NOTIFY_URLS`, if there are any.
         clock: What time it is for approvals and waits, in seconds since the epoch.
-        workflows: Finds the latest version of a named workflow, for threads that go on.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -87,9 +91,9 @@ class SimpleCoordinator:
         lease_seconds: float | None = None,
         keep_runs: KeepRuns | None = None,
         history_window: HistoryWindow | None = None,
+        workflows: WorkflowRegistry | None = None,
         notifier: Notifier | None = None,
         clock: Callable[[], float] = time.time,
-        workflows: Callable[[str], Workflow | None] | None = None,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise ConfigurationError(
@@ -100,9 +104,9 @@ class SimpleCoordinator:
         self._lease_seconds = lease_seconds
         self._keep_runs = keep_runs
         self._history_window = history_window or HistoryWindow()
+        self._workflows = workflows
         self._notifier = notifier
         self._clock = clock
-        self._workflows = workflows
         self._announcer: Announcer | None = None
         self._slots = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
         self._opening = threading.Lock()
@@ -118,7 +122,40 @@ class SimpleCoordinator:
             self._registry = get_registry()
         return self._registry
 
+    @property
+    def workflows(self) -> WorkflowRegistry:
+        """The definitions that can be run by name."""
+        if self._workflows is None:
+            from orchestration.workflows.registry import get_workflows  # noqa: PLC0415
+
+            self._workflows = get_workflows()
+        return self._workflows
+
     # -- running -------------------------------------------------------------------------
+
+    async def execute(
+        self,
+        workflow: Workflow | str,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> WorkflowResult:
+        """Run a definition.
+
+        Args:
+            workflow: The definition, or the name of a registered one: `purchase`, or
+                `purchase@2` for a certain version.
+            parameters: What its expressions know as `parameters`; checked against its schema,
+                whose defaults are filled in.
+            options: See `RunOptions`; they come before what the definition says.
+
+        Raises:
+            WorkflowNotFoundError, WorkflowFileError: There is no such definition, or it is none.
+            PlanError: It cannot run as given, or the parameters do not fit; no agent was called.
+            ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
+        """
+        planned, tasks = self._plan_workflow(workflow, parameters, options)
+        return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def execute_sequential(
         self, tasks: Sequence[Task], **options: Unpack[RunOptions]
@@ -408,9 +445,9 @@ class SimpleCoordinator:
     def _current(self, plan_: Plan) -> Planned | None:
         """Plan a run's request by the latest version of its workflow, where that is known."""
         definition = plan_.document.get("definition")
-        if definition is None or self._workflows is None:
+        if definition is None:
             return None
-        workflow = self._workflows(definition["name"])
+        workflow = self.workflows.latest(definition["name"])
         return None if workflow is None else self._planned_as(workflow, plan_)
 
     async def timeline(self, thread_id: str, *, limit: int = 100) -> list[Moment]:
@@ -474,19 +511,34 @@ class SimpleCoordinator:
 
     async def stream(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[Task] | Workflow | str,
         *,
-        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        strategy: CoordinationStrategy | str | None = None,
         router: Router | None = None,
         input_data: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         **options: Unpack[RunOptions],
     ) -> AsyncIterator[WorkflowEvent]:
         """Run tasks and yield what happens, in order; the last event holds the result.
 
         Leaving the iteration early stops the run where it stands; it can be resumed.
+
+        Args:
+            tasks: What to do: tasks, a definition, or the name of one as in `execute`. A
+                definition says by itself what the next three are for.
+            strategy: By default sequential.
+            router: Of conditional tasks.
+            input_data: What the router sees.
+            parameters: Of a definition.
+            options: See `RunOptions`.
         """
-        planned = self._plan(tasks, strategy, router, input_data, options)
-        parts = local_parts(planned, tasks)
+        if isinstance(tasks, Workflow | str):
+            refuse_twice(strategy, router, input_data)
+            planned, work = self._plan_workflow(tasks, parameters, options)
+        else:
+            strategy = CoordinationStrategy.SEQUENTIAL if strategy is None else strategy
+            planned, work = self._plan(tasks, strategy, router, input_data, options), tasks
+        parts = local_parts(planned, work)
         async for event in self._stream(options.get("thread_id") or new_id(), planned, parts):
             yield event
 
@@ -521,10 +573,11 @@ class SimpleCoordinator:
 
     def compile(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[Task] | Workflow | str,
         *,
-        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        strategy: CoordinationStrategy | str | None = None,
         router: Router | None = None,
+        parameters: Mapping[str, Any] | None = None,
         **options: Unpack[RunOptions],
     ) -> CompiledPlan:
         """Return the LangGraph graph itself, to draw, to invoke (`ainvoke({})`), to embed.
@@ -535,7 +588,12 @@ class SimpleCoordinator:
         from graph.compiler import compile_template  # noqa: PLC0415  LangGraph is heavy
         from nodes.run_handle import RunHandle  # noqa: PLC0415
 
-        planned = self._plan(tasks, strategy, router, None, options)
+        if isinstance(tasks, Workflow | str):
+            refuse_twice(strategy, router, None)
+            planned, _ = self._plan_workflow(tasks, parameters, options)
+        else:
+            strategy = CoordinationStrategy.SEQUENTIAL if strategy is None else strategy
+            planned = self._plan(tasks, strategy, router, None, options)
         registry, slots = self.registry, self._slots
 
         def make_handle() -> RunHandle:
@@ -664,6 +722,21 @@ class SimpleCoordinator:
         )
         return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
 
+    def _plan_workflow(
+        self,
+        workflow: Workflow | str,
+        parameters: Mapping[str, Any] | None,
+        options: RunOptions,
+    ) -> tuple[Planned, Sequence[Task]]:
+        """Plan a definition; also return its tasks, which take over what becomes of them."""
+        check_thread_id(options.get("thread_id"))
+        if isinstance(workflow, str):
+            name, _, version = workflow.partition("@")
+            workflow = self.workflows.get(name, version or None)
+        request = plan_request(workflow, parameters=parameters, options=options)
+        planned = plan(request, agents=self.registry, run_id=secrets.token_hex(16))
+        return planned, workflow.tasks
+
     def _execute(
         self,
         tasks: Sequence[Task],
@@ -749,6 +822,20 @@ def check_thread_id(thread_id: str | None) -> None:
             f"thread id {thread_id!r} cannot be used; give 1 to {LONGEST_THREAD_ID} characters"
         )
         raise PlanError([Problem("bad_thread_id", message)])
+
+
+def refuse_twice(*said: object) -> None:
+    """Return if nothing was said beside a definition that the definition says.
+
+    Raises:
+        PlanError: Something was.
+    """
+    if any(each is not None for each in said):
+        message = (
+            "strategy, router and input_data are said by the definition; leave them out, or give "
+            "a list of tasks"
+        )
+        raise PlanError([Problem("said_twice", message)])
 
 
 class RecordOutcomes:

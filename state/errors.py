@@ -13,7 +13,10 @@ OrchestrationError
 │   ├── HandoffError         an agent handed over to something that is no task there
 │   └── SupervisorError      the supervisor failed, or named something that is no task there
 ├── AgentNotFoundError       nobody registered for that id, capability or action
-├── RegistrationError        an agent specification that cannot be registered
+├── RegistrationError        an agent specification, or a workflow, that cannot be registered
+│   └── WorkflowConflictError  the name and version stand for something else already
+├── WorkflowFileError        a file is no workflow; lists every problem with its line
+├── WorkflowNotFoundError    no workflow is registered under that name
 ├── ThreadError
 │   ├── ThreadNotFoundError  no thread has that id
 │   ├── ThreadBusyError      another process (or task) is running the thread
@@ -169,9 +172,84 @@ class AgentNotFoundError(OrchestrationError):
 
 
 class RegistrationError(OrchestrationError):
-    """Raised when an `AgentSpec` cannot be registered."""
+    """Raised when an `AgentSpec` or a `Workflow` cannot be registered."""
 
     code = "invalid_registration"
+
+
+class WorkflowConflictError(RegistrationError):
+    """Raised when a workflow's name and version stand for something else already."""
+
+    code = "workflow_conflict"
+
+    def __init__(self, name: str, version: str, sources: Iterable[str] = ()) -> None:
+        self.name = name
+        self.version = version
+        self.sources = tuple(sources)
+        """Where the definitions come from, if that is known."""
+        super().__init__(name, version, self.sources)
+
+    def __str__(self) -> str:
+        where = f" ({' and '.join(self.sources)})" if self.sources else ""
+        return (
+            f"workflow {self.name!r} version {self.version!r} is defined twice, and not the same"
+            f"{where}. Threads that began under it count on what it was: give the changed one a "
+            "new version."
+        )
+
+
+class FileProblem(NamedTuple):
+    """One reason why a file is no workflow, or one that cannot run."""
+
+    file: str
+    line: int | None
+    """From 1; None where it is not about a part of the file."""
+    column: int | None
+    path: str
+    """Where in the content, e.g. `tasks[2].retry.max_attempts`; empty for the whole."""
+    message: str
+
+    def __str__(self) -> str:
+        place = "" if self.line is None else f":{self.line}:{self.column}"
+        path = f"{self.path}: " if self.path else ""
+        return f"{self.file}{place}: {path}{self.message}"
+
+
+class WorkflowFileError(OrchestrationError):
+    """Raised for a file that is no workflow, with every problem and its place."""
+
+    code = "invalid_file"
+
+    def __init__(self, path: str, problems: Sequence[FileProblem]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        super().__init__(path, self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return str(self.problems[0])
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        return f"{self.path} has {len(self.problems)} problems; nothing was run:\n{lines}"
+
+
+class WorkflowNotFoundError(OrchestrationError):
+    """Raised when no workflow is registered under a name, or not in that version."""
+
+    code = "workflow_not_found"
+
+    def __init__(self, wanted: str, known: Iterable[str], broken: Iterable[str] = ()) -> None:
+        self.wanted = wanted
+        self.known = tuple(known)
+        self.broken = tuple(broken)
+        """Sources that could not be read, in which it may be."""
+        super().__init__(wanted, self.known, self.broken)
+
+    def __str__(self) -> str:
+        broken = f"; these could not be read: {list(self.broken)!r}" if self.broken else ""
+        return (
+            f"no workflow {self.wanted!r}; known are {list(self.known)!r}{broken}. Register it, "
+            "put its file into a folder of ORCHESTRATION_WORKFLOWS, or give the path of a file."
+        )
 
 
 class ThreadError(OrchestrationError):

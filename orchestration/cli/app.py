@@ -12,10 +12,12 @@ from orchestration.cli import (
     graph_commands,
     retention_commands,
     thread_commands,
+    workflow_commands,
 )
 from orchestration.cli.demo import demo
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.run import run
+from orchestration.cli.validate import validate
 
 app = typer.Typer(
     name="orchestration",
@@ -52,8 +54,10 @@ def orchestration(
 
 app.command(epilog=EPILOG)(demo)
 app.command(epilog=EPILOG)(run)
+app.command(epilog=EPILOG)(validate)
 retention_commands.register(thread_commands.app)
 app.add_typer(agent_commands.app, name="agents")
 app.add_typer(thread_commands.app, name="threads")
 app.add_typer(approval_commands.app, name="approvals")
 app.add_typer(graph_commands.app, name="graph")
+app.add_typer(workflow_commands.app, name="workflows")

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from orchestration.agent_registry import AgentRegistry
     from orchestration.cli.words import Json
-    from orchestration.cli.workflow_schema import RunArguments
     from orchestration.simple_coordinator import SimpleCoordinator
     from state.jsonvalue import JsonObject
 
@@ -73,20 +72,13 @@ def demo(
 def _purchase(*, json_output: bool, database: str | None, graph: bool) -> Run:
     from state.approval import ApprovalPolicy  # noqa: PLC0415
     from state.task import AgentTask  # noqa: PLC0415
+    from state.workflow import Workflow  # noqa: PLC0415
 
     tasks = [AgentTask(agent, _message(text)) for agent, text in REQUESTS]
     tasks[1].depends_on = [REQUESTS[0][0]]
     tasks[1].requires_approval = ApprovalPolicy(roles=[ROLE], deadline=DEADLINE)
-    arguments: RunArguments = {
-        "strategy": "sequential",
-        "on_failure": None,
-        "aggregate": None,
-        "router": None,
-        "input_data": None,
-    }
     return Run(
-        tasks=tasks,
-        arguments=arguments,
+        workflow=Workflow("demo", tasks=tasks),
         thread_id=f"demo-{uuid.uuid4().hex[:8]}",
         database=database,
         json_output=json_output,

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from state.errors import OrchestrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from langchain_core.runnables.graph import Graph
 
-    from orchestration.cli.workflow_schema import RunArguments
     from orchestration.simple_coordinator import SimpleCoordinator
-    from state.task import AgentTask
+    from state.workflow import Workflow
 
 
 class DrawingStyle(StrEnum):
@@ -42,24 +40,18 @@ class CannotWriteError(OrchestrationError):
 
 def drawable(
     coordinator: SimpleCoordinator,
-    tasks: Sequence[AgentTask],
-    arguments: RunArguments,
+    workflow: Workflow,
     *,
     xray: bool = True,
 ) -> Graph:
-    """Compile tasks and return their graph's drawing board.
+    """Compile a workflow and return their graph's drawing board.
 
     Raises:
-        PlanError: The tasks cannot run as given.
+        PlanError: It cannot run as given.
     """
-    compiled = coordinator.compile(
-        tasks,
-        strategy=arguments["strategy"],
-        router=arguments["router"],
-        on_failure=arguments["on_failure"],
-        aggregate=arguments["aggregate"],
-    )
-    return compiled.get_graph(xray=xray)
+    from orchestration.workflows.parameters import undemanding  # noqa: PLC0415
+
+    return coordinator.compile(undemanding(workflow)).get_graph(xray=xray)
 
 
 def draw(graph: Graph, style: DrawingStyle) -> bytes:

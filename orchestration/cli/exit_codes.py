@@ -14,6 +14,8 @@ from state.errors import (
     RegistrationError,
     RequestNotFoundError,
     ThreadError,
+    WorkflowFileError,
+    WorkflowNotFoundError,
 )
 from state.status import WorkflowStatus
 
@@ -62,8 +64,10 @@ _BAD_INPUT = (
     ForkError,
     PlanError,
     RegistrationError,
+    WorkflowFileError,
+    WorkflowNotFoundError,
 )
-_BAD_INPUT_CODES = frozenset({"cannot_write", "invalid_file", "unknown_drawing_format"})
+_BAD_INPUT_CODES = frozenset({"cannot_write", "unknown_drawing_format"})
 """Of errors that live in heavier modules."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.drawing import DrawingStyle, draw, drawable, save
-from orchestration.cli.options import FileArgument
+from orchestration.cli.options import WorkflowArgument
 from orchestration.cli.reporting import reported
 from orchestration.cli.terminal import console, styled
 
@@ -23,7 +23,7 @@ def graph() -> None:
 
 @app.command("draw")
 def draw_graph(
-    file: FileArgument,
+    workflow: WorkflowArgument,
     *,
     style: Annotated[
         DrawingStyle | None,
@@ -37,15 +37,14 @@ def draw_graph(
     ] = None,
     xray: Annotated[bool, typer.Option("--xray/--no-xray", help="Show inside subgraphs.")] = True,
 ) -> None:
-    """Draw the graph of a workflow file, without running it."""
+    """Draw the graph of a workflow, without running it."""
     if style is DrawingStyle.PNG and output is None:
         raise typer.BadParameter("a PNG needs --output PATH", param_hint="'--format'")
     with reported():
-        from orchestration.cli.workflow_file import load_workflow  # noqa: PLC0415  pydantic
+        from orchestration.cli.workflow_choice import chosen  # noqa: PLC0415  pydantic
         from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
-        workflow = load_workflow(file)
-        graph = drawable(SimpleCoordinator(), workflow.tasks, workflow.arguments, xray=xray)
+        graph = drawable(SimpleCoordinator(), chosen(workflow), xray=xray)
         if output is None:
             sys.stdout.write(draw(graph, style or DrawingStyle.ASCII).decode())
         else:

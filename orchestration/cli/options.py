@@ -25,9 +25,13 @@ JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document to stdout; progress goes to stderr."),
 ]
-FileArgument = Annotated[
+WorkflowArgument = Annotated[
     str,
-    typer.Argument(metavar="FILE", help="A workflow in YAML or JSON.", show_default=False),
+    typer.Argument(
+        metavar="FILE_OR_NAME",
+        help="A workflow in YAML or JSON, or the name of a registered one (NAME@VERSION).",
+        show_default=False,
+    ),
 ]
 ThreadArgument = Annotated[
     str, typer.Argument(metavar="ID", help="A thread's id.", show_default=False)

@@ -1,4 +1,4 @@
-"""`orchestration run`: a workflow from a file."""
+"""`orchestration run`: a workflow from a file, or a registered one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import typer
 
 from orchestration.cli.options import (
     DatabaseOption,
-    FileArgument,
     GraphOption,
     JsonOption,
+    WorkflowArgument,
     command_line,
 )
 from orchestration.cli.reporting import reported
@@ -21,8 +21,20 @@ from orchestration.cli.terminal import console, styled
 
 
 def run(  # noqa: PLR0913  one for each option
-    file: FileArgument,
+    workflow: WorkflowArgument,
     *,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A parameter, as JSON or text; give it once for each.",
+            show_default=False,
+        ),
+    ] = None,
+    params: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="All parameters, as one object.", show_default=False),
+    ] = None,
     thread_id: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Keep the run under this id.", show_default=False),
@@ -47,19 +59,22 @@ def run(  # noqa: PLR0913  one for each option
         typer.Option(metavar="PATH", help="Save a picture of the graph.", show_default=False),
     ] = None,
 ) -> None:
-    """Run the tasks of a workflow file.
+    """Run a workflow.
 
     Exits with 0 when completed, 1 failed, 3 partial, 4 paused for a person.
     """
     with reported(json_output=json_output):
-        from orchestration.cli.workflow_file import load_workflow  # noqa: PLC0415  pydantic
+        from orchestration.cli.workflow_choice import (  # noqa: PLC0415  pydantic
+            chosen,
+            given_parameters,
+        )
 
-        workflow = load_workflow(file)
+        definition = chosen(workflow)
         thread_id = thread_id if thread_id is not None else uuid.uuid4().hex
         result = run_and_show(
             Run(
-                tasks=workflow.tasks,
-                arguments=workflow.arguments,
+                workflow=definition,
+                parameters=given_parameters(definition, param or [], params),
                 thread_id=thread_id,
                 database=database,
                 json_output=json_output,

@@ -1,4 +1,4 @@
-"""Runs tasks for a command: progress while they run, then what became of them."""
+"""Runs a workflow for a command: progress while they run, then what became of them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from orchestration.cli.reporting import RunStoppedError
 from orchestration.cli.terminal import console, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from orchestration.agent_registry import AgentRegistry
     from orchestration.cli.words import Json
-    from orchestration.cli.workflow_schema import RunArguments
     from orchestration.simple_coordinator import SimpleCoordinator
     from state.jsonvalue import JsonObject
-    from state.task import AgentTask
+    from state.workflow import Workflow
 
 
 T = TypeVar("T")
@@ -37,8 +36,8 @@ IN_MEMORY: Final = "memory://"
 class Run:
     """What a command is to run, and how to show it."""
 
-    tasks: Sequence[AgentTask]
-    arguments: RunArguments
+    workflow: Workflow
+    parameters: JsonObject | None = None
     thread_id: str
     database: str | None
     """As the user gave it."""
@@ -58,7 +57,7 @@ class Run:
 
 
 def run_and_show(run: Run) -> JsonObject:
-    """Run tasks and print all of it; return the result.
+    """Run a workflow and print all of it; return the result.
 
     Raises:
         RunStoppedError: Ctrl-C; the thread can be resumed.
@@ -144,11 +143,11 @@ async def _follow(run: Run, coordinator: SimpleCoordinator, progress: Progress) 
 
     async with coordinator, draining(coordinator):
         events = coordinator.stream(
-            run.tasks,
+            run.workflow,
+            parameters=run.parameters,
             thread_id=run.thread_id,
             user=run.user,
             tenant=run.tenant,
-            **run.arguments,
         )
         result = await with_requests(coordinator, await progress.follow(events))
         return result if run.then is None else await run.then(coordinator, result)
@@ -157,7 +156,7 @@ async def _follow(run: Run, coordinator: SimpleCoordinator, progress: Progress) 
 def _draw(run: Run, coordinator: SimpleCoordinator) -> None:
     if not run.graph and run.png is None:
         return
-    graph = drawable(coordinator, run.tasks, run.arguments)
+    graph = drawable(coordinator, run.workflow)
     if run.png is not None:
         save(graph, run.png, DrawingStyle.PNG)
     if run.graph:

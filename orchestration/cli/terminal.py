@@ -55,6 +55,11 @@ def styled(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
 
+def compact(value: object) -> str:
+    """Say a JSON value in one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def print_json(document: object) -> None:
     """Print one JSON document, and nothing else, to standard output."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")

@@ -69,6 +69,7 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         WorkflowStatus.INTERRUPTED,  # a hundred tickets wait for an approval
         WorkflowStatus.COMPLETED,  # approved
         WorkflowStatus.REJECTED,  # and so taken back
+        WorkflowStatus.COMPLETED,  # a definition by its name
         WorkflowStatus.COMPLETED,  # the second turn of a conversation
     ], seen
     assert [str(task.status) for task in names["results"]] == [

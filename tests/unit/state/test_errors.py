@@ -24,6 +24,7 @@ from state.errors import (
     DecisionError,
     DrainedError,
     EncryptionError,
+    FileProblem,
     ForkError,
     HandoffError,
     LeaseLostError,
@@ -48,6 +49,9 @@ from state.errors import (
     UnknownReplyError,
     UnknownSignalError,
     UpgradeError,
+    WorkflowConflictError,
+    WorkflowFileError,
+    WorkflowNotFoundError,
 )
 from state.jsonvalue import NotJsonError
 
@@ -69,6 +73,9 @@ EXAMPLES: list[OrchestrationError] = [
     SupervisorError("silent"),
     AgentNotFoundError("sales", {"hr", "finance"}),
     RegistrationError("no handler"),
+    WorkflowConflictError("purchase", "2", ["a.yaml", "b.yaml"]),
+    WorkflowFileError("a.yaml", [FileProblem("a.yaml", 3, 7, "tasks[0].retry", "is wrong")]),
+    WorkflowNotFoundError("purchase", ["onboarding 1"], ["a.yaml"]),
     ThreadError("t1", "broken"),
     ThreadNotFoundError("t1", ["t2"]),
     ThreadBusyError("t1", "host:42", 1_800_000_000.5),

@@ -50,16 +50,6 @@ def test_each_example_runs_and_can_be_drawn(invoke: Invoke, name: str, code: int
     assert "graph TD;" in drawn.stdout
 
 
-def test_every_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.suffix in {".json", ".yaml"}} == {
-        "purchase.yaml",
-        "purchase_taken_back.yaml",
-        "purchase_with_approval.yaml",
-        "notifications.yaml",
-        "router.json",
-    }
-
-
 def test_a_failed_workflow_exits_with_1(invoke: Invoke, workflow: Write) -> None:
     file = workflow({"tasks": [{"agent_id": "ticketing", "message": "Book 90000 tickets"}]})
     done = invoke("run", file)

@@ -4,7 +4,6 @@ import pytest
 
 from orchestration.cli.drawing import CannotWriteError
 from orchestration.cli.exit_codes import EPILOG, ExitCode, code_of_error, code_of_status
-from orchestration.cli.workflow_file import WorkflowFileError
 from state.errors import (
     AgentNotFoundError,
     CallableLostError,
@@ -15,6 +14,9 @@ from state.errors import (
     PlanError,
     ThreadBusyError,
     ThreadNotFoundError,
+    WorkflowConflictError,
+    WorkflowFileError,
+    WorkflowNotFoundError,
 )
 from state.status import WorkflowStatus
 
@@ -38,7 +40,9 @@ def test_each_workflow_status_has_its_code() -> None:
         (AgentNotFoundError("x", []), ExitCode.BAD_INPUT),
         (DatabaseError("x"), ExitCode.BAD_INPUT),
         (ConfigurationError("x"), ExitCode.BAD_INPUT),
-        (WorkflowFileError("x", ["y"]), ExitCode.BAD_INPUT),
+        (WorkflowFileError("x", []), ExitCode.BAD_INPUT),
+        (WorkflowNotFoundError("x", []), ExitCode.BAD_INPUT),
+        (WorkflowConflictError("x", "1"), ExitCode.BAD_INPUT),
         (CannotWriteError("x", "y"), ExitCode.BAD_INPUT),
         (ThreadBusyError("x", "y", 0.0), ExitCode.THREAD),
         (ThreadNotFoundError("x"), ExitCode.THREAD),

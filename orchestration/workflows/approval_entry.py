@@ -7,15 +7,27 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from orchestration.workflows.entry import Entry
 from state.approval import DECISION_TYPES, ApprovalPolicy, DecisionType
 
 LONGEST: Final = timedelta(days=10 * 366)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _PART: Final = r"(\d+(?:\.\d+)?)\s*([smhdw])"
 _TEXT: Final = re.compile(rf"\s*(?:{_PART}\s*)+", re.ASCII)
+_Duration = (
+    Annotated[float, Field(gt=0, le=LONGEST.total_seconds())]
+    | Annotated[str, StringConstraints(pattern=r"^\s*([0-9]+(\.[0-9]+)?\s*[smhdw]\s*)+$")]
+)
+"""How a duration is written."""
 
 
 def _duration(value: object) -> object:
@@ -32,24 +44,31 @@ def _duration(value: object) -> object:
     )
 
 
-Duration = Annotated[timedelta | None, BeforeValidator(_duration)]
+Duration = Annotated[timedelta | None, BeforeValidator(_duration, json_schema_input_type=_Duration)]
 
 
-class ApprovalEntry(BaseModel):
+class ApprovalEntry(Entry):
     """Who must approve a task, until when; the fields are those of `ApprovalPolicy`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
     roles: list[str] = Field(default_factory=list)
-    quorum: int = 1
+    """Who decides must have one of these; none means anybody."""
+    quorum: int = Field(1, json_schema_extra={"minimum": 1})
+    """How many different people must give the same answer; one `reject` is always enough."""
     separation_of_duties: bool = True
+    """The user the workflow runs for may not decide."""
     allowed: list[DecisionType] = Field(default_factory=lambda: [*DECISION_TYPES])
+    """What may be answered; `reject` must be among it."""
     when: str | None = None
+    """CEL; approval is needed only where it holds."""
     arguments: dict[str, JsonValue] | None = None
+    """JSON Schema for edited arguments."""
     deadline: Duration = None
+    """Seconds, or a text such as `30m`, `2h`, `3d` or `1d 12h`, as are the next two."""
     at_deadline: Literal["reject", "approve"] = "reject"
+    """What happens without an answer."""
     reminder: Duration = None
     escalation: Duration = None
+    """When those in `escalate_to` may decide too."""
     escalate_to: list[str] = Field(default_factory=list)
 
     def wanted(self) -> ApprovalPolicy | bool:
@@ -94,4 +113,7 @@ def _approval(value: object) -> object:
     )
 
 
-RequiresApproval = Annotated[ApprovalEntry | None, BeforeValidator(_approval)]
+RequiresApproval = Annotated[
+    ApprovalEntry | None,
+    BeforeValidator(_approval, json_schema_input_type=bool | ApprovalEntry),
+]

@@ -1,0 +1,1 @@
+"""Workflow definitions: files that are read into `Workflow` values, and where they are found."""
