@@ -58,6 +58,7 @@ from orchestration.engines.views import ThreadViews
 from state.errors import (
     DecisionError,
     DrainedError,
+    NewerPlanError,
     Problem,
     RoutingError,
     ThreadBusyError,
@@ -328,7 +329,7 @@ class EmbeddedEngine:
                 ),
                 lambda both: (both[1], both[0].status),
             )
-        except ThreadBusyError:
+        except (NewerPlanError, ThreadBusyError):  # whoever can run it does this
             return False
         async with self._segment(lease, record.plan, time.monotonic(), record.status) as segment:
             graph = self._compiler.compile(record.plan)

@@ -26,6 +26,7 @@ from state.errors import (
     EncryptionError,
     ForkError,
     LeaseLostError,
+    NewerPlanError,
     NotAllowedError,
     OrchestrationError,
     PlanError,
@@ -62,6 +63,7 @@ EXAMPLES: list[OrchestrationError] = [
     ThreadFinishedError("t1", "completed"),
     DrainedError("t1"),
     LeaseLostError("t1"),
+    NewerPlanError("t1", 99, 2),
     DecisionError("t1", "'maybe' is no answer"),
     AlreadyDecidedError(
         "t1", "pay", status="applied", decided_by="ann", decided_at=1.5, decision="approve"
