@@ -14,6 +14,7 @@ lint:
 
 faults:  ## the long form: kills many more processes
 	ORCHESTRATION_FAULT_ROUNDS=30 $(PYTHON) -m pytest tests/faults
+	ORCHESTRATION_REFERENCE_EXAMPLES=3000 $(PYTHON) -m pytest tests/unit/graph/test_reference.py --timeout 3600
 
 benchmarks:
 	for script in overhead approval fan_out makespan long_thread import_time; do $(PYTHON) benchmarks/$$script.py; done

@@ -15,6 +15,7 @@ from checkpoints.threads import RUNNING, UNFINISHED, Lease, Renewal, ThreadRecor
 from state.cancellation import Cancellation
 from state.errors import (
     LeaseLostError,
+    NewerPlanError,
     ThreadBusyError,
     ThreadFinishedError,
     ThreadNotFoundError,
@@ -212,7 +213,11 @@ def get(
     ).fetchone()
     if row is None:
         raise ThreadNotFoundError(thread_id, recent_ids(connection, limit=5))
-    return _record(row, cipher)
+    record = _record(row, cipher)
+    schema = record.plan.document["schema"]
+    if schema > PLAN_SCHEMA:  # what its words mean is not known here, so nothing is done by them
+        raise NewerPlanError(thread_id, schema, PLAN_SCHEMA)
+    return record
 
 
 def recent_ids(connection: sqlite3.Connection, *, limit: int) -> list[str]:

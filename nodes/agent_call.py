@@ -112,20 +112,26 @@ async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
             await run.stop.guard(wait, only_waits=True)
         except CancelledByStopError as error:
             return _given_up(previous, str(error))
-    return _cancelled_before_retry(previous, run)
+    return _ended_before_retry(previous, run)
 
 
-def _cancelled_before_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
+def _ended_before_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
+    """The outcome of a task that was tried before its run ended, or None.
+
+    It keeps its count of attempts: an outcome with fewer would be taken for an older one.
+    """
     cancelled = called_off(run)
-    if cancelled is None:
-        return None
-    return {**cancelled, **_given_up(previous, cancelled["reason"])}
+    if cancelled is not None:
+        return {**cancelled, **_given_up(previous, cancelled["reason"])}
+    stopped = _stopped(run)
+    return None if stopped is None else _given_up(previous, stopped["reason"])
 
 
 def _ended_meanwhile(previous: Outcome | None, run: RunHandle) -> Outcome | None:
     """The outcome of a task whose run ended while it waited for its turn, or None."""
-    cancelled = called_off(run) if previous is None else _cancelled_before_retry(previous, run)
-    return cancelled or _stopped(run)
+    if previous is not None:
+        return _ended_before_retry(previous, run)
+    return called_off(run) or _stopped(run)
 
 
 def _given_up(previous: Outcome, reason: str) -> Outcome:

@@ -24,6 +24,7 @@ OrchestrationError
 │   ├── ThreadFinishedError  its run is over, so it can be neither cancelled nor signalled
 │   ├── DrainedError         the process shuts down; the thread stopped where it can be resumed
 │   ├── LeaseLostError       this process lost the thread to another one
+│   ├── NewerPlanError       its plan was written by a later version of this project
 │   ├── DecisionError        an answer that does not fit what the thread waits for
 │   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
 │   │   └── NotAllowedError   who answers may not, or not any more
@@ -348,6 +349,23 @@ class LeaseLostError(ThreadError):
             "The thread can be resumed by whoever holds it now.",
         )
         self.args = (thread_id,)
+
+
+class NewerPlanError(ThreadError):
+    """Raised when a thread's plan is of a schema that only a later version can run."""
+
+    code = "newer_plan"
+
+    def __init__(self, thread_id: str, schema: int, known: int) -> None:
+        self.schema = schema
+        self.known = known
+        """The newest schema that this version can run."""
+        super().__init__(
+            thread_id,
+            f"its plan has schema {schema}, and this version knows only up to {known}; nothing "
+            "was changed. Update agent-orchestration-layer, or go on with it where it was begun.",
+        )
+        self.args = (thread_id, schema, known)
 
 
 class DecisionError(ThreadError):

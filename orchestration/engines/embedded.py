@@ -75,6 +75,7 @@ from state.errors import (
     DecisionError,
     DrainedError,
     LeaseLostError,
+    NewerPlanError,
     Problem,
     RoutingError,
     ThreadBusyError,
@@ -515,7 +516,7 @@ class EmbeddedEngine:
                 ),
                 lambda both: (both[1], both[0].status),
             )
-        except ThreadBusyError:
+        except (NewerPlanError, ThreadBusyError):  # whoever can run it does this
             return False
         async with self._segment(lease, record.plan, time.monotonic(), record.status) as segment:
             graph = self._compiler.compile(record.plan)

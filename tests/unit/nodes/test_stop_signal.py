@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -9,6 +10,7 @@ from nodes.concurrency import ConcurrencyLimit
 from nodes.stop_signal import CancelledByStopError, StopSignal
 from state.failure_mode import FailureMode, quorum
 from state.outcome import Outcome
+from state.retry import RetryPolicy
 from state.status import TaskStatus, WorkflowStatus
 from state.task import AgentTask
 
@@ -200,3 +202,40 @@ async def test_what_never_began_had_no_attempt(bench: Bench) -> None:
     tasks = [AgentTask("a") for _ in range(2)]
     result = await bench.run(*tasks, strategy="parallel", on_failure=quorum(1))
     assert [task.attempts for task in result] == [1, 0]
+
+
+@pytest.mark.parametrize("mode", [FAIL_FAST, ALL_OR_NOTHING], ids=lambda mode: mode.kind)
+async def test_what_waits_for_its_turn_to_be_tried_again_is_given_up_at_the_end(
+    bench: Bench, mode: FailureMode
+) -> None:
+    tries = []
+
+    async def good(_input: Input) -> Input:
+        return {}
+
+    async def flaky(_input: Input) -> Input:
+        tries.append(1)
+        await let_others_queue()
+        raise RuntimeError("not now")
+
+    async def broken(_input: Input) -> Input:
+        await let_others_queue()
+        raise RuntimeError("broken")
+
+    async def let_others_queue() -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+    bench.slots = ConcurrencyLimit(1)
+    bench.hire(good=good, flaky=flaky, broken=broken)
+    result = await bench.run(
+        AgentTask("good"),
+        AgentTask("broken", depends_on=["good"]),
+        AgentTask("flaky", retry=RetryPolicy(max_attempts=2, initial_delay=timedelta(0))),
+        strategy="parallel",
+        on_failure=mode,
+    )
+    assert result.status == WorkflowStatus.FAILED
+    assert (result["flaky"].status, result["flaky"].attempts) == (TaskStatus.CANCELLED, 1)
+    assert result["flaky"].error is not None
+    assert len(tries) == 1

@@ -29,6 +29,7 @@ from state.errors import (
     HandoffError,
     LeaseLostError,
     MigrationError,
+    NewerPlanError,
     NotAllowedError,
     OrchestrationError,
     OutOfTurnsError,
@@ -83,6 +84,7 @@ EXAMPLES: list[OrchestrationError] = [
     ThreadFinishedError("t1", "completed"),
     DrainedError("t1"),
     LeaseLostError("t1"),
+    NewerPlanError("t1", 99, 2),
     DecisionError("t1", "'maybe' is no answer"),
     AlreadyDecidedError(
         "t1", "pay", status="applied", decided_by="ann", decided_at=1.5, decision="approve"
