@@ -1,0 +1,1 @@
+"""From a request in plain words to tasks: planners, and the policy behind every planner."""
