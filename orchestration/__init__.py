@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from checkpoints.database import open_database
     from orchestration.agent_registry import AgentRegistry, get_registry
     from orchestration.agents.spec import AgentSpec
+    from orchestration.planning.model import ModelPlanner
+    from orchestration.planning.policy import EnterprisePolicy
     from orchestration.simple_coordinator import SimpleCoordinator
     from orchestration.workflow_events import WorkflowEvent
     from state.agent_context import AgentContext
@@ -67,6 +69,8 @@ _HOMES = {
     "checkpoints.database": ("open_database",),
     "orchestration.agent_registry": ("AgentRegistry", "get_registry"),
     "orchestration.agents.spec": ("AgentSpec",),
+    "orchestration.planning.model": ("ModelPlanner",),
+    "orchestration.planning.policy": ("EnterprisePolicy",),
     "orchestration.simple_coordinator": ("SimpleCoordinator",),
     "orchestration.workflow_events": ("WorkflowEvent",),
     "state.agent_context": ("AgentContext",),
@@ -136,11 +140,13 @@ __all__ = [
     "DecisionError",
     "DrainedError",
     "EncryptionError",
+    "EnterprisePolicy",
     "FailureMode",
     "ForkError",
     "HandoffError",
     "HistoryWindow",
     "LeaseLostError",
+    "ModelPlanner",
     "NotAllowedError",
     "OrchestrationError",
     "OutOfTurnsError",
