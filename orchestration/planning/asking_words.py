@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _ALIKE = (
     "buy purchase book booking order reserve reservation",
-    "cancel cancellation refund return",
+    "cancel cancellation refund return undo",
     "send text notify notification message sms tell inform",
-    "log record note add enter file submit",
+    "log record note add enter file submit charge put",
     "create open draft write prepare make generate generation start",
     "approve approval authorise authorize authorisation sign permission okay",
     "update change set move mark sync refresh",

@@ -71,6 +71,12 @@ class Grounds:
         cards = cards_for(task, self.agents)
         return touched_by(task, cards, self.vocabulary, told_by(task.input_data))
 
+    def only_reads(self, task: ProposedTask) -> bool:
+        """Whether a task has no effect, whoever gets it."""
+        cards = cards_for(task, self.agents)
+        reads = bool(cards) and all(card.read_only for card in cards)
+        return reads or self._only_informs(self.touched(task))
+
     def judge(self, task: ProposedTask) -> Finding:
         """Say what speaks against a task; nothing does if its agents only read."""
         cards, finding = cards_for(task, self.agents), Finding()
@@ -81,12 +87,12 @@ class Grounds:
         self._judge_numbers(told, finding)
         self._judge_text(told, touched, finding)
         self._judge_condition(task, finding)
-        if not touched.all <= self._informs:
+        if not self._only_informs(touched):
             self._claim(task, touched, finding)
         return finding
 
     def _judge_quote(self, task: ProposedTask, touched: Touched, finding: Finding) -> None:
-        effect = not (touched.all <= self._informs and touched.all)
+        effect = not self._only_informs(touched)
         asked, quote = self.words.asked_in(task.quote, effect=effect), _shown(task.quote)
         if not normalised(task.quote):
             finding.refusals.append("it names no words of the user that ask for it")
@@ -97,13 +103,17 @@ class Grounds:
                 f"the user says {quote}, but only passes it on, asks about it, or says not to"
             )
         elif effect:
-            self._judge_asking(asked, touched, quote, finding)
+            self._judge_asking(asked, task, touched, finding)
         if asked and _CONDITIONAL.search(asked) and task.condition is None:
             finding.doubts.append(f"{quote} makes it depend on something, and the task does not")
 
-    def _judge_asking(self, asked: str, touched: Touched, quote: str, finding: Finding) -> None:
+    def _judge_asking(
+        self, asked: str, task: ProposedTask, touched: Touched, finding: Finding
+    ) -> None:
+        quote = _shown(task.quote)
         if not touched.possible and not touched.named:
-            return  # an agent without capabilities: nothing to compare with
+            self._judge_bare_agent(asked, task, quote, finding)
+            return
         wanted = self._capabilities_in(asked)
         missing = touched.named - wanted - self._informs
         if not touched.named and not touched.all & wanted:
@@ -112,6 +122,18 @@ class Grounds:
             missing |= touched.spoken - self._capabilities_in(self._orders()) - self._informs
         if missing:
             finding.refusals.append(f"{quote} does not ask for {_listed(missing)}")
+
+    def _judge_bare_agent(
+        self, asked: str, task: ProposedTask, quote: str, finding: Finding
+    ) -> None:
+        """An agent without capabilities is known by its name and its description."""
+        cards = cards_for(task, self.agents)
+        about = " ".join(f"{card.agent_id} {card.description}" for card in cards)
+        if not meanings(asked) & meanings(normalised(re.sub(r"[_.-]", " ", about))):
+            finding.refusals.append(f"{quote} does not ask for agent {task.agent_id!r}")
+
+    def _only_informs(self, touched: Touched) -> bool:
+        return bool(touched.all) and touched.all <= self._informs
 
     def _judge_numbers(self, told: Told, finding: Finding) -> None:
         unsaid = told.numbers - self._numbers

@@ -11,7 +11,6 @@ from orchestration.planning.grounding import Finding, Grounds
 from orchestration.planning.proposed_input import (
     APPROVAL_FIELD,
     capability_name,
-    cards_for,
     told_by,
 )
 from orchestration.planning.validation import agent_task
@@ -192,7 +191,7 @@ class EnterprisePolicy:
         if not asked or any(self._has_approval(task, grounds) for task in proposal.tasks):
             return
         for task in proposal.tasks:
-            if not self._only_informs(task, grounds):
+            if not grounds.only_reads(task):
                 findings[task.task_id].doubts.append(
                     f"the user says {asked[0]!r}, and the plan asks nobody"
                 )
@@ -201,11 +200,6 @@ class EnterprisePolicy:
         if task.requires_approval or task.input_data.get(APPROVAL_FIELD):
             return True
         return any(each.when is None for each in self._policies(grounds.touched(task)))
-
-    def _only_informs(self, task: ProposedTask, grounds: Grounds) -> bool:
-        cards = cards_for(task, grounds.agents)
-        reads = bool(cards) and all(card.read_only for card in cards)
-        return reads or grounds.touched(task).all <= set(self.informs)
 
     def _ruled(self, task: ProposedTask, touched: Touched, doubts: list[str]) -> RuledTask:
         asked = task.requires_approval or bool(task.input_data.get(APPROVAL_FIELD))

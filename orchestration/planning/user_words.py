@@ -53,9 +53,9 @@ _TOLD = re.compile(
 """What is told of the past, e.g. "we booked 500 tickets"."""
 _START = r"(?:^|(?<=[.!?;\n\x00]))\s*(?:(?:and|but|so|or|hi|hello|also|well)\b[\s,]*)*"
 _QUESTION = re.compile(
-    _START + r"(?:(?:should|shall|must|how|what|why|who|whether|is|are|was|were|did|does|do|has"
-    r"|have|had)\b[^.!?;\n\x00]*?(?:\?|(?=[.!;\n]|,\s*(?:and|then)\b|\band\s+then\b|$))"
-    r"|(?:when|where|which)\b[^.!?;\n\x00]*\?)"
+    _START + r"(?:(?:should|shall|must|how|what|why|who|whether|is|are|was|were|did|does)\b"
+    r"[^.!?;\n\x00]*?(?:\?|(?=[.!;\n]|,\s*(?:and|then)\b|\band\s+then\b|$))"
+    r"|(?:when|where|which|do|has|have|had)\b[^.!?;\n\x00]*\?)"
 )
 _REFERS = re.compile(
     r"\b(?:it|that|them|those|these|this|same|again|above|earlier|previous|before|said|one|yes"

@@ -342,6 +342,15 @@ def test_agents_of_ones_own_are_known_by_their_words() -> None:
     assert rule("Sing a song", proposed("s", "fleet_booking", "Sing a song"), agents=agents).refused
 
 
+def test_agents_without_capabilities_are_known_by_name_and_description() -> None:
+    agents = [AgentCard("wire_transfers", (), "Pays invoices"), *CARDS]
+    paying = buying("Pay the invoice", capability=None, agent_id="wire_transfers")
+    assert rule("Pay the invoice", paying, agents=agents).tasks[0].approval is False
+    said = "Update the CRM"
+    other = buying(said, capability=None, agent_id="wire_transfers")
+    assert "does not ask for agent" in rule(said, other, agents=agents).refused[0]
+
+
 def test_a_matcher_adds_what_words_mean() -> None:
     def asks_for(text: str) -> list[str]:
         return ["ticket_purchase"] if "admissions" in text else []

@@ -42,6 +42,8 @@ def orders(*texts: str) -> str:
             "When the tickets are booked, update the CRM",
             "when the tickets are booked, update the crm",
         ),
+        ("Have finance sign off on it", "have finance sign off on it"),
+        ("Have we booked 500 tickets?", ""),
         ("Can you book 10 tickets?", "can you book 10 tickets?"),
     ],
 )
