@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from checkpoints.database import open_database
     from orchestration.agent_registry import AgentRegistry, get_registry
     from orchestration.agents.spec import AgentSpec
+    from orchestration.enterprise import EnterpriseOrchestrator
+    from orchestration.enterprise_result import EnterpriseResult
+    from orchestration.planning.model import ModelPlanner
+    from orchestration.planning.policy import EnterprisePolicy
     from orchestration.simple_coordinator import SimpleCoordinator
     from orchestration.workflow_events import WorkflowEvent
     from orchestration.workflows.reading import load_workflow
@@ -78,6 +82,10 @@ _HOMES = {
     "checkpoints.database": ("open_database",),
     "orchestration.agent_registry": ("AgentRegistry", "get_registry"),
     "orchestration.agents.spec": ("AgentSpec",),
+    "orchestration.enterprise": ("EnterpriseOrchestrator",),
+    "orchestration.enterprise_result": ("EnterpriseResult",),
+    "orchestration.planning.model": ("ModelPlanner",),
+    "orchestration.planning.policy": ("EnterprisePolicy",),
     "orchestration.simple_coordinator": ("SimpleCoordinator",),
     "orchestration.workflow_events": ("WorkflowEvent",),
     "orchestration.workflows.reading": ("load_workflow",),
@@ -158,6 +166,9 @@ __all__ = [
     "DecisionError",
     "DrainedError",
     "EncryptionError",
+    "EnterpriseOrchestrator",
+    "EnterprisePolicy",
+    "EnterpriseResult",
     "FailureMode",
     "ForEach",
     "ForkError",
@@ -165,6 +176,7 @@ __all__ = [
     "HistoryWindow",
     "LeaseLostError",
     "MigrationError",
+    "ModelPlanner",
     "NewerPlanError",
     "NotAllowedError",
     "OrchestrationError",

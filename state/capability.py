@@ -50,6 +50,11 @@ class AgentCapability(str):
         name = cls(action)
         return _BY_ACTION.get(name, name)
 
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions that ask for it; none for a capability of one's own."""
+        return _ACTIONS.get(self, ())
+
 
 _KNOWN: list[AgentCapability] = []
 for _name in AgentCapability.__annotations__:

@@ -68,3 +68,8 @@ def test_a_capability_survives_a_process_boundary() -> None:
 )
 def test_an_action_asks_for_a_capability(action: str, capability: AgentCapability) -> None:
     assert AgentCapability.of_action(action) == capability
+
+
+def test_a_capability_knows_its_actions() -> None:
+    assert "buy_tickets" in AgentCapability("Ticket Purchase").actions
+    assert AgentCapability("paint_the_fence").actions == ()
