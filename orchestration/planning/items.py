@@ -1,0 +1,188 @@
+"""What each clause asks for: tasks, an approval, or that something is not done."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from orchestration.planning.approvals import approval_topic, asks_person
+from orchestration.planning.custom_agents import asked_agent, custom_task
+from orchestration.planning.customer_tasks import account_question, amount_of, crm_update, deal, opportunity_change
+from orchestration.planning.doubts import check_plain, negated_command
+from orchestration.planning.drafts import Draft
+from orchestration.planning.message_tasks import notification
+from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
+from orchestration.planning.people_tasks import employee_question, leave_question, leave_request, leave_withdrawal, onboarding
+from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.ticket_tasks import cancellation, event_question, purchase
+from orchestration.planning.vocabulary import FRAMES, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from orchestration.planning.clauses import Clause
+    from orchestration.planning.quotes import Text
+    from state.proposal import AgentCard
+
+APPROVAL = "approval"
+_ARTICLE = re.compile(r"^(?:it|them|those|these|that)\b", re.IGNORECASE)
+_ANYTHING = re.compile(r"(?:book|buy|purchase|order|spend|get|reserve)(?:ing)?\b.*\b(?:anything|any|it|them|those|money|tickets?|yet|that)\b|(?:booking|buying|purchase)s?$", re.IGNORECASE)
+_BOOK_THEM = re.compile(r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that|this)(?:\s+for\s+(?:me|us))?$", re.IGNORECASE)
+_LIKE_BEFORE = re.compile(
+    r"(?:another\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|(?:a\s+)?(?:couple|dozen)|half\s+a\s+dozen)(?:\s+more)?(?:\s+of\s+them)?\s+(?:for|to|at|on)\b",
+    re.IGNORECASE,
+)
+"""`2 for the game`, after `3 tickets for the jazz night`."""
+_KEEP = re.compile(r"keep\s+(?:it|them|that|the\s+(?:order|tickets?|booking|purchase))\b", re.IGNORECASE)
+
+BUILDERS: dict[str, Callable[[Frame, Clause, str], Draft]] = {
+    "purchase_tickets": purchase,
+    "cancel_order": cancellation,
+    "check_availability": event_question,
+    "list_events": event_question,
+    "event_info": event_question,
+    "account_info": account_question,
+    "update_opportunity": opportunity_change,
+    "approve_expense": expense,
+    "log_expense": expense,
+    "cancel_expense": expense_reversal,
+    "check_budget": budget_question,
+    "request_leave": leave_request,
+    "leave_balance": leave_question,
+    "withdraw_leave": leave_withdrawal,
+    "onboard_employee": onboarding,
+    "employee_info": employee_question,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Items:
+    """All that a request asks for."""
+
+    drafts: list[Draft]
+    """Tasks and approvals, in the order of the request; an approval's name is `approval`."""
+    negated: list[tuple[str, str]]
+    """Names of tasks that are not to be done, each with its words."""
+    problems: list[str]
+
+
+def frame_of(words: str) -> Frame | None:
+    """Return what a clause asks for, by its words alone."""
+    return next((frame for frame in FRAMES if frame.pattern.match(words)), None)
+
+
+def read_items(clauses: Sequence[Clause], *, text: Text, agents: Sequence[AgentCard]) -> Items:
+    """Read every clause; one that is not understood becomes a problem, and the others go on."""
+    items = Items(drafts=[], negated=[], problems=[])
+    for clause in clauses:
+        try:
+            _read(clause, items, text=text, agents=agents)
+        except NotUnderstoodError as error:
+            items.problems.append(text.restored(str(error)))
+    return items
+
+
+def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCard]) -> None:
+    words = clause.words
+    if (what := negated_command(words)) is not None:
+        items.negated.append((_negated_name(what, clause), clause.quote))
+        return
+    if _BOOK_THEM.fullmatch(words) and any(draft.name == "purchase" for draft in items.drafts):
+        _merge(clause, items)
+        return
+    if _LIKE_BEFORE.match(words) and items.drafts and items.drafts[-1].name == "purchase":
+        words = f"book {words}"
+    items.drafts += drafts_of(clause, words, text=text, agents=agents)
+
+
+def _merge(clause: Clause, items: Items) -> None:
+    """`I need 5 tickets. Please book them` is one purchase."""
+    purchase_clause = next(draft for draft in reversed(items.drafts) if draft.name == "purchase").clause
+    purchase_clause.ties += clause.ties
+    purchase_clause.condition = purchase_clause.condition or clause.condition
+
+
+def drafts_of(clause: Clause, words: str, *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
+    """Return the tasks that a clause asks for.
+
+    Raises:
+        NotUnderstoodError: It is not understood.
+    """
+    custom = custom_task(clause, words, agents)
+    if custom is not None:
+        check_plain(words, quote=clause.quote, speech=False)
+        return [custom]
+    if asks_person(words):
+        return [_approval(clause, words)]
+    if (asked := asked_agent(words, agents)) is not None:
+        words = asked[1]
+    frame = frame_of(words)
+    if frame is None:
+        raise _unknown(clause)
+    if frame.effect:
+        spoken = frame.action in {"send_sms", "update_crm"}
+        check_plain(_without_message(words) if spoken else words, quote=clause.quote, speech=spoken)
+    email = any("mail" in f"{card.description} {' '.join(card.capabilities)}".lower() for card in agents)
+    if frame.action == "send_sms":
+        return notification(frame, clause, words, text=text, email=email)
+    if frame.action == "update_crm":
+        return [crm_update(frame, clause, words, text=text)]
+    if frame.action in {"create_proposal", "create_opportunity"}:
+        return [deal(frame, clause, words, text=text)]
+    return [BUILDERS[frame.action](frame, clause, words)]
+
+
+def _approval(clause: Clause, words: str) -> Draft:
+    check_plain(re.sub(r"\b(?:without|not)\b", " ", words), quote=clause.quote)
+    amount = amount_of(words, clause.quote)
+    return Draft(
+        name=APPROVAL,
+        capability="expense_approval",
+        message="Approve the expense" if amount is None else f"Approve a ${amount:,.2f} expense",
+        quote=clause.quote,
+        clause=clause,
+        fields={"action": "approve_expense", **({} if amount is None else {"amount": amount})},
+        approval=True,
+        topic=approval_topic(words),
+        amount=amount,
+    )
+
+
+def _negated_name(what: str, clause: Clause) -> str:
+    from orchestration.planning.ties import command_words  # noqa: PLC0415
+
+    words = command_words(re.sub(r"^(?:to\s+|the\s+|any\s+|an?\s+)", "", what)) or what
+    if asks_person(what) or re.match(r"(?:approvals?|sign-?offs?|permission)\b", what, re.IGNORECASE):
+        return "expense_approval"
+    if _ANYTHING.match(what):
+        return "purchase"
+    frame = frame_of(words) or frame_of(what)
+    if frame is None:
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} says what is not to be done, and it is not clear what that is. Say only what is to be done."
+        )
+    if re.search(r"\b(?:more\s+than|before|until|unless|except|but|other|than)\b", what, re.IGNORECASE):
+        raise NotUnderstoodError(f"{quoted(clause.quote)} sets a limit that cannot be kept. Say plainly what is to be done.")
+    return frame.name
+
+
+def _without_message(words: str) -> str:
+    """Return words up to the message they pass on in reported speech."""
+    return re.split(r"\s+(?:that|saying|to\s+(?!(?-i:[A-Z])))\b", words, maxsplit=1, flags=re.IGNORECASE)[0]
+
+
+def _unknown(clause: Clause) -> NotUnderstoodError:
+    try:
+        check_plain(clause.words, quote=clause.quote)
+    except NotUnderstoodError as error:
+        return error
+    return NotUnderstoodError(
+        f"{quoted(clause.quote)} was not understood. Say it as a command, for example 'Book 10 tickets for tonight', "
+        "'update the CRM for Acme', 'get approval', 'log the expense' or 'text Alice: ...'."
+    )
+
+
+def copy_clause(clause: Clause, words: str) -> Clause:
+    """A clause for a task that another one mentions, e.g. `after booking 5 tickets`."""
+    return replace(clause, words=words, ties=[], condition=None)

@@ -1,0 +1,185 @@
+"""Which task comes after which, by the words that say so."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from orchestration.planning.drafts import Draft
+from orchestration.planning.items import APPROVAL, copy_clause, drafts_of, frame_of
+from orchestration.planning.order_words import Order
+from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.ties import Target, Tie
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.planning.clauses import Clause
+    from orchestration.planning.quotes import Text
+    from state.proposal import AgentCard
+
+
+def ordered(drafts: list[Draft], *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
+    """Tie tasks to those that they come after; return them with those that only ties mention.
+
+    Raises:
+        NotUnderstoodError: A tie leads nowhere.
+    """
+    everything = _with_mentioned(drafts, text=text, agents=agents)
+    _by_words(everything)
+    for clause in _clauses(everything):
+        for tie in clause.ties:
+            _tie(clause, tie, everything)
+    return everything
+
+
+def comes_after(draft: Draft, other: Draft) -> bool:
+    """Tell whether a task already comes after another, directly or not."""
+    seen: set[int] = set()
+    waiting = [draft]
+    while waiting:
+        current = waiting.pop()
+        for need in current.needs:
+            if need is other:
+                return True
+            if id(need) not in seen:
+                seen.add(id(need))
+                waiting.append(need)
+    return False
+
+
+def follow(draft: Draft, other: Draft) -> None:
+    """Let a task come after another, unless that one comes after it."""
+    if draft is not other and not comes_after(other, draft):
+        draft.need(other)
+
+
+def _clauses(drafts: Sequence[Draft]) -> list[Clause]:
+    found: dict[int, Clause] = {}
+    for draft in drafts:
+        found.setdefault(id(draft.clause), draft.clause)
+    return list(found.values())
+
+
+def _by_words(drafts: Sequence[Draft]) -> None:
+    base: list[Draft] = []
+    current: list[Draft] = []
+    done: list[Draft] = []
+    sentence = 0
+    for clause in _clauses(drafts):
+        mine = [draft for draft in drafts if draft.clause is clause]
+        if clause.sentence != sentence and clause.order in {Order.UNSAID, Order.BESIDE}:
+            base = []
+        sentence = clause.sentence
+        if clause.order is Order.FOLLOWS:
+            base, current = current or base, []
+        elif clause.order is Order.LAST:
+            base, current = [*done], []
+        elif clause.order is Order.BESIDE:
+            base = []
+        elif clause.order is Order.FIRST and done:
+            base = []
+            for before in _said_before(clause, current or done, mine):
+                for draft in mine:
+                    before.need(draft)
+        for draft in mine:
+            for other in base:
+                follow(draft, other)
+        current += mine
+        done += mine
+
+
+def _said_before(clause: Clause, current: list[Draft], mine: list[Draft]) -> list[Draft]:
+    return [draft for draft in current if draft not in mine and not any(comes_after(own, draft) for own in mine)]
+
+
+def _with_mentioned(drafts: list[Draft], *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
+    """Add the tasks that only a tie mentions, e.g. `after booking 10 tickets, …`."""
+    everything = [*drafts]
+    for clause in _clauses(drafts):
+        for tie in clause.ties:
+            if tie.target is Target.APPROVAL and tie.after and not _asked(everything, clause):
+                everything.insert(_place(clause, everything), _approval(copy_clause(clause, tie.words), tie))
+                continue
+            if tie.target is not Target.TASK or _mentioned(tie, clause, everything):
+                continue
+            extra = _drafts_of_tie(tie, clause, text=text, agents=agents)
+            place = _place(clause, everything)
+            everything[place:place] = extra
+    return everything
+
+
+def _place(clause: Clause, drafts: list[Draft]) -> int:
+    return next(number for number, draft in enumerate(drafts) if draft.clause is clause)
+
+
+def _asked(drafts: list[Draft], clause: Clause) -> list[Draft]:
+    """The approvals that the request asks for elsewhere."""
+    others = [draft for draft in drafts if draft.clause is not clause]
+    return [draft for draft in others if draft.name == APPROVAL] or [
+        draft for draft in others if draft.name == "expense_approval"
+    ]
+
+
+def _approval(clause: Clause, tie: Tie) -> Draft:
+    """An approval that only a tie mentions: `once my manager has approved, …`."""
+    clause.order = Order.UNSAID
+    return Draft(
+        name=APPROVAL,
+        capability="expense_approval",
+        message="Approve the expense",
+        quote=tie.words,
+        clause=clause,
+        fields={"action": "approve_expense"},
+        approval=True,
+        topic=None,
+    )
+
+
+def _drafts_of_tie(tie: Tie, clause: Clause, *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
+    if re.fullmatch(r"(?:book|log|update|create|start|request|send|cancel|check)\s+(?:the\s+)?(?:tickets|expense|crm|proposal|opportunity|onboarding|leave|sms|order|budget)", tie.words, re.IGNORECASE) and not re.search(r"\b(?:updating|checking)\b", clause.quote, re.IGNORECASE) and tie.words not in {"update the crm", "check the budget"}:
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} waits for something ({tie.words}) that no task of this request does; ask for that too."
+        )
+    own = copy_clause(clause, tie.words)
+    own.order = Order.UNSAID
+    return drafts_of(own, tie.words, text=text, agents=agents)
+
+
+def _mentioned(tie: Tie, clause: Clause, drafts: Sequence[Draft]) -> list[Draft]:
+    frame = frame_of(tie.words)
+    if frame is None:
+        return []
+    related = {"purchase": {"purchase"}, "expense_log": {"expense_log", "expense_approval"}}.get(frame.name, {frame.name})
+    return [draft for draft in drafts if draft.name in related and draft.clause is not clause]
+
+
+def _tie(clause: Clause, tie: Tie, drafts: list[Draft]) -> None:
+    mine = [draft for draft in drafts if draft.clause is clause]
+    others = _targets(clause, tie, drafts, mine)
+    for draft in mine:
+        for other in others:
+            if tie.after:
+                other.needs = [need for need in other.needs if need is not draft]
+                follow(draft, other)
+            else:
+                follow(other, draft)
+
+
+def _targets(clause: Clause, tie: Tie, drafts: list[Draft], mine: list[Draft]) -> list[Draft]:
+    before = drafts[: drafts.index(mine[0])]
+    if tie.target is Target.TASK:
+        frame = frame_of(tie.words)
+        found = _mentioned(tie, clause, drafts)
+        return found or [draft for draft in drafts if frame and draft.clause.words == tie.words]
+    if tie.target is Target.APPROVAL:
+        return _approvals(clause, drafts)
+    if not before:
+        raise NotUnderstoodError(f"{quoted(clause.quote)} comes after something, and nothing stands before it.")
+    return [draft for draft in before if draft.clause is before[-1].clause]
+
+
+def _approvals(clause: Clause, drafts: list[Draft]) -> list[Draft]:
+    if found := _asked(drafts, clause):
+        return found
+    raise NotUnderstoodError(f"{quoted(clause.quote)} speaks of an approval that the request does not ask for.")

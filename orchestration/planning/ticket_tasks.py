@@ -1,0 +1,184 @@
+"""Tasks about tickets: buying, cancelling, and questions about events."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from orchestration.agents.team.dates import one_day_in, without_dates
+from orchestration.agents.team.orders import order_number_in
+from orchestration.agents.team.purchase_terms import refuse_unkept_terms
+from orchestration.agents.team.quantities import buyable, number_in_words, tickets_in
+from orchestration.agents.team.vocabulary import word_set
+from orchestration.planning.drafts import Draft
+from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.tails import PHONE, check_tail
+from orchestration.planning.vocabulary import THINGS, Frame
+from state.errors import AgentRefusedError
+
+if TYPE_CHECKING:
+    from orchestration.planning.clauses import Clause
+
+NOMINAL_DAY: Final = date(2028, 1, 3)
+"""Dates are only checked here, and read by the agents, whose clock it is; a leap year."""
+_VAGUE = re.compile(rf"\b(?:few|several|some|many|lots?|bunch|handful|enough|more)\s+(?:of\s+)?(?:[\w'-]+\s+){{0,2}}?{THINGS}", re.IGNORECASE)
+_COUNT = (
+    r"(?P<count>[0-9]{1,4}|half\s+a\s+dozen|(?:a\s+)?(?:dozen|couple)(?:\s+of)?|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty)"
+)
+_ELLIPSIS = re.compile(
+    rf"^(?:(?P<verb>[a-z]+(?:\s+(?:me|us|up))?)\s+)?(?:another\s+)?{_COUNT}(?:\s+more)?\s+(?=(?:for|to|of|at|on)\b)", re.IGNORECASE
+)
+_FOR_COUNT = re.compile(rf"\bfor\s+(?:the\s+)?{_COUNT}(?:\s+of\s+us|\s+people|\s+persons)?\s*(?=$|[,.]|\bon\b|\btonight\b|\btomorrow\b|\bto\b|\bat\b)", re.IGNORECASE)
+_VERB = re.compile(
+    r"^(?:(?:i|we)(?:'d|'ll|\s+would)?\s+)?(?:(?:also\s+)?(?:re-?book|book(?:\s+in)?|buy|purchase|reserve|order|get|grab|secure|obtain|pick\s+up|arrange(?:\s+for)?|organi[sz]e|sort\s+out|procure|snag|need|want|have|take|fetch|like)\s+)+(?:(?:me|us|him|her|them|yourself)\s+)?(?:another\s+)?",
+    re.IGNORECASE,
+)
+_FOR_NAME = re.compile(
+    r"\bfor\s+(?:our\s+)?(?:(?:client|customer|account|the\s+people\s+at|the\s+folks\s+at)\s+)?(?P<name>(?-i:[A-Z])[\w&.'-]*(?:\s+(?-i:[A-Z])[\w&.-]*)*)", re.IGNORECASE
+)
+_BEFORE_NOUN = word_set(
+    "more extra additional good best great adult adults cheap cheapest available single other of jazz concert game match basketball event "
+    "show gig music night club home regular standard normal free nice x evening entry admission tonight's tomorrow's saturday's friday's sunday's the"
+)
+_EVENT_NAMES = re.compile(r"(?-i:[A-Z])[\w'.&-]*", re.IGNORECASE)
+_GIVE_BACK = re.compile(r"\b(?:refund\w*|cancel\w*|sell|resell|transfer\w*|exchange\w*|upgrade\w*)\b", re.IGNORECASE)
+_TRANSPORT = re.compile(r"\b(?:train|flight|plane|air(?:line)?|bus|ferry|parking|lottery|metro|tram|museum|cinema|movie|support|jira|hotel|raffle|speeding|season)\s+(?:e-?)?(?:tickets?|seats?|passes)\b", re.IGNORECASE)
+
+
+def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
+    """Plan a purchase.
+
+    Raises:
+        NotUnderstoodError: Its number, its date or something else cannot be carried out.
+    """
+    said = _with_noun(words)
+    if foreign := _TRANSPORT.search(said) or _GIVE_BACK.search(said):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} asks for {foreign[0]!r}, which nobody here does. Tickets are sold for events, "
+            "for example 'Book 2 tickets for the game'."
+        )
+    if vague := _VAGUE.search(without_dates(said)):
+        if tickets_of(said, clause.quote) is None:
+            raise NotUnderstoodError(f"How many tickets are {vague[0]!r} in {quoted(clause.quote)}? Say a number.")
+    quantity = tickets_of(said, clause.quote)
+    check_day(said, clause.quote)
+    check_tail(_tail(said), quote=clause.quote, known=word_set("eastern row side adults people persons of us guests"))
+    draft = Draft(
+        name=frame.name,
+        capability=str(frame.capability),
+        message=_message(said),
+        quote=clause.quote,
+        clause=clause,
+        fields={"action": frame.action},
+    )
+    if match := PHONE.search(without_dates(said)):
+        draft.fields["phone"] = match[0]
+    if quantity is None:
+        draft.missing = (
+            f"How many tickets? {quoted(clause.quote)} gives no number. Say for example 'Book 10 tickets'."
+        )
+    else:
+        draft.fields["quantity"] = quantity
+    name = _FOR_NAME.search(without_dates(said))
+    draft.account = name["name"] if name else None
+    return draft
+
+
+def tickets_of(words: str, quote: str) -> int | None:
+    """Return how many tickets words ask for; None if they do not say.
+
+    Raises:
+        NotUnderstoodError: Nobody can buy that many, or it is left open how many.
+    """
+    plain = PHONE.sub(" ", without_dates(words))
+    try:
+        found = tickets_in(plain)
+        if found is None and (match := _FOR_COUNT.search(plain)):
+            found = _value(match["count"])
+        refuse_unkept_terms(words)
+        return None if found is None else buyable(found)
+    except AgentRefusedError as error:
+        raise NotUnderstoodError(f"In {quoted(quote)}: {error}") from error
+
+
+def check_day(words: str, quote: str, *, most: int = 1) -> int:
+    """Return how many dates words name.
+
+    Raises:
+        NotUnderstoodError: One is not exact or not in the calendar, or there are several.
+    """
+    from orchestration.agents.team.dates import dates_in  # noqa: PLC0415
+
+    try:
+        days = {found.day for found in dates_in(words, NOMINAL_DAY)}
+        if len(days) <= 1 or most == 1:
+            one_day_in(words, NOMINAL_DAY)
+    except AgentRefusedError as error:
+        raise NotUnderstoodError(f"In {quoted(quote)}: {error}") from error
+    if len(days) > most:
+        raise NotUnderstoodError(f"{quoted(quote)} names {len(days)} dates; give at most {most}.")
+    return len(days)
+
+
+def cancellation(frame: Frame, clause: Clause, words: str) -> Draft:
+    """Plan that an order is taken back."""
+    try:
+        number = order_number_in(words)
+    except AgentRefusedError as error:
+        raise NotUnderstoodError(str(error)) from error
+    if number is None and (match := re.search(r"#?\b([0-9]{1,15})\s*$", words)):
+        number = int(match[1])
+    check_tail(re.sub(r"^\w+(?:\s+off)?\s+(?:the\s+)?(?:\w+\s+){0,2}?(?:orders?|tickets?|booking|purchase|reservation)?\s*(?:number|no\.?|#)?\s*[0-9]*", "", words, count=1, flags=re.IGNORECASE), quote=clause.quote)
+    draft = Draft(
+        name=frame.name,
+        capability=str(frame.capability),
+        message=f"Cancel order {number}" if number is not None else "Cancel the order",
+        quote=clause.quote,
+        clause=clause,
+        fields={"action": frame.action},
+        refers=number is None,
+        topic="purchase",
+    )
+    if number is None:
+        draft.missing = f"Which order? {quoted(clause.quote)} names none. Say for example 'Cancel order 17'."
+    else:
+        draft.fields["order_id"] = number
+    return draft
+
+
+def event_question(frame: Frame, clause: Clause, words: str) -> Draft:
+    """Plan a question about events, which changes nothing."""
+    return Draft(
+        name=frame.name,
+        capability=str(frame.capability),
+        message=words,
+        quote=clause.quote,
+        clause=clause,
+        effect=False,
+        fields={"action": frame.action},
+    )
+
+
+def _with_noun(words: str) -> str:
+    """Return words with `tickets` after a number that stands alone."""
+    if re.search(THINGS, words, re.IGNORECASE):
+        return words
+    match = _ELLIPSIS.match(words)
+    if match is None:
+        return words
+    return f"book {match['count']} tickets {words[match.end() :]}"
+
+
+def _value(count: str) -> int | None:
+    return int(count) if count.isdecimal() else number_in_words(re.sub(r"\s+of$", "", count.strip()))
+
+
+def _tail(words: str) -> str:
+    match = re.search(THINGS, words, re.IGNORECASE)
+    return words[match.end() :] if match else words
+
+
+def _message(words: str) -> str:
+    rest = _VERB.sub("", words, count=1).strip()
+    return f"Book {rest}"
