@@ -65,6 +65,8 @@ def _first(approval: Draft, purchase: Draft, drafts: list[Draft]) -> bool:
         return True
     if comes_after(approval, purchase):
         return False
+    if approval.clause.condition is not None and approval.clause.condition.comparisons:
+        return False  # what it costs is known only with the purchase, and a refusal undoes that
     return drafts.index(approval) < drafts.index(purchase)
 
 

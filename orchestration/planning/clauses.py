@@ -24,9 +24,10 @@ from orchestration.planning.ties import Tie, read_tie
 
 MOST_CLAUSES = 40
 _JOINER = re.compile(
-    r"\s*,\s*(?:(?:and|but|plus)\b)?\s*(?!\ue000)|\s+(?:and|but|plus|&|\+|while|whilst)\s+(?!\ue000)|\s+-\s+|\s+/\s+|\s*:\s+(?!\ue000)",
+    r"\s*,\s*(?:(?:and|but|plus)\b\s*,?)?\s*(?!\ue000)|\s+(?:and|but|plus|&|\+|while|whilst)\s*,?\s+(?!\ue000)|\s+-\s+|\s+/\s+|\s*:\s+(?!\ue000)",
     re.IGNORECASE,
 )
+_ONLY_LEADS = re.compile(r"\s*(?:(?:but|and|only|even|right|straight|immediately|directly|not)\s*)+", re.IGNORECASE)
 _SUBORDINATE = re.compile(
     rf"(?<=[\w\ue001)%$])\s+(?={CONDITION.pattern}|{TIE.pattern.replace('?P<word>', '')}|{OTHERWISE.pattern.replace('?P<word>', '')}|then\b|which\s+(?:need|require|must|have\s+to|has\s+to|should)|followed\s+by\b|and\s+then\b)".replace(
         "?P<word>", ""
@@ -69,6 +70,7 @@ class _Reader:
     carried: Condition | None = None
     sentence: int = 0
     fronted: bool = False
+    pending_order: Order | None = None
 
 
 def read_clauses(text: str) -> list[Clause]:
@@ -113,7 +115,7 @@ def pieces(sentence: str) -> list[Piece]:
     cuts.sort()
     found, joiner, begin = [], "", 0
     for start, end in cuts:
-        if start < begin:
+        if start < begin or (joiner == "" and _ONLY_LEADS.fullmatch(sentence[begin:start]) and found):
             continue
         found.append(Piece(joiner, sentence[begin:start]))
         joiner, begin = sentence[start:end].strip().lower(), end
@@ -137,13 +139,20 @@ def _read_sentence(reader: _Reader, sentence: Sentence) -> None:
 
 
 def _read_piece(reader: _Reader, piece: Piece, *, following: Piece | None, first: bool) -> None:
-    if is_filler(piece.words):
-        return
     marked = unmarked(piece.words)
     words = marked.words
     order = marked.order
-    for pattern, condition in ((OTHERWISE, _opposite(reader)), (SAME, reader.last)):
+    if not words and order is not Order.UNSAID:
+        _keep_order(reader, piece, order, following=following)
+        return
+    if is_filler(piece.words):
+        return
+    if reader.pending_order is not None and order in {Order.UNSAID, Order.BESIDE}:
+        order = reader.pending_order
+    reader.pending_order = None
+    for pattern in (OTHERWISE, SAME):
         if match := pattern.match(words):
+            condition = _opposite(reader) if pattern is OTHERWISE else reader.last
             if condition is None:
                 raise NotUnderstoodError(
                     f"{quoted(piece.words)} has no condition before it; say 'if ..., ..., otherwise ...'."
@@ -155,10 +164,19 @@ def _read_piece(reader: _Reader, piece: Piece, *, following: Piece | None, first
                 return
     if match := CONDITION.match(words) or BARE_CONDITION.match(words):
         _read_condition(reader, piece, words[match.end() :], following=following, first=first, unless="unless" in match[0].lower())
-    elif (match := TIE.match(words)) and match["word"].lower() != "with":
+    elif (match := TIE.match(words)) and match["word"].lower() not in {"with", "without"}:
         _read_tie(reader, piece, match, words, following=following, first=first)
     else:
         _add(reader, piece, words=words, order=order, late=marked.trailing)
+
+
+def _keep_order(reader: _Reader, piece: Piece, order: Order, *, following: Piece | None) -> None:
+    """An order word alone belongs to what follows it, or, at the end, to what it follows."""
+    here = [clause for clause in reader.clauses[-1:] if clause.sentence == reader.sentence]
+    if here and (following is None or not piece.joiner) and here[0].order in {Order.UNSAID, Order.BESIDE}:
+        here[0].order, here[0].late_order = order, True
+    else:
+        reader.pending_order = order
 
 
 def _opposite(reader: _Reader) -> Condition | None:

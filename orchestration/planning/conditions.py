@@ -155,6 +155,8 @@ def _said(plain: str) -> Condition | None:
             return Condition(about=About.SEATS, words=plain)
     if _BUDGET.search(lowered) and _words_of(lowered) <= _BUDGET_WORDS:
         return Condition(about=About.BUDGET, words=plain)
+    if re.fullmatch(r"(?:there\s+(?:are|is)|we\s+have|you\s+have|they\s+have)\s+(?:still\s+)?(?:any|some|enough|places)(?:\s+(?:left|available|free|remaining))?|(?:any|some|enough)\s+(?:are|is)\s+(?:still\s+)?(?:left|available)", lowered):
+        return Condition(about=About.SEATS, words=plain)
     for about, pattern in ((About.REJECTED, _NO), (About.APPROVED, _YES), (About.SUCCESS, _SUCCESS), (About.FAILURE, _FAILURE)):
         if pattern.fullmatch(plain):
             return Condition(about=about, words=plain)

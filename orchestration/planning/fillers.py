@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _FILLER = re.compile(
-    r"""(?:hi|hello|hey|dear|good\s+(?:morning|afternoon|evening|day))(?:\s+(?:[\w.-]+|team|all|everyone|there)){0,3}
+    r"""(?:hi|hello|hey|dear|morning|afternoon|evening|good\s+(?:morning|afternoon|evening|day))(?:\s+(?:[\w.-]+|team|all|everyone|there)){0,3}
      |(?:many\s+)?thanks?(?:\s+(?:you|a\s+lot|a\s+million|so\s+much|very\s+much|in\s+advance|for\s+(?:your\s+)?(?:help|everything|support|all\s+your\s+help|doing\s+this|taking\s+care\s+of\s+(?:this|it))|again|everyone|all|team|[A-Z]\w+))*
-     |cheers(?:\s+\w+)?|(?:best|kind|warm)?\s*(?:regards|wishes)(?:\s+[A-Z]\w+)*|best|sincerely|yours(?:\s+\w+)?|xo+|[A-Z][a-z]+|br|rgds
+     |cheers(?:\s+\w+)?|(?:best|kind|warm)?\s*(?:regards|wishes)(?:\s+[A-Z]\w+)*|best|sincerely|yours(?:\s+\w+)?|xo+|br|rgds
      |(?:and\s+)?that(?:'s|\s+is|\s+will\s+be|'ll\s+be|\s+would\s+be|'d\s+be)\s+(?:all|it|everything)(?:\s+(?:for\s+(?:now|today)|i\s+need|thanks?))*
      |(?:(?:i\s+)?(?:hope|trust)\s+(?:you(?:'re|\s+are)|all\s+is|this\s+(?:finds|is)).*|how\s+are\s+you(?:\s+(?:doing|today))*)
      |(?:there\s+is\s+|there's\s+)?no\s+(?:rush|hurry|worries|problem)|(?:it(?:'s|\s+is)\s+|this\s+is\s+|quite\s+|rather\s+)?(?:(?:very|quite|a\s+bit|rather)\s+)?(?:urgent|important)|asap|as\s+soon\s+as\s+possible

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestration.planning.conditions import About
 from orchestration.planning.approvals import approval_topic, asks_person
 from orchestration.planning.custom_agents import asked_agent, custom_task
 from orchestration.planning.customer_tasks import account_question, amount_of, crm_update, deal, opportunity_change
@@ -15,8 +16,9 @@ from orchestration.planning.message_tasks import notification
 from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
 from orchestration.planning.people_tasks import employee_question, leave_question, leave_request, leave_withdrawal, onboarding
 from orchestration.planning.problems import NotUnderstoodError, quoted
-from orchestration.planning.ticket_tasks import cancellation, event_question, purchase
+from orchestration.planning.ticket_tasks import cancellation, event_of, event_question, purchase
 from orchestration.planning.vocabulary import FRAMES, Frame
+from orchestration.planning.voice import as_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,12 +31,20 @@ APPROVAL = "approval"
 _ARTICLE = re.compile(r"^(?:it|them|those|these|that)\b", re.IGNORECASE)
 _ANYTHING = re.compile(r"(?:book|buy|purchase|order|spend|get|reserve)(?:ing)?\b.*\b(?:anything|any|it|them|those|money|tickets?|yet|that)\b|(?:booking|buying|purchase)s?$", re.IGNORECASE)
 _BOOK_THEM = re.compile(r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that|this)(?:\s+for\s+(?:me|us))?$", re.IGNORECASE)
+_BARE_BUY = re.compile(
+    r"(?:book|buy|get|reserve|order|purchase|grab)\s+(?:me\s+|us\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a\s+dozen|a\s+couple)(?:\s+of\s+them)?",
+    re.IGNORECASE,
+)
 _LIKE_BEFORE = re.compile(
     r"(?:another\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|(?:a\s+)?(?:couple|dozen)|half\s+a\s+dozen)(?:\s+more)?(?:\s+of\s+them)?\s+(?:for|to|at|on)\b",
     re.IGNORECASE,
 )
 """`2 for the game`, after `3 tickets for the jazz night`."""
-_KEEP = re.compile(r"keep\s+(?:it|them|that|the\s+(?:order|tickets?|booking|purchase))\b", re.IGNORECASE)
+_LOG_IT = re.compile(r"(?:log|record|file|submit)\s+(?:it|that|this|them)(?:\s+down)?", re.IGNORECASE)
+_LOG = next(frame for frame in FRAMES if frame.action == "log_expense")
+_SAME_CUSTOMER = re.compile(
+    r"\b(?:for|with|to)\s+(?:them|it|him|her|(?:the\s+same|that|this)\s+(?:client|customer|account|company|one))\b|^(?:send|get|give|write|make)\s+them\b", re.IGNORECASE
+)
 
 BUILDERS: dict[str, Callable[[Frame, Clause, str], Draft]] = {
     "purchase_tickets": purchase,
@@ -93,7 +103,23 @@ def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCar
         return
     if _LIKE_BEFORE.match(words) and items.drafts and items.drafts[-1].name == "purchase":
         words = f"book {words}"
-    items.drafts += drafts_of(clause, words, text=text, agents=agents)
+    if _BARE_BUY.fullmatch(words) and items.drafts:
+        words = f"{words} tickets {event_of(items.drafts[-1], clause)}"
+    found = drafts_of(clause, words, text=text, agents=agents)
+    for draft in found:
+        _name_customer(draft, words, items.drafts)
+    items.drafts += found
+
+
+def _name_customer(draft: Draft, words: str, before: Sequence[Draft]) -> None:
+    """`for them` is for the customer of whom was spoken last."""
+    if draft.name not in {"proposal", "opportunity", "crm_update"} or draft.account or not _SAME_CUSTOMER.search(words):
+        return
+    account = next((other.account for other in reversed(before) if other.account), None)
+    if account is not None:
+        draft.account, draft.missing = account, None
+        draft.fields["account"] = account
+        draft.message = re.sub(r"^(Create an? \w+|(?:Update|Log a \w+ in) the CRM)", rf"\1 for {account}", draft.message)
 
 
 def _merge(clause: Clause, items: Items) -> None:
@@ -115,9 +141,10 @@ def drafts_of(clause: Clause, words: str, *, text: Text, agents: Sequence[AgentC
         return [custom]
     if asks_person(words):
         return [_approval(clause, words)]
+    words = as_command(words, frame_of(words) is not None)
     if (asked := asked_agent(words, agents)) is not None:
         words = asked[1]
-    frame = frame_of(words)
+    frame = _LOG if _LOG_IT.fullmatch(words) and _is_about_price(clause) else frame_of(words)
     if frame is None:
         raise _unknown(clause)
     if frame.effect:
@@ -131,6 +158,10 @@ def drafts_of(clause: Clause, words: str, *, text: Text, agents: Sequence[AgentC
     if frame.action in {"create_proposal", "create_opportunity"}:
         return [deal(frame, clause, words, text=text)]
     return [BUILDERS[frame.action](frame, clause, words)]
+
+
+def _is_about_price(clause: Clause) -> bool:
+    return clause.condition is not None and clause.condition.about in {About.PRICE, About.UNIT_PRICE}
 
 
 def _approval(clause: Clause, words: str) -> Draft:

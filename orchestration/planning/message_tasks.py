@@ -78,7 +78,7 @@ def _draft(frame: Frame, clause: Clause, words: str, *, said: Said, recipient: s
         quote=clause.quote,
         clause=clause,
         fields={"action": frame.action},
-        topic=approval_topic(MARK.sub(" ", words)),
+        topic=_topic(words),
     )
     if recipient is not None:
         draft.fields["to"] = recipient
@@ -92,6 +92,11 @@ def _draft(frame: Frame, clause: Clause, words: str, *, said: Said, recipient: s
         )
     draft.refers = said.body is None or bool((_DONE if said.spoken else _CLAIMS).search(said.body))
     return draft
+
+
+def _topic(words: str) -> str | None:
+    topic = approval_topic(re.sub(r"\b(?:text|sms|message)s?\b", " ", MARK.sub(" ", words), flags=re.IGNORECASE))
+    return None if topic == "notification" else topic
 
 
 def _read(clause: Clause, words: str, text: Text) -> Said:

@@ -48,7 +48,7 @@ _ORDERS: tuple[tuple[Order, str], ...] = (
         rf"then|next(?!\s+(?:week|month|year|\w+day|game|event|concert|show|match)\b)|after\s+(?:that|this)(?!\s+(?:is|has|was)\b)|afterwards?|after\s+which|thereafter"
         rf"|subsequently|following\s+(?:that|this)|followed\s+by|(?:right\s+|straight\s+)?after(?=\s*,)|later(?:\s+on)?"
         rf"|(?:(?:only\s+)?(?:once|when|after|as\s+soon\s+as)|with)\s+{_THAT_IS}\s+{_DONE}"
-        rf"|(?:only\s+)?(?:once|when)\s+{_DONE}(?=\s*,)|(?:second|third|fourth|fifth|sixth)(?:ly)?(?=\s*,|\s*:)|secondly|thirdly|fourthly|step\s+[2-9]\s*:?|in\s+turn",
+        rf"|(?:only\s+)?(?:once|when)\s+{_DONE}(?=\s*,)|(?:second|third|fourth|fifth|sixth)(?:ly)?(?=\s*,|\s*:|\s*$)|secondly|thirdly|fourthly|step\s+[2-9]\s*:?|in\s+turn",
     ),
     (
         Order.FIRST,

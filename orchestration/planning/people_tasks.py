@@ -50,6 +50,7 @@ def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
     Raises:
         NotUnderstoodError: It is not clear for whom, from when or for how long.
     """
+    words = re.sub(r"\bin\s+(?=[0-9]+\s+(?:[a-z]+\s+){0,2}?days?\s+(?:of\b|off\b|leave|vacation|holiday|for\b))", "", words, flags=re.IGNORECASE)
     count = check_day(words, clause.quote, most=2)
     days, weeks = _days(words, clause.quote)
     single = bool(re.search(r"\b(?:on|for|take|off|book)\s+(?:this\s+)?\w+(?:\s+\w+)?", words)) and bool(re.search(r"\b(?:on\s|off\s*$|day\b)", words))

@@ -38,6 +38,22 @@ _SAME = str.maketrans(
     }
 )
 _LONG_DASH = re.compile(r"(?<=\S) *[\u2013\u2014](?![0-9]) *|(?<=\S) +-{1,3} +| *-> *| *\u2192 *")
+_SHORT = {
+    "tix": "tickets",
+    "tonite": "tonight",
+    "2nite": "tonight",
+    "tmrw": "tomorrow",
+    "tmr": "tomorrow",
+    "2moro": "tomorrow",
+    "u": "you",
+    "ur": "your",
+    "w/": "with",
+    "b4": "before",
+    "thru": "through",
+    "mgr": "manager",
+}
+_SHORTENED = re.compile(rf"(?<![\w@.])(?:{'|'.join(map(re.escape, _SHORT))})(?![\w@])", re.IGNORECASE)
+_FOUR = re.compile(r"\b(tickets|seats|passes)\s+4\s+(?=[a-z])", re.IGNORECASE)
 _REPEATED = re.compile(r"([!?.,])\1+")
 
 
@@ -97,7 +113,8 @@ def readable(text: str) -> str:
     kept = "".join(_kept(character) for character in plain)
     lines = (" ".join(line.split()) for line in kept.splitlines())
     joined = "\n".join(line for line in lines if line)
-    return _REPEATED.sub(r"\1", _LONG_DASH.sub(" - ", joined))
+    spelled = _SHORTENED.sub(lambda match: _SHORT[match[0].lower()], joined)
+    return _REPEATED.sub(r"\1", _LONG_DASH.sub(" - ", _FOUR.sub(r"\1 for ", spelled)))
 
 
 def _kept(character: str) -> str:

@@ -15,7 +15,7 @@ _ABBREVIATION = re.compile(
 )
 _BREAK = re.compile(r"(?<=[.!?])\s+|;\s*|\n+")
 _SIGNATURE = re.compile(
-    r"(?:^|[\n.!?,]\s*)(?:(?:many\s+|best\s+)?thanks(?:\s+(?:a\s+lot|so\s+much|in\s+advance))?|thank\s+you(?:\s+(?:so|very)\s+much)?|cheers|(?:best|kind|warm)\s+regards|regards|best|br)\s*[,!.\n-]*\s*"
+    r"(?:^|[\n.!?,]\s*)(?i:(?:many\s+|best\s+)?thanks(?:\s+(?:a\s+lot|so\s+much|in\s+advance))?|thank\s+you(?:\s+(?:so|very)\s+much)?|cheers|(?:best|kind|warm)\s+regards|regards|best|br)\s*[,!.\n-]*\s*"
     r"(?:[A-Z][a-z]+(?:\s+[A-Z][a-z]+)?)?[\s.!]*$"
 )
 _SUFFIX = re.compile(r"\b(?P<am>[ap])\.m\.", re.IGNORECASE)

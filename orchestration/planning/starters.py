@@ -33,7 +33,7 @@ BARE_CONDITION: Final = re.compile(
     re.IGNORECASE,
 )
 TIE: Final = re.compile(
-    rf"(?:(?:but|and)\s+)?(?:only\s+|right\s+|straight\s+|immediately\s+|directly\s+|not\s+)?(?P<word>once(?=\s+(?:\w+\s+){{0,8}}?(?:is|are|has|have|done|gets?|got|goes|\w+ed|\w+s|in|bought|through|complete|you|we|i)\b)|as\s+soon\s+as(?!\s+possible)|the\s+moment|immediately\s+after|when(?:ever)?(?!\s+(?:is|are|does|do|did|was|you\s+(?:can|get|have\s+(?:time|a)))\b|'s)"
+    rf"(?:(?:but|and)\s+)?(?:only\s+|right\s+|straight\s+|immediately\s+|directly\s+|not\s+)?(?P<word>once(?=\s+(?:[\w']+\s+){{0,8}}?(?:is|are|has|have|done|gets?|got|goes|\w+ed|\w+s|\w+'s|in|bought|through|complete|you|we|i|you've|we've)\b)|as\s+soon\s+as(?!\s+possible)|the\s+moment|immediately\s+after|when(?:ever)?(?!\s+(?:is|are|does|do|did|was|you\s+(?:can|get|have\s+(?:time|a)))\b|'s)"
     rf"|after(?!\s+(?:{_TIME}))|before(?!\s+(?:{_TIME}))|until(?!\s+(?:{_TIME}))|till(?!\s+(?:{_TIME}))|prior\s+to(?!\s+(?:{_TIME}))|ahead\s+of(?=\s+\w+ing\b)|following(?=\s+(?:{APPROVAL_NOUN}|the\s+(?:purchase|booking)|\w+'s\s+(?:approval|ok)|\w+ing\b|(?:\w+\s+){{0,4}}{APPROVAL_NOUN}))|by\s+the\s+time"
     rf"|(?:subject\s+to|pending|upon|with)(?=\s+(?:(?!and\b|for\b|or\b)[\w'.-]+\s+){{0,5}}?{APPROVAL_NOUN})|without(?=\s+(?:(?!and\b|or\b)[\w'.-]+\s+){{0,4}}?(?:{APPROVAL_NOUN}|\w+ing\b)))\b\s*",
     re.IGNORECASE,
@@ -50,6 +50,9 @@ _STARTER = re.compile(
     r"|(?:i|we)(?:'d|'ll|\s+(?:also|would|will))?\s+(?:also\s+)?(?:need|want|like)\b|(?:maybe|perhaps|possibly)\b|ignore\b|stop\b|forget\b|disregard\b|avoid\b|should\s+(?:we|i)\b|shall\s+(?:we|i)\b"
     rf"|{_NUMBER}\s+(?:more\s+)?(?:(?!dollars|usd|percent|k\b|am\b|pm\b|o'clock|days?\b|people|persons|of\s+us)[\w'-]+\s+){{0,3}}?(?:tickets?|seats?|passes)\b|{_NUMBER}\s+(?:more\s+)?(?:for|to|of\s+those)\s+(?!of\b)|another\s+{_NUMBER}\b|an?\s+couple(?:\s+more)?\s+(?:tickets?\s+)?(?:for|to)\b|a\s+dozen\s+(?:more\s+)?(?:for|to|tickets?)\b"
     r"|(?:an?\s+|the\s+)?(?:crm|expense)\s+(?:update|entry|log|report|note)\b|(?:sms|text)\s+confirmations?\b|(?:the\s+)?(?:\w+\s+)?budget\s+(?:check|status)\b"
+    r"|(?:the\s+|our\s+)?(?:crm|expenses?|costs?|order|tickets)\s+(?:(?:should|must|has|have|needs?|is|gets?)\s+(?:also\s+)?(?:to\s+)?(?:be\s+)?)?(?:updated|logged|booked|recorded|filed|expensed|bought|approved)\b"
+    r"|(?:(?:the|my|our)\s+)?[\w-]+\s+(?:needs?\s+to|should|must|has\s+to)\s+(?:also\s+)?(?:know|be\s+(?:told|informed|notified|texted|updated))\b"
+    rf"|(?:must|has\s+to|have\s+to|needs?\s+to|should)\s+be\s+(?:approved|signed\s+off|authori[sz]ed)|(?:needs?|requires?)\s+(?:\w+\s+){{0,4}}?{APPROVAL_NOUN}"
     r"|(?:same|the\s+same)\s+for\b|ditto\b"
     rf"|(?:(?:my|our|the|his|her)\s+(?:[\w-]+\s+){{0,3}}?[\w-]+|it|this|that|they|which|everything|(?-i:[A-Z])[\w-]+(?:\s+(?-i:[A-Z])[\w-]+)?|finance|management)\s+(?:must|has\s+to|have\s+to|needs?\s+to|should|needs?|requires?|will\s+have\s+to|will\s+need)\s+(?:\w+\s+){{0,5}}?(?:approve|approved|sign|signed|ok|authori[sz]ed?|{APPROVAL_NOUN})"
     rf"|(?:(?:an?|the|my|our|manager|manager's|finance)\s+)?(?:(?:[\w]+'s|manager|budget|finance|management)\s+)?{APPROVAL_NOUN}\s*(?:$|[,.;]|from\b|by\b|is\s+(?:needed|required)|needed|required|please|and\b)"

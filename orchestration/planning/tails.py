@@ -22,7 +22,7 @@ _PLAIN = word_set(
 )
 _NAME = r"(?-i:[A-Z])[\w'.&-]*(?:\s+(?-i:[A-Z])[\w'.&-]*)*"
 _PEOPLE = (
-    r"(?:(?:my|our|the|his|her|their)\s+)?(?:[\w-]+\s+)?(?:team|teams|clients?|customers?|colleagues?|family|wife|husband|kids|boss|manager|staff|guests?|friends?|group|department|people|me|us|him|her|them|everyone|"
+    r"(?:(?:my|our|the|his|her|their)\s+(?:[\w-]+\s+)?)?(?:team|teams|clients?|customers?|colleagues?|family|wife|husband|kids|boss|manager|staff|guests?|friends?|group|department|people|me|us|him|her|them|everyone|"
     r"events|marketing|operations|sales|travel|training|office|hr|finance|management|assistant|partner|interns?)"
 )
 _JOINED = re.compile(rf"(?:{_NAME}|{_PEOPLE})(?:\s+(?:{'|'.join(sorted(_PREPOSITIONS))})\b.*)?\s*$", re.IGNORECASE)

@@ -30,6 +30,9 @@ _ELLIPSIS = re.compile(
     rf"^(?:(?P<verb>[a-z]+(?:\s+(?:me|us|up))?)\s+)?(?:another\s+)?{_COUNT}(?:\s+more)?\s+(?=(?:for|to|of|at|on)\b)", re.IGNORECASE
 )
 _FOR_COUNT = re.compile(rf"\bfor\s+(?:the\s+)?{_COUNT}(?:\s+of\s+us|\s+people|\s+persons)?\s*(?=$|[,.]|\bon\b|\btonight\b|\btomorrow\b|\bto\b|\bat\b)", re.IGNORECASE)
+_ABOUT_EVENT = re.compile(
+    r"\b(?:for|to|at|does|is|of)\s+(?P<event>(?:the|an?|tonight's|tomorrow's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$", re.IGNORECASE
+)
 _VERB = re.compile(
     r"^(?:(?:i|we)(?:'d|'ll|\s+would)?\s+)?(?:(?:also\s+)?(?:re-?book|book(?:\s+in)?|buy|purchase|reserve|order|get|grab|secure|obtain|pick\s+up|arrange(?:\s+for)?|organi[sz]e|sort\s+out|procure|snag|need|want|have|take|fetch|like)\s+)+(?:(?:me|us|him|her|them|yourself)\s+)?(?:another\s+)?",
     re.IGNORECASE,
@@ -92,6 +95,8 @@ def tickets_of(words: str, quote: str) -> int | None:
         NotUnderstoodError: Nobody can buy that many, or it is left open how many.
     """
     plain = PHONE.sub(" ", without_dates(words))
+    if below := re.search(r"\b(?:minus|negative)\s+\w+", plain, re.IGNORECASE):
+        raise NotUnderstoodError(f"{quoted(below[0])} tickets in {quoted(quote)} are not possible; an order holds 1 to 1,000.")
     try:
         found = tickets_in(plain)
         if found is None and (match := _FOR_COUNT.search(plain)):
@@ -158,6 +163,20 @@ def event_question(frame: Frame, clause: Clause, words: str) -> Draft:
         effect=False,
         fields={"action": frame.action},
     )
+
+
+def event_of(draft: Draft, clause: Clause) -> str:
+    """Return for which event a task is, as the end of a command; for `book 2` after it.
+
+    Raises:
+        NotUnderstoodError: It is for none in particular.
+    """
+    if draft.name == "purchase":
+        return _tail(draft.message).strip(" .?!")
+    match = _ABOUT_EVENT.search(draft.message)
+    if draft.name != "event_info" or match is None:
+        raise NotUnderstoodError(f"What for is {quoted(clause.quote)}? Say for example 'Book 2 tickets for the game'.")
+    return f"for {match['event'].strip()}"
 
 
 def _with_noun(words: str) -> str:

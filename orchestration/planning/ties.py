@@ -28,7 +28,7 @@ class Tie(NamedTuple):
     """A command such as `book the tickets`, or what was said."""
 
 
-_IRREGULAR = {"getting": "get", "putting": "put", "letting": "let", "setting": "set", "bought": "buy", "sent": "send", "got": "get", "made": "make", "told": "tell", "written": "write", "given": "give"}
+_IRREGULAR = {"getting": "get", "putting": "put", "letting": "let", "setting": "set", "bought": "buy", "sent": "send", "got": "get", "made": "make", "told": "tell", "written": "write", "given": "give", "synced": "sync", "notified": "notify", "refunded": "refund"}
 _E_VERBS = frozenset("purchas reserv arrang procur updat captur approv authoris authoriz notify mak creat prepar generat mov clos fil expens charg schedul giv tak hir secur writ organis organiz complet produc issu".split())
 _GERUND = re.compile(r"(?:you\s+(?:start|begin)\s+)?(?P<verb>[a-z]+(?:-[a-z]+)?ing)\b\s*(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _FINITE = re.compile(r"(?:you|we|i)(?:'ve|\s+have|\s+had)?\s+(?:do\s+|go\s+(?:ahead\s+)?and\s+)?(?P<verb>[a-z]+)\b\s*(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
@@ -69,7 +69,7 @@ def read_tie(word: str, said: str, *, whole: str = "") -> Tie | None:
     condition = read_condition(plain)
     if condition is not None and condition.about is About.APPROVED:
         return Tie(after, Target.APPROVAL, plain)
-    if lowered.startswith(("subject", "pending", "upon", "with")) or re.match(r"(?:getting|obtaining|receiving|asking|you\s+get|we\s+get|having)\b.*(?:approv|permission|sign|manager|boss|\bok\b)", plain, re.I):
+    if lowered.startswith(("subject", "pending", "upon")) or re.match(r"(?:getting|obtaining|receiving|asking|you\s+get|we\s+get|having)\b.*(?:approv|permission|sign|manager|boss|\bok\b)", plain, re.I):
         return Tie(after, Target.APPROVAL, plain)
     command = _command(plain)
     return None if command is None else Tie(after, Target.TASK, command)
@@ -89,7 +89,7 @@ def _command(plain: str) -> str | None:
         return _of_thing(match["thing"]) or _of_thing_done(match["thing"], match["done"])
     for pattern in (_GERUND, _FINITE):
         if match := pattern.fullmatch(plain):
-            return f"{_base(match['verb'])} {match['rest']}".strip()
+            return f"{base_verb(match['verb'])} {match['rest']}".strip()
     return None
 
 
@@ -116,7 +116,7 @@ def _of_thing_done(thing: str, done: str) -> str | None:
     return next((command for p, command in _DONE if re.match(p, done, re.IGNORECASE)), None)
 
 
-def _base(verb: str) -> str:
+def base_verb(verb: str) -> str:
     """Return a verb as a command has it: `booking` and `booked` become `book`."""
     word = verb.lower()
     if word in _IRREGULAR:
