@@ -47,7 +47,11 @@ def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
 def _named(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     """The tasks that the approval says it is about, other than purchases and their expense."""
     if approval.topic == "expense":
-        owned = [draft for draft in drafts if draft.name in _EXPENSES and draft.amount is not None and not draft.refers]
+        owned = [
+            draft
+            for draft in drafts
+            if draft.name in _EXPENSES and draft.amount is not None and not draft.refers
+        ]
         return owned if not any(draft.name == "purchase" for draft in drafts) else []
     if approval.topic in {None, "purchase"}:
         return []
@@ -71,10 +75,16 @@ def _first(approval: Draft, purchase: Draft, drafts: list[Draft]) -> bool:
 
 
 def _after_purchase(approval: Draft, purchases: list[Draft], drafts: list[Draft]) -> list[Draft]:
-    existing = [draft for draft in drafts if draft.name == "expense_approval" and draft.amount is None]
+    existing = [
+        draft for draft in drafts if draft.name == "expense_approval" and draft.amount is None
+    ]
     if existing:
         return _join(approval, existing[0], purchases, drafts)
-    logs = [draft for draft in drafts if draft.name == "expense_log" and draft.amount is None and comes_after(approval, draft)]
+    logs = [
+        draft
+        for draft in drafts
+        if draft.name == "expense_log" and draft.amount is None and comes_after(approval, draft)
+    ]
     if logs:
         return _gate(approval, logs, drafts)
     approval.name = "expense_approval"
@@ -82,7 +92,9 @@ def _after_purchase(approval: Draft, purchases: list[Draft], drafts: list[Draft]
     return drafts
 
 
-def _join(approval: Draft, existing: Draft, purchases: list[Draft], drafts: list[Draft]) -> list[Draft]:
+def _join(
+    approval: Draft, existing: Draft, purchases: list[Draft], drafts: list[Draft]
+) -> list[Draft]:
     """Two wishes about one expense are one pause."""
     if approval.clause.condition is not None and existing.clause.condition is None:
         if not existing.approval:
@@ -148,7 +160,13 @@ def _gate(approval: Draft, gated: list[Draft], drafts: list[Draft]) -> list[Draf
         needed = holds_for(approval.clause.condition, amounts[0] or 0.0)
     for draft in gated:
         draft.approval = draft.approval or needed
-        draft.assumptions += [] if needed else [f"No approval of {quoted(draft.quote)}, as its amount does not meet the condition."]
+        draft.assumptions += (
+            []
+            if needed
+            else [
+                f"No approval of {quoted(draft.quote)}, as its amount does not meet the condition."
+            ]
+        )
     return _dissolved(approval, drafts, into=gated)
 
 

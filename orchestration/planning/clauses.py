@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from orchestration.planning.conditions import POSSIBLE, Condition, read_condition
-from orchestration.planning.fillers import asks_for_order, is_filler, without_in_order, without_reason
+from orchestration.planning.fillers import (
+    asks_for_order,
+    is_filler,
+    without_in_order,
+    without_reason,
+)
 from orchestration.planning.order_words import Order, unmarked
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.sentences import Sentence, sentences
@@ -19,15 +24,23 @@ from orchestration.planning.starters import (
     TIE,
     starts_clause,
     starts_command,
+    starts_verb,
 )
 from orchestration.planning.ties import Tie, read_tie
 
 MOST_CLAUSES = 40
 _JOINER = re.compile(
-    r"\s*,\s*(?:(?:and|but|plus)\b\s*,?)?\s*(?!\ue000)|\s+(?:and|but|plus|&|\+|while|whilst)\s*,?\s+(?!\ue000)|\s+-\s+|\s+/\s+|\s*:\s+(?!\ue000)",
+    r"\s*,(?![0-9])\s*(?:(?:and|but|plus)\b\s*,?)?\s*(?!\ue000)|\s+(?:and|but|plus|&|\+|while|whilst|as\s+well\s+as|along\s+with)\s*,?\s+(?!\ue000)|\s+-\s+|\s+/\s+|\s*:\s+(?!\ue000)",
     re.IGNORECASE,
 )
-_ONLY_LEADS = re.compile(r"\s*(?:(?:but|and|only|even|right|straight|immediately|directly|not)\s*)+", re.IGNORECASE)
+_ASKS_WHEN = re.compile(
+    r"\b(?:tell\s+(?:me|us)|let\s+(?:me|us)\s+know|check|find\s+out|see|ask(?:\s+\w+)?|wonder|look\s+up)$",
+    re.IGNORECASE,
+)
+_ANYTHING = re.compile(r"(?:any|some|every|no)(?:thing|one|body)$|\bor$", re.IGNORECASE)
+_ONLY_LEADS = re.compile(
+    r"\s*(?:(?:but|and|only|even|right|straight|immediately|directly|not)\s*)+", re.IGNORECASE
+)
 _SUBORDINATE = re.compile(
     rf"(?<=[\w\ue001)%$])\s+(?={CONDITION.pattern}|{TIE.pattern.replace('?P<word>', '')}|{OTHERWISE.pattern.replace('?P<word>', '')}|then\b|which\s+(?:need|require|must|have\s+to|has\s+to|should)|followed\s+by\b|and\s+then\b)".replace(
         "?P<word>", ""
@@ -70,6 +83,7 @@ class _Reader:
     carried: Condition | None = None
     sentence: int = 0
     fronted: bool = False
+    carried_ties: list[Tie] = field(default_factory=list)
     pending_order: Order | None = None
 
 
@@ -84,6 +98,7 @@ def read_clauses(text: str) -> list[Clause]:
     for sentence in sentences(without_in_order(text) if ordered else text):
         reader.sentence += 1
         reader.carried = None
+        reader.carried_ties = []
         _read_sentence(reader, sentence)
         if reader.pending is not None and not sentence.words.rstrip().endswith((",", ":", "...")):
             raise NotUnderstoodError(
@@ -110,12 +125,13 @@ def pieces(sentence: str) -> list[Piece]:
         if match.end() < len(sentence) and match.start() and _starts(match, sentence):
             cuts.append((match.start(), match.end()))
     for match in _SUBORDINATE.finditer(sentence):
-        if not any(start <= match.start() <= end for start, end in cuts):
+        inside = any(start <= match.start() <= end for start, end in cuts)
+        if not inside and not _goes_on(sentence[: match.start()], sentence[match.end() :]):
             cuts.append((match.start(), match.end()))
     cuts.sort()
     found, joiner, begin = [], "", 0
     for start, end in cuts:
-        if start < begin or (joiner == "" and _ONLY_LEADS.fullmatch(sentence[begin:start]) and found):
+        if start < begin or (begin and _ONLY_LEADS.fullmatch(sentence[begin:start])):
             continue
         found.append(Piece(joiner, sentence[begin:start]))
         joiner, begin = sentence[start:end].strip().lower(), end
@@ -123,11 +139,20 @@ def pieces(sentence: str) -> list[Piece]:
     return [piece for piece in found if re.search(r"\w", piece.words)]
 
 
+def _goes_on(before: str, after: str) -> bool:
+    """Whether `when …` or `if …` is what is asked about, or `else` belongs to `anything`."""
+    if re.match(r"(?:when|if|once|after|before)\b", after, re.IGNORECASE):
+        return bool(_ASKS_WHEN.search(before))
+    return bool(re.match(r"else\b", after, re.IGNORECASE) and _ANYTHING.search(before))
+
+
 def _starts(match: re.Match[str], sentence: str) -> bool:
     rest = sentence[match.end() :]
     if ":" in match[0]:
         return True
     until = re.split(r",\s|\s+(?:and|but)\s", rest, maxsplit=1)[0]
+    if re.search(r"\bgo(?:\s+ahead)?$|\btry$", sentence[: match.start()], re.IGNORECASE):
+        return False
     return starts_clause(rest) or is_filler(until)
 
 
@@ -163,7 +188,14 @@ def _read_piece(reader: _Reader, piece: Piece, *, following: Piece | None, first
             if not words:
                 return
     if match := CONDITION.match(words) or BARE_CONDITION.match(words):
-        _read_condition(reader, piece, words[match.end() :], following=following, first=first, unless="unless" in match[0].lower())
+        _read_condition(
+            reader,
+            piece,
+            words[match.end() :],
+            following=following,
+            first=first,
+            unless="unless" in match[0].lower(),
+        )
     elif (match := TIE.match(words)) and match["word"].lower() not in {"with", "without"}:
         _read_tie(reader, piece, match, words, following=following, first=first)
     else:
@@ -173,7 +205,11 @@ def _read_piece(reader: _Reader, piece: Piece, *, following: Piece | None, first
 def _keep_order(reader: _Reader, piece: Piece, order: Order, *, following: Piece | None) -> None:
     """An order word alone belongs to what follows it, or, at the end, to what it follows."""
     here = [clause for clause in reader.clauses[-1:] if clause.sentence == reader.sentence]
-    if here and (following is None or not piece.joiner) and here[0].order in {Order.UNSAID, Order.BESIDE}:
+    if (
+        here
+        and (following is None or not piece.joiner)
+        and here[0].order in {Order.UNSAID, Order.BESIDE}
+    ):
         here[0].order, here[0].late_order = order, True
     else:
         reader.pending_order = order
@@ -213,7 +249,13 @@ def _read_condition(
 
 
 def _read_tie(
-    reader: _Reader, piece: Piece, match: re.Match[str], words: str, *, following: Piece | None, first: bool
+    reader: _Reader,
+    piece: Piece,
+    match: re.Match[str],
+    words: str,
+    *,
+    following: Piece | None,
+    first: bool,
 ) -> None:
     said = words[match.end() :]
     for cut in _cuts(said, verbs_only=True):
@@ -242,8 +284,7 @@ def _cuts(said: str, *, verbs_only: bool = False) -> list[int]:
     inner = []
     for match in re.finditer(r"\s+", said):
         rest = unmarked(said[match.end() :]).words
-        numbered = re.match(r"(?:[0-9]|an?\b|another\b|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty)", rest, re.IGNORECASE)
-        if starts_command(rest) and not (verbs_only and numbered):
+        if starts_verb(rest) if verbs_only else starts_command(rest):
             inner.append(match.start())
     return [*inner, len(said)]
 
@@ -272,6 +313,9 @@ def _add(reader: _Reader, piece: Piece, *, words: str, order: Order, late: bool)
         order = Order.UNSAID
     if condition is None and piece.joiner in {"and", "&"} and order is Order.UNSAID:
         condition = reader.carried
+    if piece.joiner in {"and", "&"} and order is Order.UNSAID and not reader.pending_ties:
+        reader.pending_ties += reader.carried_ties
+    reader.carried_ties = [tie for tie in reader.pending_ties if tie.after]
     reader.carried, reader.pending, reader.fronted = condition, None, False
     if is_filler(words):
         reader.pending = condition

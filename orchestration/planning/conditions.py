@@ -68,10 +68,16 @@ _COMPARISON = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(
-    rf"\bbetween\s+{_NUMBER}\s+and\s+{_NUMBER.replace('amount', 'to').replace('unit', 'to_unit')}", re.IGNORECASE
+    rf"\bbetween\s+{_NUMBER}\s+and\s+{_NUMBER.replace('amount', 'to').replace('unit', 'to_unit')}",
+    re.IGNORECASE,
 )
-_OR_MORE = re.compile(rf"{_NUMBER}\s+or\s+(?P<way>more|above|higher|over|less|below|fewer|under)\b", re.IGNORECASE)
-_EACH = re.compile(r"\b(?:each|per\s+(?:ticket|seat|person|head|piece)|apiece|a\s+(?:ticket|piece|head|seat)|the\s+ticket\s+price)\b", re.IGNORECASE)
+_OR_MORE = re.compile(
+    rf"{_NUMBER}\s+or\s+(?P<way>more|above|higher|over|less|below|fewer|under)\b", re.IGNORECASE
+)
+_EACH = re.compile(
+    r"\b(?:each|per\s+(?:ticket|seat|person|head|piece)|apiece|a\s+(?:ticket|piece|head|seat)|the\s+ticket\s+price)\b",
+    re.IGNORECASE,
+)
 _PRICE_WORDS = word_set(
     "it its it's that that's this they they're the these those total totals cost costs price prices bill amount amounts order orders purchase "
     "tickets ticket booking whole thing sum value expense spend spending is are was were be being comes come came out to at of for "
@@ -80,14 +86,18 @@ _PRICE_WORDS = word_set(
     "together seats passes invoice charge does do costing"
 )
 _SEATS = re.compile(
-    r"\b(?:seats?|tickets?|places?|spots?|availability|space|room|passes|sold\s+out|available)\b", re.IGNORECASE
+    r"\b(?:seats?|tickets?|places?|spots?|availability|space|room|passes|sold\s+out|available)\b",
+    re.IGNORECASE,
 )
 _SEAT_WORDS = word_set(
     "there there's are is still enough seats seat tickets ticket places place spots spot left available availability free remaining remain for "
     "it the that any some we of us space room game concert show event jazz night match tonight tomorrow isn't not sold out yet they they're "
     "it's has have least at more than all you can get passes in on to do exist be a them him her everyone"
 )
-_BUDGET = re.compile(r"\bbudget\b|\b(?:left|remain\w*)\b.*\b(?:travel|marketing|events|operations|sales|training|office)\b", re.I)
+_BUDGET = re.compile(
+    r"\bbudget\b|\b(?:left|remain\w*)\b.*\b(?:travel|marketing|events|operations|sales|training|office)\b",
+    re.I,
+)
 _BUDGET_WORDS = word_set(
     "the our there there's is are has have still enough budget left in remaining remains for it of events marketing operations sales travel "
     "training office more than at least dollars usd money that this department team we a with month month's any"
@@ -149,15 +159,30 @@ def _said(plain: str) -> Condition | None:
     seat_only = _words_of(lowered) <= _SEAT_WORDS and _SEATS.search(lowered)
     sold_out = re.search(r"\bsold\s+out\b", lowered)
     if seat_only and sold_out and not re.search(r"n't|\bnot\b", lowered):
-        return Condition(about=About.SEATS, comparisons=(Comparison(operator="<", value=1),), words=plain)
-    if seat_only and (sold_out or re.search(r"\b(?:left|available|availability|free|enough|remain\w*|space|room)\b", lowered)):
+        return Condition(
+            about=About.SEATS, comparisons=(Comparison(operator="<", value=1),), words=plain
+        )
+    if seat_only and (
+        sold_out
+        or re.search(
+            r"\b(?:left|available|availability|free|enough|remain\w*|space|room)\b", lowered
+        )
+    ):
         if not re.search(r"\b(?:no|aren't|no\s+more)\b", lowered):
             return Condition(about=About.SEATS, words=plain)
     if _BUDGET.search(lowered) and _words_of(lowered) <= _BUDGET_WORDS:
         return Condition(about=About.BUDGET, words=plain)
-    if re.fullmatch(r"(?:there\s+(?:are|is)|we\s+have|you\s+have|they\s+have)\s+(?:still\s+)?(?:any|some|enough|places)(?:\s+(?:left|available|free|remaining))?|(?:any|some|enough)\s+(?:are|is)\s+(?:still\s+)?(?:left|available)", lowered):
+    if re.fullmatch(
+        r"(?:there\s+(?:are|is)|we\s+have|you\s+have|they\s+have)\s+(?:still\s+)?(?:any|some|enough|places)(?:\s+(?:left|available|free|remaining))?|(?:any|some|enough)\s+(?:are|is)\s+(?:still\s+)?(?:left|available)",
+        lowered,
+    ):
         return Condition(about=About.SEATS, words=plain)
-    for about, pattern in ((About.REJECTED, _NO), (About.APPROVED, _YES), (About.SUCCESS, _SUCCESS), (About.FAILURE, _FAILURE)):
+    for about, pattern in (
+        (About.REJECTED, _NO),
+        (About.APPROVED, _YES),
+        (About.SUCCESS, _SUCCESS),
+        (About.FAILURE, _FAILURE),
+    ):
         if pattern.fullmatch(plain):
             return Condition(about=about, words=plain)
     return None
@@ -176,7 +201,11 @@ def _compared(plain: str) -> Condition | None:
     if not comparisons or re.search(r"\bor\b", rest):
         return None
     about = _about(plain, rest.lower())
-    return None if about is None else Condition(about=about, comparisons=tuple(comparisons), words=plain)
+    return (
+        None
+        if about is None
+        else Condition(about=about, comparisons=tuple(comparisons), words=plain)
+    )
 
 
 def _about(plain: str, rest: str) -> About | None:
@@ -187,7 +216,12 @@ def _about(plain: str, rest: str) -> About | None:
         return About.BUDGET
     if _DAYS.search(rest) and re.search(r"\b(?:left|remaining|has|have|leave|vacation)\b", rest):
         return About.DAYS
-    if "$" not in plain and _SEATS.search(rest) and words <= _SEAT_WORDS and re.search(r"left|available|free|remain", rest):
+    if (
+        "$" not in plain
+        and _SEATS.search(rest)
+        and words <= _SEAT_WORDS
+        and re.search(r"left|available|free|remain", rest)
+    ):
         return About.SEATS
     if words <= _PRICE_WORDS:
         return About.UNIT_PRICE if _EACH.search(plain) else About.PRICE
@@ -201,7 +235,11 @@ def _comparisons_of(match: re.Match[str]) -> list[Comparison] | None:
         return None
     if "to" in groups:
         upper = money_in(groups["to"])
-        return None if upper is None else [Comparison(operator=">=", value=value), Comparison(operator="<=", value=upper)]
+        return (
+            None
+            if upper is None
+            else [Comparison(operator=">=", value=value), Comparison(operator="<=", value=upper)]
+        )
     if "way" in groups:
         more = groups["way"].lower() in {"more", "above", "higher", "over"}
         return [Comparison(operator=">=" if more else "<=", value=value)]
@@ -259,7 +297,12 @@ def exists(path: str) -> str:
 def holds_for(condition: Condition, value: float) -> bool:
     """Judge comparisons for a value that is known already."""
     judged = [
-        {">": value > item.value, ">=": value >= item.value, "<": value < item.value, "<=": value <= item.value}[item.operator]
+        {
+            ">": value > item.value,
+            ">=": value >= item.value,
+            "<": value < item.value,
+            "<=": value <= item.value,
+        }[item.operator]
         for item in condition.comparisons
     ]
     return not all(judged) if condition.negated else all(judged)

@@ -22,22 +22,20 @@ _ENDINGS = re.compile(r"(?:ing|ings|ment|tion|ation|s|ed|e|al|y|ance|ence|ion)$"
 _KNOWN = frozenset(map(str, AgentCapability.known()))
 
 
-def custom_task(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft | None:
-    """Return a task for an agent that the words name, or whose capability they name."""
-    return _by_capability(clause, words, agents) or _by_agent(clause, words, agents)
-
-
 def asked_agent(words: str, agents: Sequence[AgentCard]) -> tuple[AgentCard, str] | None:
     """Return the agent that is asked by its id, and what it is asked."""
     match = _ASK.match(words)
     if match is None:
         return None
     wanted = match["who"].lower().replace("-", "_")
-    card = next((card for card in agents if card.agent_id.lower().replace("-", "_") == wanted), None)
+    card = next(
+        (card for card in agents if card.agent_id.lower().replace("-", "_") == wanted), None
+    )
     return None if card is None else (card, match["what"])
 
 
-def _by_agent(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft | None:
+def agent_task(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft | None:
+    """Return a task for the agent that is asked by its id, if nobody here has words for what it does."""
     asked = asked_agent(words, agents)
     if asked is None or _KNOWN & set(asked[0].capabilities):
         return None
@@ -53,22 +51,34 @@ def _by_agent(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft 
     )
 
 
-def _by_capability(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft | None:
+def capability_task(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft | None:
+    """Return a task for a capability that nobody here has words for and that the words name."""
+    found = named_capability(words, agents)
+    if found is None or not _begins(words, found[1]):
+        return None
+    card, capability = found
+    return Draft(
+        name=re.sub(r"\W+", "_", capability),
+        capability=capability,
+        message=_sentence(words),
+        quote=clause.quote,
+        clause=clause,
+        effect=not card.read_only,
+    )
+
+
+def named_capability(words: str, agents: Sequence[AgentCard]) -> tuple[AgentCard, str] | None:
+    """Return the capability, all of whose words stand in `words`, and its agent."""
     stems = {_stem(word) for word in re.findall(r"[a-z]+", words.lower())}
     for card in agents:
-        for capability in card.capabilities:
-            if str(capability) in _KNOWN:
-                continue
-            wanted = {_stem(word) for word in str(capability).split("_") if word not in {"management", "information"}}
-            if wanted and wanted <= stems and _begins(words, str(capability)):
-                return Draft(
-                    name=re.sub(r"\W+", "_", str(capability)),
-                    capability=str(capability),
-                    message=_sentence(words),
-                    quote=clause.quote,
-                    clause=clause,
-                    effect=not card.read_only,
-                )
+        for capability in map(str, card.capabilities):
+            wanted = {
+                _stem(word)
+                for word in capability.split("_")
+                if word not in {"management", "information"}
+            }
+            if capability not in _KNOWN and wanted and wanted <= stems:
+                return card, capability
     return None
 
 
@@ -77,9 +87,11 @@ def _begins(words: str, capability: str) -> bool:
     first = re.match(r"(?:please\s+)?(?:an?\s+|the\s+)?(?P<word>[a-z]+)", words, re.IGNORECASE)
     if first is None:
         return False
-    return not re.match(r"(?:i|we|they|he|she|it|who|what|when|the|there|this|that|if)$", first["word"], re.IGNORECASE) or _stem(first["word"].lower()) in {
-        _stem(part) for part in capability.split("_")
-    }
+    return not re.match(
+        r"(?:i|we|they|he|she|it|who|what|when|the|there|this|that|if)$",
+        first["word"],
+        re.IGNORECASE,
+    ) or _stem(first["word"].lower()) in {_stem(part) for part in capability.split("_")}
 
 
 def _stem(word: str) -> str:

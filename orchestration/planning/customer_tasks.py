@@ -11,7 +11,7 @@ from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.quotes import MARK
-from orchestration.planning.tails import check_tail
+from orchestration.planning.tails import check_parts, check_tail
 from orchestration.planning.vocabulary import Frame
 from state.errors import AgentRefusedError
 
@@ -34,11 +34,19 @@ _ACCOUNT = tuple(
         r"\b(?:for|with)\s+(?:the\s+)?(?P<name>[a-z][\w&-]+)(?=\s*$|\s*,|\s+(?:worth|for|over|at|of|valued)\b|\s+\$|\s+account\b)",
     )
 )
-_NO_ACCOUNT = re.compile(r"^(?:CRM|Salesforce|HubSpot|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|I|SMS|USD|US|Q[1-4])\b")
-_CALLED = re.compile(r"\b(?:called|titled|named)\s+(?P<name>\ue000[0-9]+\ue001|.+?)(?=\s+(?:worth|for|valued|with)\b|[.,;]|$)", re.IGNORECASE)
-_THAT = re.compile(r"\b(?:(?:with|leave|add|make|put|write)\s+(?:an?|the)\s+(?:short\s+|quick\s+)?note\s+(?:that|saying|on)|noting(?:\s+that)?|saying(?:\s+that)?|that|to\s+say\s+that|to\s+(?:say|reflect|show)(?:\s+that)?)\s+(?P<note>.+)$", re.IGNORECASE | re.DOTALL)
+_NO_ACCOUNT = re.compile(
+    r"^(?:CRM|Salesforce|HubSpot|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|I|SMS|USD|US|Q[1-4])\b"
+)
+_CALLED = re.compile(
+    r"\b(?:called|titled|named)\s+(?P<name>\ue000[0-9]+\ue001|.+?)(?=\s+(?:worth|for|valued|with)\b|[.,;]|$)",
+    re.IGNORECASE,
+)
+_THAT = re.compile(
+    r"\b(?:(?:with|leave|add|make|put|write)\s+(?:an?|the)\s+(?:short\s+|quick\s+)?note\s+(?:that|saying|on)|noting(?:\s+that)?|saying(?:\s+that)?|that|to\s+say\s+that|to\s+(?:say|reflect|show)(?:\s+that)?)\s+(?P<note>.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
 _REST = word_set(
-    "update sync refresh log record note add enter put write capture register track document reflect make leave store file mark bring save push post the our a an it this that these in into to on with for of as and "
+    "get have keep bring sync order order up-to-date update sync refresh log record note add enter put write capture register track document reflect make leave store file mark bring save push post the our a an it this that these in into to on with for of as and "
     "crm salesforce hubspot account record records entry order orders purchase purchases booking tickets ticket sale sales everything all details detail new latest accordingly up date call meeting email e-mail visit activity today's today tonight client customer "
     "note result results from about under against deal proposal opportunity expense cost total information info data too also them customer's client's status system there was were last number seats house recent successful event its their event's visit's change changes this week's reservation leave onboarding quote offer sent won lost both which include including date outcome approval request hire joiner price amount please"
 )
@@ -56,7 +64,11 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
         note, before = match["note"].strip(" ."), words[: match.start()]
     account = account_in(before) or (account_in(note) if note and not text.spoken(words) else None)
     plain = before if account is None else before.replace(account, " ")
-    unread = [word for word in re.findall(r"[\w'-]+", without_dates(plain)) if word.lower() not in _REST and word != "s"]
+    unread = [
+        word
+        for word in re.findall(r"[\w'-]+", without_dates(plain))
+        if word.lower() not in _REST and word != "s"
+    ]
     if unread and not (account and note):
         raise NotUnderstoodError(
             f"{quoted(' '.join(unread))} in {quoted(clause.quote)} was not understood. Say for example 'Update the CRM for Acme: renewal agreed'."
@@ -65,12 +77,17 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
-        message=f"{'Update' if kind is None else f'Log a {kind[0].lower()} in'} the CRM" + (f" for {account}" if account else ""),
+        message=f"{'Update' if kind is None else f'Log a {kind[0].lower()} in'} the CRM"
+        + (f" for {account}" if account else ""),
         quote=clause.quote,
         clause=clause,
         fields={"action": frame.action},
         account=account,
-        refers=note is None and (kind is None or bool(re.search(r"\b(?:order|purchase|tickets?|booking)\b", before, re.I))),
+        refers=note is None
+        and (
+            kind is None
+            or bool(re.search(r"\b(?:order|purchase|tickets?|booking)\b", before, re.I))
+        ),
         topic=_topic(before),
     )
     if account:
@@ -85,6 +102,13 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
 
 def account_question(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan a question about a customer."""
+    check_parts(
+        words,
+        quote=clause.quote,
+        known=word_set(
+            "who contact owner status pipeline what their proposals opportunities deals"
+        ),
+    )
     account = account_in(words)
     draft = Draft(
         name=frame.name,
@@ -96,7 +120,9 @@ def account_question(frame: Frame, clause: Clause, words: str) -> Draft:
         fields={"action": frame.action},
     )
     if account is None:
-        raise NotUnderstoodError(f"Which account is {quoted(clause.quote)} about? Say for example 'What's the status of Acme?'.")
+        raise NotUnderstoodError(
+            f"Which account is {quoted(clause.quote)} about? Say for example 'What's the status of Acme?'."
+        )
     draft.fields["account"] = account
     return draft
 
@@ -116,7 +142,9 @@ def deal(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft:
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
-        message=f"Create {'a' if noun == 'proposal' else 'an'} {noun}" + (f" for {account}" if account else "") + f" worth ${amount:,.2f}",
+        message=f"Create {'a' if noun == 'proposal' else 'an'} {noun}"
+        + (f" for {account}" if account else "")
+        + f" worth ${amount:,.2f}",
         quote=clause.quote,
         clause=clause,
         fields={"action": frame.action, "amount": amount},
@@ -128,9 +156,22 @@ def deal(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft:
     else:
         draft.missing = f"Which account is the {noun} in {quoted(clause.quote)} for? Say for example 'for Acme'."
     if match := _CALLED.search(words):
-        draft.fields["title" if noun == "proposal" else "name"] = text.spoken(match["name"]) or match["name"].strip()
-    tail = re.split(r"\b(?:proposal|offer|quote|quotation|opportunity|deal)\b", words, maxsplit=1, flags=re.IGNORECASE)[-1]
-    check_tail(_CALLED.sub(" ", tail).replace(account or "\0", " "), quote=clause.quote, known=word_set("with renewal upgrade contract annual package support licences licenses services consulting event total valued price amount pricing"))
+        draft.fields["title" if noun == "proposal" else "name"] = (
+            text.spoken(match["name"]) or match["name"].strip()
+        )
+    tail = re.split(
+        r"\b(?:proposal|offer|quote|quotation|opportunity|deal)\b",
+        words,
+        maxsplit=1,
+        flags=re.IGNORECASE,
+    )[-1]
+    check_tail(
+        _CALLED.sub(" ", tail).replace(account or "\0", " "),
+        quote=clause.quote,
+        known=word_set(
+            "with renewal upgrade contract annual package support licences licenses services consulting event total valued price amount pricing"
+        ),
+    )
     return draft
 
 
@@ -140,15 +181,29 @@ def opportunity_change(frame: Frame, clause: Clause, words: str) -> Draft:
     Raises:
         NotUnderstoodError: It names none by its number.
     """
-    numbers = set(re.findall(r"\b(?:opportunity|deal)\s*(?:number|no\.?)?\s*#?\s*([0-9]{1,15})\b", words, re.IGNORECASE))
+    numbers = set(
+        re.findall(
+            r"\b(?:opportunity|deal)\s*(?:number|no\.?)?\s*#?\s*([0-9]{1,15})\b",
+            words,
+            re.IGNORECASE,
+        )
+    )
     if len(numbers) != 1:
         raise NotUnderstoodError(
             f"Which opportunity is meant in {quoted(clause.quote)}? Name one by its number, for example 'Mark opportunity 3 as won'."
         )
+    check_parts(words, quote=clause.quote, known=word_set("worth stage amount value set change"))
     number = int(numbers.pop())
-    stage = re.search(r"\b(prospecting|qualification|proposal|negotiation|won|lost)\b", words, re.IGNORECASE)
+    stage = re.search(
+        r"\b(prospecting|qualification|proposal|negotiation|won|lost)\b", words, re.IGNORECASE
+    )
     verb = re.match(r"(win|lose)\b", words, re.IGNORECASE)
-    rest = re.sub(rf"\b(?:opportunity|deal)\s*(?:number|no\.?)?\s*#?\s*{number}\b", " ", words, flags=re.IGNORECASE)
+    rest = re.sub(
+        rf"\b(?:opportunity|deal)\s*(?:number|no\.?)?\s*#?\s*{number}\b",
+        " ",
+        words,
+        flags=re.IGNORECASE,
+    )
     amount = amount_of(rest, clause.quote)
     if stage is None and verb is None and amount is None:
         raise NotUnderstoodError(
@@ -163,7 +218,13 @@ def opportunity_change(frame: Frame, clause: Clause, words: str) -> Draft:
         fields={"action": frame.action, "opportunity_id": number},
     )
     if stage or verb:
-        draft.fields["stage"] = stage[1].lower() if stage else {"win": "won", "lose": "lost"}[verb[1].lower()] if verb else ""
+        draft.fields["stage"] = (
+            stage[1].lower()
+            if stage
+            else {"win": "won", "lose": "lost"}[verb[1].lower()]
+            if verb
+            else ""
+        )
     if amount is not None:
         draft.fields["amount"] = amount
     return draft
@@ -175,14 +236,21 @@ def amount_of(words: str, quote: str) -> float | None:
     Raises:
         NotUnderstoodError: They speak of several, or of another currency.
     """
-    plain = re.sub(r"\b(a|an|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty)\s+(hundred|thousand|grand|k)\b", _digits, without_dates(words), flags=re.IGNORECASE)
+    plain = re.sub(
+        r"\b(a|an|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty)\s+(hundred|thousand|grand|k)\b",
+        _digits,
+        without_dates(words),
+        flags=re.IGNORECASE,
+    )
     plain = re.sub(r"\b([0-9]+)\s+hundred\b", lambda match: f"{int(match[1]) * 100}", plain)
     try:
         cents = amount_in(MARK.sub(" ", plain))
     except AgentRefusedError as error:
         raise NotUnderstoodError(f"In {quoted(quote)}: {error}") from error
     if cents is not None and cents <= 0:
-        raise NotUnderstoodError(f"The amount in {quoted(quote)} is nothing; amounts start at $0.01.")
+        raise NotUnderstoodError(
+            f"The amount in {quoted(quote)} is nothing; amounts start at $0.01."
+        )
     return None if cents is None else dollars(cents)
 
 
@@ -205,7 +273,13 @@ def account_in(words: str) -> str | None:
 
 
 def _topic(words: str) -> str | None:
-    for name, pattern in (("proposal", r"proposal|quote|offer"), ("opportunity", r"opportunity|deal"), ("purchase", r"purchase|tickets?|orders?|booking|sale"), ("leave", r"leave"), ("onboarding", r"onboarding|hire")):
+    for name, pattern in (
+        ("proposal", r"proposal|quote|offer"),
+        ("opportunity", r"opportunity|deal"),
+        ("purchase", r"purchase|tickets?|orders?|booking|sale"),
+        ("leave", r"leave"),
+        ("onboarding", r"onboarding|hire"),
+    ):
         if re.search(rf"\b(?:{pattern})\b", words, re.IGNORECASE):
             return name
     return None

@@ -91,10 +91,17 @@ def _wired(items: Items, *, text: Text, agents: Sequence[AgentCard]) -> list[Dra
 def _refuse_contradictions(drafts: list[Draft], items: Items) -> None:
     for name, words in items.negated:
         if any(draft.name == name for draft in drafts):
-            raise NotUnderstoodError(f"{quoted(words)} contradicts another part of the request. Say only what is to be done.")
+            raise NotUnderstoodError(
+                f"{quoted(words)} contradicts another part of the request. Say only what is to be done."
+            )
     for draft in drafts:
         bought = any(need.name == "purchase" for need in draft.needs)
-        if draft.name == "cancellation" and bought and "order_id" not in draft.fields and not draft.guards:
+        if (
+            draft.name == "cancellation"
+            and bought
+            and "order_id" not in draft.fields
+            and not draft.guards
+        ):
             raise NotUnderstoodError(
                 f"{quoted(draft.quote)} takes back what the same request buys. Say which of both is meant, or under which condition."
             )
@@ -115,8 +122,12 @@ def _settle(drafts: list[Draft], problems: list[str]) -> list[str]:
             continue
         if draft.name == "purchase" and _is_approved(draft, drafts):
             draft.fields["quantity"] = 1
-            draft.message = re.sub(r"^Book\s+(?:the\s+|some\s+)?tickets\b", "Book 1 ticket", draft.message)
-            assumptions.append("1 ticket, as the request gives no number; say for example 'Book 10 tickets' for more.")
+            draft.message = re.sub(
+                r"^Book\s+(?:the\s+|some\s+)?tickets\b", "Book 1 ticket", draft.message
+            )
+            assumptions.append(
+                "1 ticket, as the request gives no number; say for example 'Book 10 tickets' for more."
+            )
         else:
             problems.append(draft.missing)
     return assumptions
@@ -125,7 +136,10 @@ def _settle(drafts: list[Draft], problems: list[str]) -> list[str]:
 def _is_approved(purchase: Draft, drafts: list[Draft]) -> bool:
     """Whether a person surely sees the purchase before it is final."""
     return purchase.approval or any(
-        draft.approval and purchase in draft.needs and not draft.guards and draft.name == "expense_approval"
+        draft.approval
+        and purchase in draft.needs
+        and not draft.guards
+        and draft.name == "expense_approval"
         for draft in drafts
     )
 
@@ -150,14 +164,21 @@ def _name(drafts: list[Draft]) -> None:
 
 def _task(draft: Draft, drafts: list[Draft], text: Text) -> ProposedTask:
     ids = {str(id(other)): other.task_id for other in drafts}
-    guards = [_POINTER.sub(lambda match: f"outputs.{ids[match[1]]}", guard) for guard in draft.guards]
-    joined = " && ".join(f"({guard})" if " || " in guard and len(guards) > 1 else guard for guard in guards)
+    guards = [
+        _POINTER.sub(lambda match: f"outputs.{ids[match[1]]}", guard) for guard in draft.guards
+    ]
+    joined = " && ".join(
+        f"({guard})" if " || " in guard and len(guards) > 1 else guard for guard in guards
+    )
     message = text.restored(draft.message)
     return ProposedTask(
         task_id=draft.task_id,
         capability=draft.capability,
         agent_id=draft.agent_id,
-        input_data={**draft.fields, "messages": [{"role": "user", "content": message[:1].upper() + message[1:]}]},
+        input_data={
+            **draft.fields,
+            "messages": [{"role": "user", "content": message[:1].upper() + message[1:]}],
+        },
         depends_on=tuple(other.task_id for other in drafts if other in draft.needs),
         condition=joined or None,
         requires_approval=draft.approval,

@@ -11,12 +11,13 @@ from state.errors import AgentRefusedError
 
 _MUSING = re.compile(
     r"\b(?:maybe|perhaps|possibly|probably|might|may\s+(?:want|need|be)|wonder(?:ing)?|thinking\s+(?:of|about)|considering|consider|should\s+(?:we|i)|shall\s+(?:we|i)|what\s+if|would\s+it\s+be"
-    r"|is\s+it\s+(?:possible|ok|okay)|could\s+(?:we|i)\s+(?!get|have)|planning\s+(?:to|on)|someday|some\s+day|at\s+some\s+point|one\s+day|hypothetically|in\s+theory|imagine|suppose|let's\s+say|would\s+be\s+(?:nice|good|great)\s+to|not\s+sure|unsure|or\s+so|-ish|approximately|roughly|around\s+(?=[0-9])|about\s+(?=[0-9]+\s+\w*\s*(?:tickets?|seats?|days?))|ideally|eventually|either|in\s+the\s+future|whichever|whatever|depending|wish|hope\s+to|tend\s+to|used\s+to|had\s+(?:to|planned)|would\s+have|could\s+have|should\s+have)\b",
+    r"|is\s+it\s+(?:possible|ok|okay)|could\s+(?:we|i)\s+(?!get|have)|planning\s+(?:to|on)|someday|some\s+day|at\s+some\s+point|one\s+day(?!\s+(?:off|of))|hypothetically|in\s+theory|imagine|suppose|let's\s+say|would\s+be\s+(?:nice|good|great)\s+to|not\s+sure|unsure|or\s+so|-ish|approximately|roughly|around\s+(?=[0-9])|about\s+(?=[0-9]+\s+\w*\s*(?:tickets?|seats?|days?))|ideally|eventually|either|in\s+the\s+future|whichever|whatever|depending|wish|hope\s+to|tend\s+to|used\s+to|had\s+(?:to|planned)|would\s+have|could\s+have|should\s+have)\b",
     re.IGNORECASE,
 )
 _OR = re.compile(r"\b(?:and/or|or)\b|\w/\w(?!\w*[0-9])", re.IGNORECASE)
 _REPORTED = re.compile(
-    r"^(?:[\w.'-]+\s+){0,3}?(?:said|says|told\s+(?:me|us)|asked|wrote|thinks|thought|wants|would\s+like|mentioned|suggested|claims|promised|has\s+asked|is\s+asking|already)\b", re.IGNORECASE
+    r"^(?:[\w.'-]+\s+){0,3}?(?:said|says|told\s+(?:me|us)|asked|wrote|thinks|thought|wants|would\s+like|mentioned|suggested|claims|promised|has\s+asked|is\s+asking|already)\b",
+    re.IGNORECASE,
 )
 _NEGATED_COMMAND = re.compile(
     r"(?:(?:i|we|you)\s+)?(?:(?:do\s+not|don't|never|must\s+not|mustn't|shouldn't|should\s+not|won't|will\s+not)\s+(?:(?:need|have)\s+to\s+|want\s+(?:you\s+)?to\s+|bother\s+(?:to\s+|with\s+)?|want\s+(?=an?\b|any\b))?|(?:there(?:'s|\s+is)\s+)?no\s+need\s+(?:to|for)\s+|not\s+(?:to\s+)?|skip\s+|leave\s+out\s+|hold\s+off\s+(?:on\s+)?|stop\s+|avoid\s+|forget\s+(?:about\s+)?|without\s+|no\s+(?!later|more\s+than|less))(?P<what>.+)",

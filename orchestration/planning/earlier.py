@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orchestration.planning.clauses import read_clauses
+from orchestration.planning.items import read_items
 from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.quotes import without_quotes
+from orchestration.planning.ticket_tasks import event_of
 from orchestration.planning.vocabulary import THINGS
 
 if TYPE_CHECKING:
@@ -14,11 +18,13 @@ if TYPE_CHECKING:
     from orchestration.planning.request_text import Earlier
 
 _SAME = re.compile(
-    r"\bof\s+(?:those|these|them|the\s+same)\b|\b(?:for\s+|to\s+)?the\s+same\s+(?:tickets?|event|game|match|concert|show|night|one)\b|\b(?:to|for)\s+(?:it|that)\s*$", re.IGNORECASE
+    r"\bof\s+(?:those|these|them|the\s+same)\b|\b(?:for\s+|to\s+)?the\s+same\s+(?:tickets?|event|game|match|concert|show|night|one)\b|\b(?:to|for)\s+(?:it|that)\s*$",
+    re.IGNORECASE,
 )
-_BOUGHT = re.compile(rf"\b(?:book|buy|purchase|reserve|order|get|need)\b[^.;\n]*?\b{THINGS}(?P<tail>[^.;\n]*)", re.IGNORECASE)
-_TAIL_END = re.compile(r"\s*(?:,|\b(?:and|then|but|please|if|unless|after|before|once|with)\b).*$", re.IGNORECASE | re.DOTALL)
-_THAT_ORDER = re.compile(r"\b(?:the|that|this|my|our)\s+(?:last\s+|previous\s+|same\s+)?(?:order|booking|purchase|tickets?)\b(?!\s*#?[0-9])|^(?:cancel|refund)\s+(?:it|that|them)\b", re.IGNORECASE)
+_THAT_ORDER = re.compile(
+    r"\b(?:the|that|this|my|our)\s+(?:last\s+|previous\s+|same\s+)?(?:order|booking|purchase|tickets?)\b(?!\s*#?[0-9])|^(?:cancel|refund)\s+(?:it|that|them)\b",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"\border\s*(?:number|no\.?|#)?\s*#?([0-9]{1,15})\b", re.IGNORECASE)
 
 
@@ -35,9 +41,13 @@ def resolved(words: str, earlier: Sequence[Earlier], *, bought_here: bool) -> st
     """
     if bought_here:
         return words
-    if (match := _SAME.search(words)) and re.search(r"[0-9]|\b(?:book|buy|get|more|another)\b", words, re.IGNORECASE):
+    if (match := _SAME.search(words)) and re.search(
+        r"[0-9]|\b(?:book|buy|get|more|another)\b", words, re.IGNORECASE
+    ):
         return _with_event(words, match, earlier)
-    if re.match(r"(?:cancel|refund|undo|return)\b", words, re.IGNORECASE) and _THAT_ORDER.search(words):
+    if re.match(r"(?:cancel|refund|undo|return)\b", words, re.IGNORECASE) and _THAT_ORDER.search(
+        words
+    ):
         return _with_number(words, earlier)
     return words
 
@@ -46,15 +56,29 @@ def _with_event(words: str, match: re.Match[str], earlier: Sequence[Earlier]) ->
     tails: list[str] = []
     for item in earlier:
         if item.role == "user":
-            tails = [_TAIL_END.sub("", found["tail"]).strip() for found in _BOUGHT.finditer(item.text)]
+            tails = _bought(item.text)
             if tails:
                 break
     if len(set(tails)) != 1:
         raise NotUnderstoodError(
             f"{quoted(words)} refers to tickets, and it is not clear which. Say for what they are, for example 'Book 2 tickets for the jazz night'."
         )
-    noun = "" if re.search(THINGS, words[: match.start()] + words[match.end() :], re.IGNORECASE) else "tickets "
+    noun = (
+        ""
+        if re.search(THINGS, words[: match.start()] + words[match.end() :], re.IGNORECASE)
+        else "tickets "
+    )
     return " ".join(f"{words[: match.start()]} {noun}{tails[0]} {words[match.end() :]}".split())
+
+
+def _bought(text: str) -> list[str]:
+    """For which events an earlier message bought tickets."""
+    try:
+        quoted_out = without_quotes(text)
+        found = read_items(read_clauses(quoted_out.words), text=quoted_out, agents=())
+    except NotUnderstoodError:
+        return []
+    return [event_of(draft, draft.clause) for draft in found.drafts if draft.name == "purchase"]
 
 
 def _with_number(words: str, earlier: Sequence[Earlier]) -> str:

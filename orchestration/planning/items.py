@@ -8,15 +8,34 @@ from typing import TYPE_CHECKING
 
 from orchestration.planning.conditions import About
 from orchestration.planning.approvals import approval_topic, asks_person
-from orchestration.planning.custom_agents import asked_agent, custom_task
-from orchestration.planning.customer_tasks import account_question, amount_of, crm_update, deal, opportunity_change
+from orchestration.planning.custom_agents import (
+    agent_task,
+    asked_agent,
+    capability_task,
+    named_capability,
+)
+from orchestration.planning.customer_tasks import (
+    account_question,
+    amount_of,
+    crm_update,
+    deal,
+    opportunity_change,
+)
 from orchestration.planning.doubts import check_plain, negated_command
 from orchestration.planning.drafts import Draft
 from orchestration.planning.message_tasks import notification
 from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
-from orchestration.planning.people_tasks import employee_question, leave_question, leave_request, leave_withdrawal, onboarding
+from orchestration.planning.people_tasks import (
+    employee_question,
+    leave_question,
+    leave_request,
+    leave_withdrawal,
+    onboarding,
+)
 from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.tails import check_tail
 from orchestration.planning.ticket_tasks import cancellation, event_of, event_question, purchase
+from orchestration.planning.ties import command_words
 from orchestration.planning.vocabulary import FRAMES, Frame
 from orchestration.planning.voice import as_command
 
@@ -29,8 +48,14 @@ if TYPE_CHECKING:
 
 APPROVAL = "approval"
 _ARTICLE = re.compile(r"^(?:it|them|those|these|that)\b", re.IGNORECASE)
-_ANYTHING = re.compile(r"(?:book|buy|purchase|order|spend|get|reserve)(?:ing)?\b.*\b(?:anything|any|it|them|those|money|tickets?|yet|that)\b|(?:booking|buying|purchase)s?$", re.IGNORECASE)
-_BOOK_THEM = re.compile(r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that|this)(?:\s+for\s+(?:me|us))?$", re.IGNORECASE)
+_ANYTHING = re.compile(
+    r"(?:book|buy|purchase|order|spend|get|reserve)(?:ing)?\b.*\b(?:anything|any|it|them|those|money|tickets?|yet|that)\b|(?:booking|buying|purchase)s?$",
+    re.IGNORECASE,
+)
+_BOOK_THEM = re.compile(
+    r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that|this)(?:\s+for\s+(?:me|us))?$",
+    re.IGNORECASE,
+)
 _BARE_BUY = re.compile(
     r"(?:book|buy|get|reserve|order|purchase|grab)\s+(?:me\s+|us\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a\s+dozen|a\s+couple)(?:\s+of\s+them)?",
     re.IGNORECASE,
@@ -40,10 +65,13 @@ _LIKE_BEFORE = re.compile(
     re.IGNORECASE,
 )
 """`2 for the game`, after `3 tickets for the jazz night`."""
-_LOG_IT = re.compile(r"(?:log|record|file|submit)\s+(?:it|that|this|them)(?:\s+down)?", re.IGNORECASE)
+_LOG_IT = re.compile(
+    r"(?:log|record|file|submit)\s+(?:it|that|this|them)(?:\s+down)?", re.IGNORECASE
+)
 _LOG = next(frame for frame in FRAMES if frame.action == "log_expense")
 _SAME_CUSTOMER = re.compile(
-    r"\b(?:for|with|to)\s+(?:them|it|him|her|(?:the\s+same|that|this)\s+(?:client|customer|account|company|one))\b|^(?:send|get|give|write|make)\s+them\b", re.IGNORECASE
+    r"\b(?:for|with|to)\s+(?:them|it|him|her|(?:the\s+same|that|this)\s+(?:client|customer|account|company|one))\b|^(?:send|get|give|write|make)\s+them\b",
+    re.IGNORECASE,
 )
 
 BUILDERS: dict[str, Callable[[Frame, Clause, str], Draft]] = {
@@ -107,40 +135,75 @@ def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCar
         words = f"{words} tickets {event_of(items.drafts[-1], clause)}"
     found = drafts_of(clause, words, text=text, agents=agents)
     for draft in found:
+        _name_employee(draft, words, items.drafts)
         _name_customer(draft, words, items.drafts)
     items.drafts += found
 
 
+def _name_employee(draft: Draft, words: str, before: Sequence[Draft]) -> None:
+    """`she` is the employee of whom was spoken last."""
+    if (
+        draft.capability != "leave_management"
+        or "employee" in draft.fields
+        or not re.search(r"\b(?:he|she|they|him|her|them)\b", words, re.IGNORECASE)
+    ):
+        return
+    name = next(
+        (other.fields["employee"] for other in reversed(before) if "employee" in other.fields), None
+    )
+    if name is None:
+        raise NotUnderstoodError(f"Who is meant in {quoted(draft.quote)}? Say the name.")
+    draft.fields["employee"] = name
+    draft.message = re.sub(
+        r"\b(?:he|she|they|him|her|them|me)\b", str(name), draft.message, flags=re.IGNORECASE
+    )
+
+
 def _name_customer(draft: Draft, words: str, before: Sequence[Draft]) -> None:
     """`for them` is for the customer of whom was spoken last."""
-    if draft.name not in {"proposal", "opportunity", "crm_update"} or draft.account or not _SAME_CUSTOMER.search(words):
+    if (
+        draft.name not in {"proposal", "opportunity", "crm_update"}
+        or draft.account
+        or not _SAME_CUSTOMER.search(words)
+    ):
         return
     account = next((other.account for other in reversed(before) if other.account), None)
     if account is not None:
         draft.account, draft.missing = account, None
         draft.fields["account"] = account
-        draft.message = re.sub(r"^(Create an? \w+|(?:Update|Log a \w+ in) the CRM)", rf"\1 for {account}", draft.message)
+        draft.message = re.sub(
+            r"^(Create an? \w+|(?:Update|Log a \w+ in) the CRM)",
+            rf"\1 for {account}",
+            draft.message,
+        )
 
 
 def _merge(clause: Clause, items: Items) -> None:
     """`I need 5 tickets. Please book them` is one purchase."""
-    purchase_clause = next(draft for draft in reversed(items.drafts) if draft.name == "purchase").clause
+    purchase_clause = next(
+        draft for draft in reversed(items.drafts) if draft.name == "purchase"
+    ).clause
     purchase_clause.ties += clause.ties
     purchase_clause.condition = purchase_clause.condition or clause.condition
 
 
-def drafts_of(clause: Clause, words: str, *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
+def drafts_of(
+    clause: Clause, words: str, *, text: Text, agents: Sequence[AgentCard]
+) -> list[Draft]:
     """Return the tasks that a clause asks for.
 
     Raises:
         NotUnderstoodError: It is not understood.
     """
-    custom = custom_task(clause, words, agents)
+    custom = agent_task(clause, words, agents)
+    if custom is None and asks_person(words):
+        return [_approval(clause, words, agents)]
+    custom = custom or capability_task(clause, words, agents)
     if custom is not None:
-        check_plain(words, quote=clause.quote, speech=False)
+        check_plain(words, quote=clause.quote)
         return [custom]
-    if asks_person(words):
-        return [_approval(clause, words)]
+    if re.match(r"[a-z]+ing\s", words, re.IGNORECASE) and frame_of(words) is None:
+        words = command_words(words) or words
     words = as_command(words, frame_of(words) is not None)
     if (asked := asked_agent(words, agents)) is not None:
         words = asked[1]
@@ -150,7 +213,11 @@ def drafts_of(clause: Clause, words: str, *, text: Text, agents: Sequence[AgentC
     if frame.effect:
         spoken = frame.action in {"send_sms", "update_crm"}
         check_plain(_without_message(words) if spoken else words, quote=clause.quote, speech=spoken)
-    email = any("mail" in f"{card.description} {' '.join(card.capabilities)}".lower() for card in agents)
+    if (last := words.rfind("\ue001")) >= 0:
+        check_tail(words[last + 1 :], quote=clause.quote)
+    email = any(
+        "mail" in f"{card.description} {' '.join(card.capabilities)}".lower() for card in agents
+    )
     if frame.action == "send_sms":
         return notification(frame, clause, words, text=text, email=email)
     if frame.action == "update_crm":
@@ -161,12 +228,16 @@ def drafts_of(clause: Clause, words: str, *, text: Text, agents: Sequence[AgentC
 
 
 def _is_about_price(clause: Clause) -> bool:
-    return clause.condition is not None and clause.condition.about in {About.PRICE, About.UNIT_PRICE}
+    return clause.condition is not None and clause.condition.about in {
+        About.PRICE,
+        About.UNIT_PRICE,
+    }
 
 
-def _approval(clause: Clause, words: str) -> Draft:
+def _approval(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft:
     check_plain(re.sub(r"\b(?:without|not)\b", " ", words), quote=clause.quote)
     amount = amount_of(words, clause.quote)
+    custom = named_capability(words, agents)
     return Draft(
         name=APPROVAL,
         capability="expense_approval",
@@ -175,16 +246,16 @@ def _approval(clause: Clause, words: str) -> Draft:
         clause=clause,
         fields={"action": "approve_expense", **({} if amount is None else {"amount": amount})},
         approval=True,
-        topic=approval_topic(words),
+        topic=approval_topic(words) if custom is None else re.sub(r"\W+", "_", custom[1]),
         amount=amount,
     )
 
 
 def _negated_name(what: str, clause: Clause) -> str:
-    from orchestration.planning.ties import command_words  # noqa: PLC0415
-
     words = command_words(re.sub(r"^(?:to\s+|the\s+|any\s+|an?\s+)", "", what)) or what
-    if asks_person(what) or re.match(r"(?:approvals?|sign-?offs?|permission)\b", what, re.IGNORECASE):
+    if asks_person(what) or re.match(
+        r"(?:approvals?|sign-?offs?|permission)\b", what, re.IGNORECASE
+    ):
         return "expense_approval"
     if _ANYTHING.match(what):
         return "purchase"
@@ -193,14 +264,20 @@ def _negated_name(what: str, clause: Clause) -> str:
         raise NotUnderstoodError(
             f"{quoted(clause.quote)} says what is not to be done, and it is not clear what that is. Say only what is to be done."
         )
-    if re.search(r"\b(?:more\s+than|before|until|unless|except|but|other|than)\b", what, re.IGNORECASE):
-        raise NotUnderstoodError(f"{quoted(clause.quote)} sets a limit that cannot be kept. Say plainly what is to be done.")
+    if re.search(
+        r"\b(?:more\s+than|before|until|unless|except|but|other|than)\b", what, re.IGNORECASE
+    ):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} sets a limit that cannot be kept. Say plainly what is to be done."
+        )
     return frame.name
 
 
 def _without_message(words: str) -> str:
     """Return words up to the message they pass on in reported speech."""
-    return re.split(r"\s+(?:that|saying|to\s+(?!(?-i:[A-Z])))\b", words, maxsplit=1, flags=re.IGNORECASE)[0]
+    return re.split(
+        r"\s+(?:that|saying|to\s+(?!(?-i:[A-Z])))\b", words, maxsplit=1, flags=re.IGNORECASE
+    )[0]
 
 
 def _unknown(clause: Clause) -> NotUnderstoodError:

@@ -72,15 +72,28 @@ def _price_before(draft: Draft, condition: Condition, drafts: list[Draft]) -> No
     quantity = draft.fields.get("quantity")
     if draft.name != "purchase" or not isinstance(quantity, int):
         raise _unclear(draft, condition)
-    look = _look_up(draft, drafts, capability="event_information", action="event_info", name="event_info", message=draft.message.replace("Book", "How much are", 1) + "?")
+    look = _look_up(
+        draft,
+        drafts,
+        capability="event_information",
+        action="event_info",
+        name="event_info",
+        message=draft.message.replace("Book", "How much are", 1) + "?",
+    )
     look.fields |= {key: value for key, value in draft.fields.items() if key in {"event", "date"}}
     value = f"double(outputs.@{id(look)}.unit_price)"
     times = "" if condition.about is About.UNIT_PRICE else f" * {float(quantity)}"
-    draft.guards.append(cel_of(condition, value=value + times, guards=[f"outputs.@{id(look)}.unit_price"]))
+    draft.guards.append(
+        cel_of(condition, value=value + times, guards=[f"outputs.@{id(look)}.unit_price"])
+    )
 
 
 def _amount(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
-    before = [other for other in drafts if other.name in _AMOUNTS and other is not draft and not comes_after(other, draft)]
+    before = [
+        other
+        for other in drafts
+        if other.name in _AMOUNTS and other is not draft and not comes_after(other, draft)
+    ]
     before = [other for other in before if drafts.index(other) < drafts.index(draft)] or before
     if not before or condition.about is not About.PRICE:
         raise _unclear(draft, condition)
@@ -90,28 +103,61 @@ def _amount(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
 
 def _compare(draft: Draft, condition: Condition, others: list[Draft], field: str) -> None:
     paths = [f"outputs.@{id(other)}.{field}" for other in others]
-    value = paths[0] if len(paths) == 1 else "(" + " + ".join(f"double({path})" for path in paths) + ")"
+    value = (
+        paths[0] if len(paths) == 1 else "(" + " + ".join(f"double({path})" for path in paths) + ")"
+    )
     draft.guards.append(cel_of(condition, value=value, guards=paths))
 
 
 def _seats(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
-    asked = next((other for other in drafts if other.name == "event_info" and other.fields.get("action") != "list_events" and other is not draft), None)
+    asked = next(
+        (
+            other
+            for other in drafts
+            if other.name == "event_info"
+            and other.fields.get("action") != "list_events"
+            and other is not draft
+        ),
+        None,
+    )
     if asked is None and draft.name != "purchase":
         raise _unclear(draft, condition)
     if asked is None:
-        asked = _look_up(draft, drafts, capability="event_information", action="check_availability", name="event_info", message=draft.message.replace("Book", "Are there", 1) + " left?")
+        asked = _look_up(
+            draft,
+            drafts,
+            capability="event_information",
+            action="check_availability",
+            name="event_info",
+            message=draft.message.replace("Book", "Are there", 1) + " left?",
+        )
     follow(draft, asked)
     quantity = draft.fields.get("quantity")
     enough = float(quantity) if isinstance(quantity, int) else 1.0
-    compared = condition if condition.comparisons else replace(condition, comparisons=(Comparison(operator=">=", value=enough),))
+    compared = (
+        condition
+        if condition.comparisons
+        else replace(condition, comparisons=(Comparison(operator=">=", value=enough),))
+    )
     _compare(draft, compared, [asked], "seats_left")
 
 
 def _budget(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
     asked = next((other for other in drafts if other.name == "budget" and other is not draft), None)
-    department = department_in(condition.words.replace("budget", "budget ")) or draft.fields.get("department")
-    if asked is None or (isinstance(department, str) and asked.fields.get("department") not in {None, department}):
-        asked = _look_up(draft, drafts, capability="budget_information", action="check_budget", name="budget", message="How much is left in the budget?")
+    department = department_in(condition.words.replace("budget", "budget ")) or draft.fields.get(
+        "department"
+    )
+    if asked is None or (
+        isinstance(department, str) and asked.fields.get("department") not in {None, department}
+    ):
+        asked = _look_up(
+            draft,
+            drafts,
+            capability="budget_information",
+            action="check_budget",
+            name="budget",
+            message="How much is left in the budget?",
+        )
         asked.effect = False
     asked.fields.setdefault("department", department if isinstance(department, str) else "events")
     follow(draft, asked)
@@ -126,19 +172,40 @@ def _budget(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
     if draft.name == "purchase" or len(purchases) != 1:
         raise _unclear(draft, condition)
     link_expense(draft, drafts)
-    left, price = f"outputs.@{id(asked)}.budget_remaining", f"outputs.@{id(purchases[0])}.total_price"
+    left, price = (
+        f"outputs.@{id(asked)}.budget_remaining",
+        f"outputs.@{id(purchases[0])}.total_price",
+    )
     enough = replace(condition, comparisons=(Comparison(operator=">=", value=0.0),))
-    draft.guards.append(cel_of(enough, value=f"double({left}) - double({price})", guards=[left, price]))
+    draft.guards.append(
+        cel_of(enough, value=f"double({left}) - double({price})", guards=[left, price])
+    )
 
 
 def _days(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
     person = employee_in(f"for {condition.words[0].upper()}{condition.words[1:]}")
-    asked = next((other for other in drafts if other.fields.get("action") == "leave_balance" and other is not draft), None)
+    asked = next(
+        (
+            other
+            for other in drafts
+            if other.fields.get("action") == "leave_balance" and other is not draft
+        ),
+        None,
+    )
     if asked is None and draft.name != "leave":
         raise _unclear(draft, condition)
     if asked is None:
-        asked = _look_up(draft, drafts, capability="leave_management", action="leave_balance", name="leave_balance", message="How many days of leave are left?")
-        name = draft.fields.get("employee") or (person if person and person.lower() not in {"he", "she", "they"} else None)
+        asked = _look_up(
+            draft,
+            drafts,
+            capability="leave_management",
+            action="leave_balance",
+            name="leave_balance",
+            message="How many days of leave are left?",
+        )
+        name = draft.fields.get("employee") or (
+            person if person and person.lower() not in {"he", "she", "they"} else None
+        )
         if name:
             asked.fields["employee"] = name
     follow(draft, asked)
@@ -196,9 +263,19 @@ def _subject(draft: Draft, condition: Condition, drafts: list[Draft]) -> list[Dr
     return found
 
 
-def _look_up(draft: Draft, drafts: list[Draft], *, capability: str, action: str, name: str, message: str) -> Draft:
+def _look_up(
+    draft: Draft, drafts: list[Draft], *, capability: str, action: str, name: str, message: str
+) -> Draft:
     """Add a question that changes nothing, whose answer a condition needs."""
-    look = Draft(name=name, capability=capability, message=message, quote=draft.quote, clause=replace(draft.clause, condition=None), effect=False, fields={"action": action})
+    look = Draft(
+        name=name,
+        capability=capability,
+        message=message,
+        quote=draft.quote,
+        clause=replace(draft.clause, condition=None),
+        effect=False,
+        fields={"action": action},
+    )
     drafts.insert(drafts.index(draft), look)
     draft.need(look)
     return look

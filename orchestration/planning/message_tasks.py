@@ -22,8 +22,9 @@ _SAYS = rf"(?:\s*:\s*|\s+(?:saying|that\s+says|to\s+say|with\s+the\s+(?:message|
 _EMAIL = re.compile(r"\be-?mails?\b|\bmail\b|@", re.IGNORECASE)
 _MESSAGE = r"(?:sms(?:es)?|text\s+messages?|texts?|messages?|confirmations?(?:\s+(?:sms|text|message))?|sms\s+confirmations?|notifications?|reminders?|heads[\s-]+up|line|note|order\s+confirmations?|booking\s+confirmations?|ticket\s+confirmations?)"
 _FORMS = (
+    rf"(?:text|sms|message|send)\s+(?:the\s+following|this|it|that)(?:\s+{_MESSAGE})?\s+to\s+(?P<to>.+?)(?=\s*[:,]|\s*\ue000|$)(?P<rest>.*)",
     rf"(?:let|keep)\s+(?P<to>.+?)\s+(?:know|posted|informed|in\s+the\s+loop|updated)\b(?P<rest>.*)",
-    rf"(?:give|drop|shoot|send)\s+(?P<to>(?!an?\b|the\b|out\b|any\b|all\b|sms|text|our\s+(?:confirm|sms)|it\b|that\b|this\b|confirm|notif|order).+?)\s+(?:an?|the|our)\s+(?:short\s+|quick\s+|brief\s+)?{_MESSAGE}(?P<rest>.*)",
+    rf"(?:give|drop|shoot|send)\s+(?P<to>(?!an?\b|(?:the|our|any|all)\s+(?:\w+\s+)?{_MESSAGE}|out\b|sms|text|it\b|that\b|this\b|confirm|notif|order).+?)\s+(?:an?|the|our)\s+(?:short\s+|quick\s+|brief\s+)?{_MESSAGE}(?P<rest>.*)",
     rf"(?:send|shoot|drop)\s+(?:out\s+)?(?:(?:an?|the|our|any|all|it|that|this|another)\s*)?(?:short\s+|quick\s+|brief\s+)?(?:{_MESSAGE}|{_MARK}|details)?\s*(?:of\s+the\s+\w+\s+|about\s+it\s+|for\s+(?:it|the\s+\w+)\s+)?(?:to\s+(?P<to>.+?)(?=\s+(?:about|saying|that|with|when|once|by|via|for\s+the|reading|to\s+say|on\s+the|regarding|confirming)\b|\s*[:,]|$))?(?P<rest>.*)",
     r"confirm\s+(?:it|this|that|the\s+\w+)?\s*(?:with|to)\s+(?P<to>.+?)(?=\s+(?:by|via)\b|$)(?P<rest>.*)",
     r"(?:an?\s+)?(?:sms|text)\s+to\s+(?P<to>.+?)(?=\s+(?:about|saying|that)\b|\s*[:,]|$)(?P<rest>.*)",
@@ -36,9 +37,18 @@ _GENERIC = word_set(
     "attendees guests group department sales finance hr marketing operations management office company whole it colleagues participants requester events crew folks guys manager boss someone"
 )
 _TO_BODY = re.compile(r"^\s*to\s+(?P<what>(?!say\b)\w+.*)$", re.IGNORECASE | re.DOTALL)
-_THAT = re.compile(r"^\s*(?:,\s*)?(?:that|about\s+the\s+fact\s+that|how)\s+(?P<what>.+)$", re.IGNORECASE | re.DOTALL)
-_CLAIMS = re.compile(r"\b(?:tickets?|book(?:ed|ing)|order(?:ed)?|purchased?|seats?|confirmed|bought|all\s+set|sorted|done)\b", re.IGNORECASE)
-_DONE = re.compile(r"\b(?:booked|ordered|purchased|confirmed|bought|reserved|secured|all\s+set|sorted|done)\b", re.IGNORECASE)
+_THAT = re.compile(
+    r"^\s*(?:,\s*)?(?:(?:to\s+(?:say|confirm|tell\s+\w+|let\s+\w+\s+know|inform\s+\w+)|confirming|saying)(?:\s+that)?|that|about\s+the\s+fact\s+that|how)\s+(?P<what>.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_CLAIMS = re.compile(
+    r"\b(?:tickets?|book(?:ed|ing)|order(?:ed)?|purchased?|seats?|confirmed|bought|all\s+set|sorted|done)\b",
+    re.IGNORECASE,
+)
+_DONE = re.compile(
+    r"\b(?:booked|ordered|purchased|confirmed|bought|reserved|secured|all\s+set|sorted|done)\b",
+    re.IGNORECASE,
+)
 _REST = word_set(
     "about the it that this by via sms text message with details confirmation of for booking tickets ticket order purchase and when once on as well too result results outcome "
     "on their his her phone mobile our a an update everything deal proposal leave onboarding opportunity new expense dates date to crm regarding event game concert seats approval approved happens done happened them today cost price total amount know budget plan trip confirming confirm number status please also progress quote offer request time off days vacation"
@@ -55,7 +65,9 @@ class Said(NamedTuple):
     """Whether the request gives the very words."""
 
 
-def notification(frame: Frame, clause: Clause, words: str, *, text: Text, email: bool) -> list[Draft]:
+def notification(
+    frame: Frame, clause: Clause, words: str, *, text: Text, email: bool
+) -> list[Draft]:
     """Plan messages, one for each recipient.
 
     Raises:
@@ -87,15 +99,17 @@ def _draft(frame: Frame, clause: Clause, words: str, *, said: Said, recipient: s
         draft.fields["body"] = said.body
         draft.message += f": {said.body}"
     if said.body is not None and recipient is None:
-        draft.missing = (
-            f"Who shall get the message in {quoted(clause.quote)}? Give a name or a phone number, for example 'text Alice: ...'."
-        )
+        draft.missing = f"Who shall get the message in {quoted(clause.quote)}? Give a name or a phone number, for example 'text Alice: ...'."
+    if said.body is None and recipient is not None:
+        draft.missing = f"What shall the message in {quoted(clause.quote)} say? Say for example 'text {recipient}: the bus leaves at six'."
     draft.refers = said.body is None or bool((_DONE if said.spoken else _CLAIMS).search(said.body))
     return draft
 
 
 def _topic(words: str) -> str | None:
-    topic = approval_topic(re.sub(r"\b(?:text|sms|message)s?\b", " ", MARK.sub(" ", words), flags=re.IGNORECASE))
+    topic = approval_topic(
+        re.sub(r"\b(?:text|sms|message)s?\b", " ", MARK.sub(" ", words), flags=re.IGNORECASE)
+    )
     return None if topic == "notification" else topic
 
 
@@ -117,19 +131,33 @@ def _read(clause: Clause, words: str, text: Text) -> Said:
 
 def _checked(body: str, clause: Clause) -> str:
     if not body:
-        raise NotUnderstoodError(f"The message in {quoted(clause.quote)} is empty; say what it shall say.")
+        raise NotUnderstoodError(
+            f"The message in {quoted(clause.quote)} is empty; say what it shall say."
+        )
     return body
 
 
 def _body(words: str, rest: str, clause: Clause) -> str | None:
     if match := _THAT.match(rest):
         return _sentence(match["what"])
-    if (match := _TO_BODY.match(rest)) and not re.match(r"\s*to\s+(?:let|confirm|inform|tell)\b", rest):
+    if (match := _TO_BODY.match(rest)) and not re.match(
+        r"\s*to\s+(?:let|confirm|inform|tell|say)\b", rest
+    ):
         beginning = "Reminder" if words.lower().startswith("remind") else "Please"
-        return f"{beginning}: {match['what'].strip(' .')}." if beginning == "Reminder" else f"{beginning} {match['what'].strip(' .')}."
-    if words.lower().startswith("remind") and (match := re.match(r"\s*(?:about|of)\s+(?P<what>.+)$", rest, re.IGNORECASE)):
+        return (
+            f"{beginning}: {match['what'].strip(' .')}."
+            if beginning == "Reminder"
+            else f"{beginning} {match['what'].strip(' .')}."
+        )
+    if words.lower().startswith("remind") and (
+        match := re.match(r"\s*(?:about|of)\s+(?P<what>.+)$", rest, re.IGNORECASE)
+    ):
         return f"Reminder: {match['what'].strip(' .')}."
-    unread = [word for word in re.findall(r"[\w'-]+", PHONE.sub(" ", rest)) if word.lower() not in _REST and not word[0].isupper()]
+    unread = [
+        word
+        for word in re.findall(r"[\w'-]+", PHONE.sub(" ", rest))
+        if word.lower() not in _REST and not word[0].isupper()
+    ]
     if unread:
         raise NotUnderstoodError(
             f"{quoted(' '.join(unread))} in {quoted(clause.quote)} was not understood. Give the words to send after a colon or in quotation marks."
@@ -161,7 +189,9 @@ def _recipient(part: str, clause: Clause) -> str | None:
         return match[0]
     if re.fullmatch(r"[0-9]{3,6}", plain):
         return plain
-    if all(word.lower().strip("'s") in _GENERIC or word.lower() in _GENERIC for word in plain.split()):
+    if all(
+        word.lower().strip("'s") in _GENERIC or word.lower() in _GENERIC for word in plain.split()
+    ):
         return None
     name = re.sub(r"^(?:my|our|the|your)\s+(?:[a-z]+\s+)?(?=[A-Z])", "", plain)
     name = re.sub(r"\s+(?:at|from|in)\s+.*$", "", name)

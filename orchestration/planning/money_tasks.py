@@ -10,7 +10,7 @@ from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.customer_tasks import amount_of
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
-from orchestration.planning.tails import check_tail
+from orchestration.planning.tails import check_parts, check_tail
 from orchestration.planning.vocabulary import Frame
 
 if TYPE_CHECKING:
@@ -20,12 +20,18 @@ _DEPARTMENT = re.compile(
     rf"\b(?:for|to|against|from|under|on|in|of)\s+(?:the\s+|our\s+)?(?P<name>{'|'.join(MONTHLY_BUDGETS)})(?:'s)?\b|\b(?P<owner>{'|'.join(MONTHLY_BUDGETS)})(?:'s)?\s+(?:budget|expenses?|department|costs?)\b",
     re.IGNORECASE,
 )
-_ORDER = re.compile(r"\b(?:tickets?|orders?|purchase|booking|seats|it|this|that|them|these|those|reservation)\b", re.IGNORECASE)
+_ORDER = re.compile(
+    r"\b(?:tickets?|orders?|purchase|booking|seats|it|this|that|them|these|those|reservation)\b",
+    re.IGNORECASE,
+)
 _ANY_EXPENSE = word_set(
     "log record file submit add book enter put register post note track claim process create charge expense expenses the it this that these those them all any our my ticket tickets order orders purchase purchases cost costs spend spending "
     "booking total full corresponding related resulting whole event for of and in to on as an a just simply approve authorise authorize sign off clear ok okay too with from under against books finance department budget by so far amount seats reservation which whatever new entire price bill bills payment payments receipt receipts invoice invoices down through please if need be now report entry it's us me"
 )
-_INDEFINITE = re.compile(r"^\w+(?:\s+off)?(?:\s+on)?\s+(?:an?\b|\$|us\$|[0-9])|\b(?:an?)\s+(?:[\w-]+\s+)?(?:us)?\$|expense\s+of\s+\$?[0-9]", re.IGNORECASE)
+_INDEFINITE = re.compile(
+    r"^\w+(?:\s+off)?(?:\s+on)?\s+(?:an?\b|\$|us\$|[0-9])|\b(?:an?)\s+(?:[\w-]+\s+)?(?:us)?\$|expense\s+of\s+\$?[0-9]",
+    re.IGNORECASE,
+)
 
 
 def expense(frame: Frame, clause: Clause, words: str) -> Draft:
@@ -54,8 +60,21 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
         draft.missing = f"How much is the expense in {quoted(clause.quote)}? Say for example 'a $250 expense for travel'."
     else:
         draft.fields["amount"] = amount
-        draft.message = f"{'Approve' if frame.action == 'approve_expense' else 'Log'} a ${amount:,.2f} expense" + _purpose(words, draft)
-        check_tail(re.sub(r"^.*?(?:expenses?|costs?|\$\s?[0-9][\w.,]*(?:\s*(?:k|thousand|grand|dollars))?)(?:\s+expense)?", "", words, count=1, flags=re.IGNORECASE), quote=clause.quote, known=word_set("expense expenses dollars usd cost costs budget department"))
+        draft.message = (
+            f"{'Approve' if frame.action == 'approve_expense' else 'Log'} a ${amount:,.2f} expense"
+            + _purpose(words, draft)
+        )
+        check_tail(
+            re.sub(
+                r"^.*?(?:expenses?|costs?|\$\s?[0-9][\w.,]*(?:\s*(?:k|thousand|grand|dollars))?)(?:\s+expense)?",
+                "",
+                words,
+                count=1,
+                flags=re.IGNORECASE,
+            ),
+            quote=clause.quote,
+            known=word_set("expense expenses dollars usd cost costs budget department"),
+        )
     return draft
 
 
@@ -63,7 +82,9 @@ def expense_reversal(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan that an expense is taken back; it has to be named by its number."""
     match = re.search(r"\bexpense\s*(?:number|no\.?)?\s*#?\s*([0-9]{1,15})\b", words, re.IGNORECASE)
     if match is None:
-        raise NotUnderstoodError(f"Which expense is meant in {quoted(clause.quote)}? Say for example 'Cancel expense 3'.")
+        raise NotUnderstoodError(
+            f"Which expense is meant in {quoted(clause.quote)}? Say for example 'Cancel expense 3'."
+        )
     return Draft(
         name="expense_cancellation",
         capability=str(frame.capability),
@@ -76,6 +97,9 @@ def expense_reversal(frame: Frame, clause: Clause, words: str) -> Draft:
 
 def budget_question(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan a question about budgets."""
+    check_parts(
+        words, quote=clause.quote, known=word_set("budget left remaining spent how much what")
+    )
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
@@ -98,12 +122,18 @@ def department_in(words: str) -> str | None:
     """
     found = {(match["name"] or match["owner"]).lower() for match in _DEPARTMENT.finditer(words)}
     if len(found) > 1:
-        raise NotUnderstoodError(f"{quoted(words)} names several departments ({', '.join(sorted(found))}); name one.")
+        raise NotUnderstoodError(
+            f"{quoted(words)} names several departments ({', '.join(sorted(found))}); name one."
+        )
     return next(iter(found), None)
 
 
 def _check_plain_expense(words: str, clause: Clause, department: str | None) -> None:
-    unread = [word for word in re.findall(r"[\w'-]+", words.lower()) if word not in _ANY_EXPENSE and word != department]
+    unread = [
+        word
+        for word in re.findall(r"[\w'-]+", words.lower())
+        if word not in _ANY_EXPENSE and word != department
+    ]
     if unread:
         raise NotUnderstoodError(
             f"How much is the expense in {quoted(clause.quote)}? It has no amount, and {quoted(' '.join(unread))} names no order. "

@@ -63,17 +63,35 @@ _ORDERS: tuple[tuple[Order, str], ...] = (
 )
 _LEADING = tuple((order, re.compile(rf"(?:{p})\b[\s,:]*", re.IGNORECASE)) for order, p in _ORDERS)
 _TRAILING = (
-    (Order.LAST, re.compile(r"[\s,]+(?:at\s+the\s+(?:very\s+)?end|last|as\s+the\s+last\s+(?:step|thing)|in\s+the\s+end|lastly|finally)\s*$", re.I)),
+    (
+        Order.LAST,
+        re.compile(
+            r"[\s,]+(?:at\s+the\s+(?:very\s+)?end|last|as\s+the\s+last\s+(?:step|thing)|in\s+the\s+end|lastly|finally)\s*\??\s*$",
+            re.I,
+        ),
+    ),
     (
         Order.FOLLOWS,
         re.compile(
             rf"[\s,]+(?:afterwards?|after\s+(?:that|this)|thereafter|next|(?:once|when|after|as\s+soon\s+as)\s+{_THAT_IS}\s+{_DONE}"
-            rf"|(?:once|when)\s+{_DONE}|later(?:\s+on)?|subsequently)\s*$",
+            rf"|(?:once|when)\s+{_DONE}|later(?:\s+on)?|subsequently)\s*\??\s*$",
             re.IGNORECASE,
         ),
     ),
-    (Order.FIRST, re.compile(r"[\s,]+(?:first|beforehand|before\s+anything(?:\s+else)?|up\s+front|upfront|in\s+advance)\s*$", re.I)),
-    (Order.BESIDE, re.compile(r"[\s,]+(?:also|too|as\s+well|in\s+parallel|at\s+the\s+same\s+time|meanwhile|simultaneously)\s*$", re.I)),
+    (
+        Order.FIRST,
+        re.compile(
+            r"[\s,]+(?:first|beforehand|before\s+anything(?:\s+else)?|up\s+front|upfront|in\s+advance)\s*\??\s*$",
+            re.I,
+        ),
+    ),
+    (
+        Order.BESIDE,
+        re.compile(
+            r"[\s,]+(?:also|too|as\s+well|in\s+parallel|at\s+the\s+same\s+time|meanwhile|simultaneously)\s*\??\s*$",
+            re.I,
+        ),
+    ),
 )
 _COURTESY = re.compile(
     r"""(?:hi|hello|hey|dear|ok|okay|yes|so|now|and|but|well|thanks|thank\s+you|cheers|great|perfect|good\s+(?:morning|afternoon|evening|day)
@@ -82,8 +100,8 @@ _COURTESY = re.compile(
      |(?:i|we)(?:'d|\s+would)\s+(?:like|love|appreciate\s+it\s+if)(?:\s+(?:it\s+if\s+)?you(?:\s+(?:could|to))?)?(?:\s+to)?(?=\s+(?!(?:to\s+)?(?:a|an|some|[0-9]|tickets)))
      |(?:i|we)(?:'d|\s+would)\s+(?:like|love)\s+(?:you\s+)?to|i'd\s+be\s+grateful\s+if\s+you(?:\s+could)?
      |(?:i|we)(?:\s+also|\s+really)?\s+(?:want|need)(?:\s+you)?\s+to|(?:i|we)(?:\s+also)?\s+(?:have|has)\s+to
-     |you\s+(?:should|must|need\s+to|have\s+to|can|could|may)(?:\s+also)?|let's|let\s+us|go\s+ahead\s+and|go\s+and|(?:please\s+)?help\s+(?:me|us)(?:\s+to)?
-     |(?:can|could|may)\s+(?:i|we)(?=\s+(?:please\s+)?(?:get|have|book|buy)\b)|make\s+sure\s+(?:that\s+)?(?:you|to|we)|make\s+sure(?:\s+that)?(?=\s+the\b)|be\s+sure\s+to|ensure\s+(?:that\s+)?(?:you|we)
+     |it(?:'d|\s+would)\s+be\s+(?:\w+\s+)?(?:great|awesome|good|nice|lovely|fantastic|perfect|helpful|wonderful)\s+if\s+you\s+(?:could|would)|you\s+(?:should|must|need\s+to|have\s+to|can|could|may)(?:\s+also)?|let's|let\s+us|go\s+ahead\s+and|go\s+and|(?:please\s+)?help\s+(?:me|us)(?:\s+to)?
+     |(?:can|could|may)\s+(?:i|we)(?=\s+(?:please\s+)?(?:get|have)\b)|make\s+sure\s+(?:that\s+)?(?:you|to|we)|make\s+sure(?:\s+that)?(?=\s+the\b)|be\s+sure\s+to|ensure\s+(?:that\s+)?(?:you|we)
      |(?:please\s+)?(?:do\s+not|don't)\s+forget\s+to|remember\s+to|try\s+to|feel\s+free\s+to|proceed\s+to|start\s+by|begin\s+by|see\s+to\s+it\s+that\s+you
      |fyi|quick\s+(?:one|request|ask)|a\s+(?:few|couple\s+of)\s+things|if\s+(?:possible|you\s+(?:can|could|would|please|don't\s+mind))|when\s+you\s+(?:can|get\s+a\s+(?:chance|moment|minute)|have\s+(?:a\s+)?(?:time|moment|minute))|at\s+once|to\s+do|todo)\b[\s,!.:-]*""",
     re.IGNORECASE | re.VERBOSE,
@@ -103,7 +121,9 @@ def unmarked(words: str) -> Marked:
         found, shorter = _leading(rest)
         if shorter == rest:
             break
-        order = found if order in {Order.UNSAID, Order.BESIDE} and found is not Order.UNSAID else order
+        order = (
+            found if order in {Order.UNSAID, Order.BESIDE} and found is not Order.UNSAID else order
+        )
         rest = shorter
     return _without_end(rest, order)
 

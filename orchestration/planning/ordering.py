@@ -90,7 +90,11 @@ def _by_words(drafts: Sequence[Draft]) -> None:
 
 
 def _said_before(clause: Clause, current: list[Draft], mine: list[Draft]) -> list[Draft]:
-    return [draft for draft in current if draft not in mine and not any(comes_after(own, draft) for own in mine)]
+    return [
+        draft
+        for draft in current
+        if draft not in mine and not any(comes_after(own, draft) for own in mine)
+    ]
 
 
 def _with_mentioned(drafts: list[Draft], *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
@@ -99,7 +103,9 @@ def _with_mentioned(drafts: list[Draft], *, text: Text, agents: Sequence[AgentCa
     for clause in _clauses(drafts):
         for tie in clause.ties:
             if tie.target is Target.APPROVAL and tie.after and not _asked(everything, clause):
-                everything.insert(_place(clause, everything), _approval(copy_clause(clause, tie.words), tie))
+                everything.insert(
+                    _place(clause, everything), _approval(copy_clause(clause, tie.words), tie)
+                )
                 continue
             if tie.target is not Target.TASK or _mentioned(tie, clause, everything):
                 continue
@@ -136,8 +142,18 @@ def _approval(clause: Clause, tie: Tie) -> Draft:
     )
 
 
-def _drafts_of_tie(tie: Tie, clause: Clause, *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
-    if re.fullmatch(r"(?:book|log|update|create|start|request|send|cancel|check)\s+(?:the\s+)?(?:tickets|expense|crm|proposal|opportunity|onboarding|leave|sms|order|budget)", tie.words, re.IGNORECASE) and not re.search(r"\b(?:updating|checking)\b", clause.quote, re.IGNORECASE) and tie.words not in {"update the crm", "check the budget"}:
+def _drafts_of_tie(
+    tie: Tie, clause: Clause, *, text: Text, agents: Sequence[AgentCard]
+) -> list[Draft]:
+    if (
+        re.fullmatch(
+            r"(?:book|log|update|create|start|request|send|cancel|check)\s+(?:the\s+)?(?:tickets|expense|crm|proposal|opportunity|onboarding|leave|sms|order|budget)",
+            tie.words,
+            re.IGNORECASE,
+        )
+        and not re.search(r"\b(?:updating|checking)\b", clause.quote, re.IGNORECASE)
+        and tie.words not in {"update the crm", "check the budget"}
+    ):
         raise NotUnderstoodError(
             f"{quoted(clause.quote)} waits for something ({tie.words}) that no task of this request does; ask for that too."
         )
@@ -150,7 +166,9 @@ def _mentioned(tie: Tie, clause: Clause, drafts: Sequence[Draft]) -> list[Draft]
     frame = frame_of(tie.words)
     if frame is None:
         return []
-    related = {"purchase": {"purchase"}, "expense_log": {"expense_log", "expense_approval"}}.get(frame.name, {frame.name})
+    related = {"purchase": {"purchase"}, "expense_log": {"expense_log", "expense_approval"}}.get(
+        frame.name, {frame.name}
+    )
     return [draft for draft in drafts if draft.name in related and draft.clause is not clause]
 
 
@@ -175,11 +193,15 @@ def _targets(clause: Clause, tie: Tie, drafts: list[Draft], mine: list[Draft]) -
     if tie.target is Target.APPROVAL:
         return _approvals(clause, drafts)
     if not before:
-        raise NotUnderstoodError(f"{quoted(clause.quote)} comes after something, and nothing stands before it.")
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} comes after something, and nothing stands before it."
+        )
     return [draft for draft in before if draft.clause is before[-1].clause]
 
 
 def _approvals(clause: Clause, drafts: list[Draft]) -> list[Draft]:
     if found := _asked(drafts, clause):
         return found
-    raise NotUnderstoodError(f"{quoted(clause.quote)} speaks of an approval that the request does not ask for.")
+    raise NotUnderstoodError(
+        f"{quoted(clause.quote)} speaks of an approval that the request does not ask for."
+    )

@@ -10,7 +10,7 @@ from orchestration.agents.team.quantities import number_in_words
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
-from orchestration.planning.tails import check_tail
+from orchestration.planning.tails import check_parts, check_tail
 from orchestration.planning.ticket_tasks import NOMINAL_DAY, check_day
 from orchestration.planning.vocabulary import Frame
 from state.errors import AgentRefusedError
@@ -28,9 +28,14 @@ _EMPLOYEE = tuple(
         r"\bfor\s+(?P<name>[a-z]{3,})(?=\s+(?:from|on|starting|beginning)\b|\s*$)",
     )
 )
-_NO_PERSON = word_set("monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december pto christmas easter me myself leave vacation holiday days next this the i")
+_NO_PERSON = word_set(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december pto christmas easter me myself leave vacation holiday days next this the i"
+)
 _NUMBER = r"(?P<number>[0-9]{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|a\s+couple\s+of|half\s+an?)"
-_DAYS = re.compile(rf"\b{_NUMBER}[\s-]+(?:(?:full|more|working|business|vacation|paid|leave|annual)\s+)*(?P<unit>days?|weeks?|months?)\b(?!\s+(?:after|before|later))", re.IGNORECASE)
+_DAYS = re.compile(
+    rf"\b{_NUMBER}[\s-]+(?:(?:full|more|working|business|vacation|paid|leave|annual)\s+)*(?P<unit>days?|weeks?|months?)\b(?!\s+(?:after|before|later))",
+    re.IGNORECASE,
+)
 _MYSELF = re.compile(r"\b(?:i|me|my|myself)\b", re.IGNORECASE)
 _ONBOARD = re.compile(
     rf"\b(?:on-?board(?:ing)?|hire)\s+(?:process\s+)?(?:for\s+|of\s+)?(?:our\s+|the\s+|a\s+|my\s+)?(?:new\s+)?(?:(?:hire|starter|joiner|colleague|employee|team\s+member)\s*,?\s+)?(?P<name>{_NAME})(?P<rest>.*)$",
@@ -40,8 +45,12 @@ _TITLE = re.compile(
     r"^\s*,?\s*(?:as\s+|,\s*|,?\s*(?:who\s+(?:is|will\s+be|joins|starts|begins)\s+(?:us\s+)?(?:as\s+)?)|in\s+the\s+role\s+of\s+|for\s+the\s+role\s+of\s+)(?:an?\s+|our\s+|the\s+)?(?:new\s+)?(?P<title>[^\d,]+?)(?=\s+(?:start\w*|from|on|beginning|begins|in|with|under|report\w*|who|effective|and)\b|\s*[,;.!]|\s*$)",
     re.IGNORECASE,
 )
-_DEPARTMENT = re.compile(r"\bin\s+(?:the\s+)?(?P<name>sales|finance|hr|operations|management|marketing)\b", re.IGNORECASE)
-_MANAGER = re.compile(rf"\b(?:report(?:s|ing)?\s+to|under|manager)\s+(?P<name>{_NAME})", re.IGNORECASE)
+_DEPARTMENT = re.compile(
+    r"\bin\s+(?:the\s+)?(?P<name>sales|finance|hr|operations|management|marketing)\b", re.IGNORECASE
+)
+_MANAGER = re.compile(
+    rf"\b(?:report(?:s|ing)?\s+to|under|manager)\s+(?P<name>{_NAME})", re.IGNORECASE
+)
 
 
 def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
@@ -50,20 +59,49 @@ def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
     Raises:
         NotUnderstoodError: It is not clear for whom, from when or for how long.
     """
-    words = re.sub(r"\bin\s+(?=[0-9]+\s+(?:[a-z]+\s+){0,2}?days?\s+(?:of\b|off\b|leave|vacation|holiday|for\b))", "", words, flags=re.IGNORECASE)
+    words = re.sub(
+        r"\bin\s+(?=[0-9]+\s+(?:[a-z]+\s+){0,2}?days?\s+(?:of\b|off\b|leave|vacation|holiday|for\b))",
+        "",
+        words,
+        flags=re.IGNORECASE,
+    )
     count = check_day(words, clause.quote, most=2)
     days, weeks = _days(words, clause.quote)
-    single = bool(re.search(r"\b(?:on|for|take|off|book)\s+(?:this\s+)?\w+(?:\s+\w+)?", words)) and bool(re.search(r"\b(?:on\s|off\s*$|day\b)", words))
+    single = bool(
+        re.search(r"\b(?:on|for|take|off|book)\s+(?:this\s+)?\w+(?:\s+\w+)?", words)
+    ) and bool(re.search(r"\b(?:on\s|off\s*$|day\b)", words))
     person = employee_in(words)
-    draft = Draft(name=frame.name, capability=str(frame.capability), message="", quote=clause.quote, clause=clause, fields={"action": frame.action})
-    if person is None and not _MYSELF.search(words) and re.search(r"\bfor\b(?!\s+(?:[0-9]|an?\b|two|three|four|five))", without_dates(words)):
-        raise NotUnderstoodError(f"Who is the leave in {quoted(clause.quote)} for? Say for example 'for Bob'.")
+    check_parts(
+        words,
+        quote=clause.quote,
+        known=word_set("working days day inclusive including back returning"),
+    )
+    draft = Draft(
+        name=frame.name,
+        capability=str(frame.capability),
+        message="",
+        quote=clause.quote,
+        clause=clause,
+        fields={"action": frame.action},
+    )
+    if (
+        person is None
+        and not _MYSELF.search(words)
+        and re.search(r"\bfor\b(?!\s+(?:[0-9]|an?\b|two|three|four|five))", without_dates(words))
+    ):
+        raise NotUnderstoodError(
+            f"Who is the leave in {quoted(clause.quote)} for? Say for example 'for Bob'."
+        )
     if not count:
-        raise NotUnderstoodError(f"From which day is the leave in {quoted(clause.quote)}? Say for example 'from 2026-12-21'.")
+        raise NotUnderstoodError(
+            f"From which day is the leave in {quoted(clause.quote)}? Say for example 'from 2026-12-21'."
+        )
     if days is None and count == 1 and single:
         days = 1
     if days is None and count == 1:
-        raise NotUnderstoodError(f"How many days of leave are meant in {quoted(clause.quote)}? Say for example '3 days'.")
+        raise NotUnderstoodError(
+            f"How many days of leave are meant in {quoted(clause.quote)}? Say for example '3 days'."
+        )
     if days is not None:
         draft.fields["days"] = days
     if person:
@@ -76,7 +114,16 @@ def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
 
 def leave_question(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan a question about somebody's days of leave."""
-    draft = Draft(name=frame.name, capability=str(frame.capability), message=words, quote=clause.quote, clause=clause, effect=False, fields={"action": frame.action})
+    check_parts(words, quote=clause.quote)
+    draft = Draft(
+        name=frame.name,
+        capability=str(frame.capability),
+        message=words,
+        quote=clause.quote,
+        clause=clause,
+        effect=False,
+        fields={"action": frame.action},
+    )
     if person := employee_in(words):
         draft.fields["employee"] = person
     return draft
@@ -84,10 +131,21 @@ def leave_question(frame: Frame, clause: Clause, words: str) -> Draft:
 
 def leave_withdrawal(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan that leave is taken back; it has to be named by its number."""
-    match = re.search(r"\bleave\s*(?:request|number|no\.?)?\s*#?\s*([0-9]{1,15})\b", words, re.IGNORECASE)
+    match = re.search(
+        r"\bleave\s*(?:request|number|no\.?)?\s*#?\s*([0-9]{1,15})\b", words, re.IGNORECASE
+    )
     if match is None:
-        raise NotUnderstoodError(f"Which leave is meant in {quoted(clause.quote)}? Say for example 'Withdraw leave 3'.")
-    return Draft(name="leave_withdrawal", capability=str(frame.capability), message=f"Withdraw leave {match[1]}", quote=clause.quote, clause=clause, fields={"action": frame.action, "leave_id": int(match[1])})
+        raise NotUnderstoodError(
+            f"Which leave is meant in {quoted(clause.quote)}? Say for example 'Withdraw leave 3'."
+        )
+    return Draft(
+        name="leave_withdrawal",
+        capability=str(frame.capability),
+        message=f"Withdraw leave {match[1]}",
+        quote=clause.quote,
+        clause=clause,
+        fields={"action": frame.action, "leave_id": int(match[1])},
+    )
 
 
 def onboarding(frame: Frame, clause: Clause, words: str) -> Draft:
@@ -103,9 +161,13 @@ def onboarding(frame: Frame, clause: Clause, words: str) -> Draft:
         )
     title = _TITLE.match(without_dates(match["rest"]))
     if title is None:
-        raise NotUnderstoodError(f"As what does {match['name']} start? {quoted(clause.quote)} gives no title. Say for example 'as Accountant'.")
+        raise NotUnderstoodError(
+            f"As what does {match['name']} start? {quoted(clause.quote)} gives no title. Say for example 'as Accountant'."
+        )
     if not check_day(words, clause.quote):
-        raise NotUnderstoodError(f"On which day does {match['name']} start? Say for example 'starting 2026-12-01'.")
+        raise NotUnderstoodError(
+            f"On which day does {match['name']} start? Say for example 'starting 2026-12-01'."
+        )
     found = dates_in(words, NOMINAL_DAY)[0]
     draft = Draft(
         name=frame.name,
@@ -117,14 +179,37 @@ def onboarding(frame: Frame, clause: Clause, words: str) -> Draft:
     )
     for field, pattern in (("department", _DEPARTMENT), ("manager", _MANAGER)):
         if said := pattern.search(match["rest"]):
-            draft.fields[field] = {"hr": "HR"}.get(said["name"].lower(), said["name"].capitalize()) if field == "department" else said["name"]
-    check_tail(_TITLE.sub(" ", without_dates(match["rest"]), count=1), quote=clause.quote, known=word_set("who starts start date begins joins us joining"))
+            draft.fields[field] = (
+                {"hr": "HR"}.get(said["name"].lower(), said["name"].capitalize())
+                if field == "department"
+                else said["name"]
+            )
+    check_tail(
+        _TITLE.sub(" ", without_dates(match["rest"]), count=1),
+        quote=clause.quote,
+        known=word_set("who starts start date begins joins us joining"),
+    )
     return draft
 
 
 def employee_question(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan a question about somebody who works here."""
-    return Draft(name=frame.name, capability=str(frame.capability), message=words, quote=clause.quote, clause=clause, effect=False, fields={"action": frame.action})
+    check_parts(
+        words,
+        quote=clause.quote,
+        known=word_set(
+            "what when who where title role job phone number email department start date manager report reports to"
+        ),
+    )
+    return Draft(
+        name=frame.name,
+        capability=str(frame.capability),
+        message=words,
+        quote=clause.quote,
+        clause=clause,
+        effect=False,
+        fields={"action": frame.action},
+    )
 
 
 def employee_in(words: str) -> str | None:
@@ -139,12 +224,17 @@ def employee_in(words: str) -> str | None:
 
 
 def _days(words: str, quote: str) -> tuple[int | None, str]:
-    found = {(match["number"].lower(), match["unit"].lower()) for match in _DAYS.finditer(re.sub(r"\bin\s+[0-9]+\s+days\b", " ", without_dates(words)))}
+    found = {
+        (match["number"].lower(), match["unit"].lower())
+        for match in _DAYS.finditer(re.sub(r"\bin\s+[0-9]+\s+days\b", " ", without_dates(words)))
+    }
     values: dict[int, str] = {}
     for number, unit in found:
         value = int(number) if number.isdecimal() else number_in_words(number.removesuffix(" of"))
         if value is None or number.startswith("half") or unit.startswith("month"):
-            raise NotUnderstoodError(f"How many working days are '{number} {unit}' in {quoted(quote)}? Say for example '3 days'.")
+            raise NotUnderstoodError(
+                f"How many working days are '{number} {unit}' in {quoted(quote)}? Say for example '3 days'."
+            )
         if unit.startswith("week"):
             values[5 * value] = f"{number} {unit}"
         else:
@@ -155,7 +245,9 @@ def _days(words: str, quote: str) -> tuple[int | None, str]:
         return None, ""
     days, weeks = next(iter(values.items()))
     if not 1 <= days <= 60:  # noqa: PLR2004  what one request may ask for
-        raise NotUnderstoodError(f"{days} days of leave in {quoted(quote)} are not possible; 1 to 60 are.")
+        raise NotUnderstoodError(
+            f"{days} days of leave in {quoted(quote)} are not possible; 1 to 60 are."
+        )
     return days, weeks
 
 

@@ -37,8 +37,15 @@ def without_quotes(text: str) -> Text:
     quotes: list[str] = []
 
     def keep(match: re.Match[str]) -> str:
-        quotes.append(match[1] if match[1] is not None else match[2])
-        return f"\ue000{len(quotes) - 1}\ue001"
+        said = match[1] if match[1] is not None else match[2]
+        quotes.append(said)
+        stop = (
+            "."
+            if said.rstrip()[-1:] in {".", "!", "?"}
+            and re.match(r"\s+[A-Z]|\s*$", text[match.end() :])
+            else ""
+        )
+        return f"\ue000{len(quotes) - 1}\ue001{stop}"
 
     words = _QUOTED.sub(keep, text)
     if '"' in words:

@@ -52,7 +52,9 @@ _SHORT = {
     "thru": "through",
     "mgr": "manager",
 }
-_SHORTENED = re.compile(rf"(?<![\w@.])(?:{'|'.join(map(re.escape, _SHORT))})(?![\w@])", re.IGNORECASE)
+_SHORTENED = re.compile(
+    rf"(?<![\w@.])(?:{'|'.join(map(re.escape, _SHORT))})(?![\w@])", re.IGNORECASE
+)
 _FOUR = re.compile(r"\b(tickets|seats|passes)\s+4\s+(?=[a-z])", re.IGNORECASE)
 _REPEATED = re.compile(r"([!?.,])\1+")
 

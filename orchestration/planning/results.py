@@ -10,9 +10,23 @@ from orchestration.planning.ordering import comes_after, follow
 if TYPE_CHECKING:
     from orchestration.planning.drafts import Draft
 
-_READERS = frozenset({"crm_update", "notification", "expense_log", "expense_approval", "cancellation"})
-_TELLABLE = frozenset({"proposal", "opportunity", "onboarding", "leave", "expense_approval", "expense_log", "crm_update", "purchase", "cancellation"})
-_FOR_CRM = frozenset({"proposal", "opportunity", "onboarding", "cancellation"})
+_READERS = frozenset(
+    {"crm_update", "notification", "expense_log", "expense_approval", "cancellation"}
+)
+_TELLABLE = frozenset(
+    {
+        "proposal",
+        "opportunity",
+        "onboarding",
+        "leave",
+        "expense_approval",
+        "expense_log",
+        "crm_update",
+        "purchase",
+        "cancellation",
+    }
+)
+_FOR_CRM = frozenset({"proposal", "opportunity"})
 
 
 def link_results(drafts: list[Draft]) -> None:
@@ -31,21 +45,31 @@ def link_expense(draft: Draft, drafts: list[Draft]) -> None:
 
 
 def _link(draft: Draft, drafts: list[Draft]) -> None:
-    purchases = [other for other in drafts if other.name == "purchase" and not comes_after(other, draft)]
-    topics = [other for other in drafts if other.name == draft.topic and other is not draft and other.effect]
+    purchases = [
+        other for other in drafts if other.name == "purchase" and not comes_after(other, draft)
+    ]
+    topics = [
+        other
+        for other in drafts
+        if other.name == draft.topic and other is not draft and other.effect
+    ]
     if topics and draft.topic != "purchase" and draft.name in {"crm_update", "notification"}:
         _tell(draft, [other for other in topics if not comes_after(other, draft)])
         return
     if purchases:
         for other in purchases:
             follow(draft, other)
-        draft.missing = None
+        if "body" not in draft.fields:
+            draft.missing = None
         _name_buyer(draft, purchases)
         return
     if draft.name == "notification" and "body" not in draft.fields:
         _tell(draft, _told_about(draft, drafts))
     elif draft.name == "crm_update":
-        _tell(draft, [other for other in _before(draft, drafts) if other.name in _FOR_CRM])
+        _tell(
+            draft,
+            [other for other in _before(draft, drafts) if other.account and other.name in _FOR_CRM],
+        )
     elif draft.name in {"expense_log"} and draft.amount is None:
         draft.missing = None  # the books take every order that was not expensed yet
 
@@ -67,7 +91,11 @@ def _told_about(draft: Draft, drafts: list[Draft]) -> list[Draft]:
 
 def _before(draft: Draft, drafts: list[Draft]) -> list[Draft]:
     before = [other for other in drafts[: drafts.index(draft)] if other.effect]
-    return before or [other for other in drafts[drafts.index(draft) + 1 :] if other.effect and other.name in _TELLABLE and other.name not in _READERS]
+    return before or [
+        other
+        for other in drafts[drafts.index(draft) + 1 :]
+        if other.effect and other.name in _TELLABLE and other.name not in _READERS
+    ]
 
 
 def _tell(draft: Draft, others: list[Draft]) -> None:
@@ -78,7 +106,7 @@ def _tell(draft: Draft, others: list[Draft]) -> None:
         follow(draft, other)
     said = "Done: " + "; ".join(other.message for other in others) + "."
     if draft.name == "notification" and "body" not in draft.fields:
-        draft.fields["body"] = said
+        draft.fields["body"], draft.missing = said, None
         draft.message += f": {said}"
         if "to" not in draft.fields:
             draft.missing = f"Who shall get the message in {draft.quote!r}? Give a name or a phone number, for example 'text Alice: ...'."
@@ -96,7 +124,9 @@ def _tell(draft: Draft, others: list[Draft]) -> None:
 def _log_after_approval(drafts: list[Draft]) -> None:
     """An order is expensed once: what is approved is logged afterwards, and only noted then."""
     for log in (draft for draft in drafts if draft.name == "expense_log" and draft.refers):
-        for approval in (draft for draft in drafts if draft.name == "expense_approval" and draft.amount is None):
+        for approval in (
+            draft for draft in drafts if draft.name == "expense_approval" and draft.amount is None
+        ):
             if log.clause.condition is None or approval.clause.condition is None:
                 follow(log, approval)
 
@@ -107,7 +137,15 @@ def guard_results(drafts: list[Draft]) -> None:
         skippable = [other for other in draft.needs if other.guards and other.name in _TELLABLE]
         if draft.name not in _READERS or not draft.refers or not skippable:
             continue
-        about = [other for other in skippable if other.name == "purchase" or draft.fields.get("body") or draft.fields.get("note")]
-        if not about or (len(about) < len([other for other in draft.needs if other.name == "purchase"])):
+        about = [
+            other
+            for other in skippable
+            if other.name == "purchase" or draft.fields.get("body") or draft.fields.get("note")
+        ]
+        if not about or (
+            len(about) < len([other for other in draft.needs if other.name == "purchase"])
+        ):
             continue
-        draft.guards.append(" || ".join(f"({exists(f'outputs.{other.task_id}.message')})" for other in about))
+        draft.guards.append(
+            " || ".join(f"({exists(f'outputs.{other.task_id}.message')})" for other in about)
+        )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from orchestration.planning.starters import starts_clause
+
 _BULLET = re.compile(
-    r"^\s*(?:[-*\u2022\u00b7\u2013>]\s+|\(?[0-9]{1,2}[.)]\s+|\(?[a-h][.)]\s+|\[[ x]?\]\s*|[0-9]{1,2}\s*-\s+)", re.IGNORECASE
+    r"^\s*(?:[-*\u2022\u00b7\u2013>]\s+|\(?[0-9]{1,2}[.)]\s+|\(?[a-h][.)]\s+|\[[ x]?\]\s*|[0-9]{1,2}\s*-\s+)",
+    re.IGNORECASE,
 )
 _INLINE_ITEM = re.compile(r"(?:(?<=\s)|(?<=^))\(?(?P<n>[1-9])[.)]\s+(?=[A-Za-z])")
 _ABBREVIATION = re.compile(
@@ -27,8 +30,20 @@ _DATE_COMMA = re.compile(
     r"(\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+[0-9]{1,2}(?:st|nd|rd|th)?|[0-9]{1,2}(?:st|nd|rd|th)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*),\s+(?=[0-9]{4}\b)",
     re.IGNORECASE,
 )
-_MONTH_DOT = re.compile(r"\b(jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.(?=\s+[0-9])", re.IGNORECASE)
+_MONTH_DOT = re.compile(
+    r"\b(jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.(?=\s+[0-9])", re.IGNORECASE
+)
 _PARENTHESIS = re.compile(r"\s*\(([^()]*)\)")
+
+
+_OPEN_END = re.compile(
+    r"(?:,|\b(?:and|or|for|to|the|an?|at|on|of|with|in|my|our|by|from|then))\s*$", re.IGNORECASE
+)
+"""A line that ends so goes on in the next."""
+_GOES_ON = re.compile(
+    r"(?:for|to|on|at|in|and|with|by|from|of|as|tonight|tomorrow|but|or)\b(?!\s*:)"
+)
+"""A line that begins so goes on with the one before."""
 
 
 class Sentence(NamedTuple):
@@ -69,16 +84,12 @@ def _joined_lines(text: str) -> list[str]:
     """Return the lines, each with those that only go on with its sentence."""
     lines: list[str] = []
     for line in text.split("\n"):
-        goes_on = lines and re.match(r"[a-z]", line) and not re.search(r"[.!?:;]\s*$", lines[-1])
-        if goes_on and not _BULLET.match(line) and not _BULLET.match(lines[-1]):
-            lines[-1] = f"{lines[-1]}{'' if lines[-1].endswith(',') else ','} {line}" if _is_command(line) else f"{lines[-1]} {line}"
+        goes_on = lines and (_OPEN_END.search(lines[-1]) or _GOES_ON.match(line))
+        if goes_on and not _BULLET.match(line) and not starts_clause(line):
+            lines[-1] = f"{lines[-1]} {line}"
         elif line.strip():
             lines.append(line)
     return lines
-
-
-def _is_command(line: str) -> bool:
-    return not re.match(r"(?:for|to|on|at|in|and|with|by|from|the|of|as|or)\b", line)
 
 
 def _split(line: str) -> list[str]:

@@ -18,7 +18,10 @@ _SPEAKS = re.compile(
     r"(?:text|sms|message|notify|tell|inform|remind|ping|alert)\b|(?:send|let|drop|shoot|give)\b(?!.*\b(?:proposal|quote|offer)\b)|(?:update|log|record|add|note|put|enter|write|leave|make)\b(?=.*\b(?:crm|salesforce|note|call|meeting|e-?mail|visit|account)\b)",
     re.IGNORECASE,
 )
-_LAST = re.compile(r".*(?:,\s*(?:and\s+)?(?:then\s+)?|\s+and\s+(?:then\s+)?|\bthen\s+)(?=(?:please\s+)?(?:text|sms|message|notify|tell|inform|remind|send|let|log|record|update|add|note|put|enter|write|ping|alert|drop|shoot|leave|make)\b)", re.IGNORECASE | re.DOTALL)
+_LAST = re.compile(
+    r".*(?:,\s*(?:and\s+)?(?:then\s+)?|\s+and\s+(?:then\s+)?|\bthen\s+)(?=(?:please\s+)?(?:text|sms|message|notify|tell|inform|remind|send|let|log|record|update|add|note|put|enter|write|ping|alert|drop|shoot|leave|make)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 _JOINER = re.compile(r",\s*(?:and\s+|then\s+)*|\s+(?:and|then|but)\s+(?:then\s+)?", re.IGNORECASE)
 
 
@@ -38,9 +41,15 @@ def with_speech(text: Text) -> Text:
         _check_end(speech, sentence.words)
         if speech not in words:
             continue
-        start = words.index(speech, words.index(match["left"].strip()[-8:] or speech) if match["left"].strip()[-8:] in words else 0)
+        start = words.index(
+            speech,
+            words.index(match["left"].strip()[-8:] or speech)
+            if match["left"].strip()[-8:] in words
+            else 0,
+        )
         kept.append(Text(words, tuple(kept)).restored(speech).strip("\"' .") or speech)
-        words = f"{words[:start]}\ue000{len(kept) - 1}\ue001{words[start + len(speech) :]}"
+        stop = "." if speech[-1] in ".!?" else ""
+        words = f"{words[:start]}\ue000{len(kept) - 1}\ue001{stop}{words[start + len(speech) :]}"
     return Text(words, tuple(kept))
 
 

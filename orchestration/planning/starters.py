@@ -39,9 +39,13 @@ TIE: Final = re.compile(
     re.IGNORECASE,
 )
 OTHERWISE: Final = re.compile(
-    r"(?:but\s+|and\s+)?(?P<word>otherwise|or\s+else|else|if\s+not|if\s+it(?:'s|\s+is)\s+not|if\s+it\s+(?:isn't|doesn't)|failing\s+that)\b[\s,:]*", re.IGNORECASE
+    r"(?:but\s+|and\s+)?(?P<word>otherwise|or\s+else|else|if\s+not|if\s+it(?:'s|\s+is)\s+not|if\s+it\s+(?:isn't|doesn't)|failing\s+that)\b[\s,:]*",
+    re.IGNORECASE,
 )
-SAME: Final = re.compile(r"(?:and\s+)?(?P<word>(?:in|for)\s+(?:that|which)\s+case|if\s+so|if\s+(?:it\s+is|yes|it\s+does|that's\s+the\s+case)(?=\s*,))\b[\s,:]*", re.IGNORECASE)
+SAME: Final = re.compile(
+    r"(?:and\s+)?(?P<word>(?:in|for)\s+(?:that|which)\s+case|if\s+so|if\s+(?:it\s+is|yes|it\s+does|that's\s+the\s+case)(?=\s*,))\b[\s,:]*",
+    re.IGNORECASE,
+)
 _NUMBER = r"(?:[0-9]{1,4}|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty)"
 _STARTER = re.compile(
     rf"(?:(?:{_VERBS})\b(?!\s*(?:of\b|'s|number\b))"
@@ -53,6 +57,7 @@ _STARTER = re.compile(
     r"|(?:the\s+|our\s+)?(?:crm|expenses?|costs?|order|tickets)\s+(?:(?:should|must|has|have|needs?|is|gets?)\s+(?:also\s+)?(?:to\s+)?(?:be\s+)?)?(?:updated|logged|booked|recorded|filed|expensed|bought|approved)\b"
     r"|(?:(?:the|my|our)\s+)?[\w-]+\s+(?:needs?\s+to|should|must|has\s+to)\s+(?:also\s+)?(?:know|be\s+(?:told|informed|notified|texted|updated))\b"
     rf"|(?:must|has\s+to|have\s+to|needs?\s+to|should)\s+be\s+(?:approved|signed\s+off|authori[sz]ed)|(?:needs?|requires?)\s+(?:\w+\s+){{0,4}}?{APPROVAL_NOUN}"
+    r"|(?:booking|buying|purchasing|reserving|updating|logging|getting|sending|texting|notifying|informing|letting|telling|requesting|drafting|creating|preparing|checking|cancell?ing|onboarding|approving|filing|recording)\s+(?!is\b|was\b|has\b|goes\b|number\b|confirmation)"
     r"|(?:same|the\s+same)\s+for\b|ditto\b"
     rf"|(?:(?:my|our|the|his|her)\s+(?:[\w-]+\s+){{0,3}}?[\w-]+|it|this|that|they|which|everything|(?-i:[A-Z])[\w-]+(?:\s+(?-i:[A-Z])[\w-]+)?|finance|management)\s+(?:must|has\s+to|have\s+to|needs?\s+to|should|needs?|requires?|will\s+have\s+to|will\s+need)\s+(?:\w+\s+){{0,5}}?(?:approve|approved|sign|signed|ok|authori[sz]ed?|{APPROVAL_NOUN})"
     rf"|(?:(?:an?|the|my|our|manager|manager's|finance)\s+)?(?:(?:[\w]+'s|manager|budget|finance|management)\s+)?{APPROVAL_NOUN}\s*(?:$|[,.;]|from\b|by\b|is\s+(?:needed|required)|needed|required|please|and\b)"
@@ -64,6 +69,11 @@ _STARTER = re.compile(
 def starts_command(words: str) -> bool:
     """Tell whether a command, a question or a wish begins at the start of the words."""
     return bool(_STARTER.match(words))
+
+
+def starts_verb(words: str) -> bool:
+    """Tell whether the words begin with the verb of a command."""
+    return bool(re.match(rf"(?:{_VERBS})\b", words, re.IGNORECASE)) and starts_command(words)
 
 
 def starts_clause(words: str) -> bool:

@@ -10,7 +10,10 @@ from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.quotes import MARK
 
 PHONE = re.compile(r"\+?[0-9][0-9\s().-]{5,18}[0-9]")
-_AMOUNT = re.compile(r"(?:us)?\$\s?[0-9][0-9.,]*\s?(?:k|m|thousand|million|grand)?\b|\b[0-9][0-9.,]*\s?(?:k|thousand|grand)?\s?(?:dollars?|usd|bucks)\b", re.I)
+AMOUNT = re.compile(
+    r"(?:us)?\$\s?[0-9](?:[0-9.,]*[0-9])?\s?(?:k|m|thousand|million|grand)?\b|\b[0-9](?:[0-9.,]*[0-9])?\s?(?:k|thousand|grand)?\s?(?:dollars?|usd|bucks)\b",
+    re.I,
+)
 _PREPOSITIONS = word_set(
     "for to on at in of from via by about regarding as under until through starting beginning worth called titled named "
     "next onto into per valued against concerning re toward towards between within during near using between over using called who whose reporting effective"
@@ -25,7 +28,9 @@ _PEOPLE = (
     r"(?:(?:my|our|the|his|her|their)\s+(?:[\w-]+\s+)?)?(?:team|teams|clients?|customers?|colleagues?|family|wife|husband|kids|boss|manager|staff|guests?|friends?|group|department|people|me|us|him|her|them|everyone|"
     r"events|marketing|operations|sales|travel|training|office|hr|finance|management|assistant|partner|interns?)"
 )
-_JOINED = re.compile(rf"(?:{_NAME}|{_PEOPLE})(?:\s+(?:{'|'.join(sorted(_PREPOSITIONS))})\b.*)?\s*$", re.IGNORECASE)
+_JOINED = re.compile(
+    rf"(?:{_NAME}|{_PEOPLE})(?:\s+(?:{'|'.join(sorted(_PREPOSITIONS))})\b.*)?\s*$", re.IGNORECASE
+)
 
 
 def check_tail(tail: str, *, quote: str, known: frozenset[str] = frozenset()) -> None:
@@ -39,7 +44,7 @@ def check_tail(tail: str, *, quote: str, known: frozenset[str] = frozenset()) ->
     Raises:
         NotUnderstoodError: Something stands there that asks for more.
     """
-    rest = MARK.sub(" ", PHONE.sub(" ", _AMOUNT.sub(" ", without_dates(tail))))
+    rest = MARK.sub(" ", PHONE.sub(" ", AMOUNT.sub(" ", without_dates(tail))))
     for number, part in enumerate(re.split(r"\s*,\s*|\s+(?:and|&|plus|\+)\s+", rest)):
         words = part.strip(" .!?'\"-")
         if not words or _is_known(words, known):
@@ -55,6 +60,17 @@ def check_tail(tail: str, *, quote: str, known: frozenset[str] = frozenset()) ->
             f"{quoted(words)} in {quoted(quote)} was not understood. Leave it out, or say it as a "
             "sentence of its own, beginning with what is to be done."
         )
+
+
+def check_parts(words: str, *, quote: str, known: frozenset[str] = frozenset()) -> None:
+    """Refuse what is joined to a clause and is neither who, when nor where; its beginning is taken as understood.
+
+    Raises:
+        NotUnderstoodError: Something is joined that asks for more.
+    """
+    parts = re.split(r"(\s*,\s*|\s+(?:and|&|plus|\+)\s+)", words, maxsplit=1)
+    if len(parts) > 1:
+        check_tail(f"the{parts[1]}{parts[2]}", quote=quote, known=known)
 
 
 def _is_known(words: str, known: frozenset[str]) -> bool:

@@ -13,7 +13,7 @@ from orchestration.agents.team.quantities import buyable, number_in_words, ticke
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
-from orchestration.planning.tails import PHONE, check_tail
+from orchestration.planning.tails import AMOUNT, PHONE, check_parts, check_tail
 from orchestration.planning.vocabulary import THINGS, Frame
 from state.errors import AgentRefusedError
 
@@ -22,31 +22,49 @@ if TYPE_CHECKING:
 
 NOMINAL_DAY: Final = date(2028, 1, 3)
 """Dates are only checked here, and read by the agents, whose clock it is; a leap year."""
-_VAGUE = re.compile(rf"\b(?:few|several|some|many|lots?|bunch|handful|enough|more)\s+(?:of\s+)?(?:[\w'-]+\s+){{0,2}}?{THINGS}", re.IGNORECASE)
-_COUNT = (
-    r"(?P<count>[0-9]{1,4}|half\s+a\s+dozen|(?:a\s+)?(?:dozen|couple)(?:\s+of)?|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty)"
+_VAGUE = re.compile(
+    rf"\b(?:few|several|some|many|lots?|bunch|handful|enough|more)\s+(?:of\s+)?(?:[\w'-]+\s+){{0,2}}?{THINGS}",
+    re.IGNORECASE,
 )
+_COUNT = r"(?P<count>[0-9]{1,4}|half\s+a\s+dozen|(?:a\s+)?(?:dozen|couple)(?:\s+of)?|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty)"
 _ELLIPSIS = re.compile(
-    rf"^(?:(?P<verb>[a-z]+(?:\s+(?:me|us|up))?)\s+)?(?:another\s+)?{_COUNT}(?:\s+more)?\s+(?=(?:for|to|of|at|on)\b)", re.IGNORECASE
+    rf"^(?:(?P<verb>[a-z]+(?:\s+(?:me|us|up))?)\s+)?(?:another\s+)?{_COUNT}(?:\s+more)?\s+(?=(?:for|to|of|at|on)\b)",
+    re.IGNORECASE,
 )
-_FOR_COUNT = re.compile(rf"\bfor\s+(?:the\s+)?{_COUNT}(?:\s+of\s+us|\s+people|\s+persons)?\s*(?=$|[,.]|\bon\b|\btonight\b|\btomorrow\b|\bto\b|\bat\b)", re.IGNORECASE)
+_FOR_COUNT = re.compile(
+    rf"\bfor\s+(?:the\s+)?{_COUNT}(?:\s+of\s+us|\s+people|\s+persons)?\s*(?=$|[,.]|\bon\b|\btonight\b|\btomorrow\b|\bto\b|\bat\b)",
+    re.IGNORECASE,
+)
+_MULTIPLIED = re.compile(r"\b(?:each|every|per|apiece|twice|as\s+many)\b(?:\s+\w+)?", re.IGNORECASE)
 _ABOUT_EVENT = re.compile(
-    r"\b(?:for|to|at|does|is|of)\s+(?P<event>(?:the|an?|tonight's|tomorrow's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$", re.IGNORECASE
+    r"\b(?:for|to|at|does|is|of)\s+(?P<event>(?:the|an?|tonight's|tomorrow's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$",
+    re.IGNORECASE,
 )
 _VERB = re.compile(
     r"^(?:(?:i|we)(?:'d|'ll|\s+would)?\s+)?(?:(?:also\s+)?(?:re-?book|book(?:\s+in)?|buy|purchase|reserve|order|get|grab|secure|obtain|pick\s+up|arrange(?:\s+for)?|organi[sz]e|sort\s+out|procure|snag|need|want|have|take|fetch|like)\s+)+(?:(?:me|us|him|her|them|yourself)\s+)?(?:another\s+)?",
     re.IGNORECASE,
 )
 _FOR_NAME = re.compile(
-    r"\bfor\s+(?:our\s+)?(?:(?:client|customer|account|the\s+people\s+at|the\s+folks\s+at)\s+)?(?P<name>(?-i:[A-Z])[\w&.'-]*(?:\s+(?-i:[A-Z])[\w&.-]*)*)", re.IGNORECASE
+    r"\bfor\s+(?:our\s+)?(?:(?:client|customer|account|the\s+people\s+at|the\s+folks\s+at)\s+)?(?P<name>(?-i:[A-Z])[\w&.'-]*(?:\s+(?-i:[A-Z])[\w&.-]*)*)",
+    re.IGNORECASE,
 )
 _BEFORE_NOUN = word_set(
     "more extra additional good best great adult adults cheap cheapest available single other of jazz concert game match basketball event "
     "show gig music night club home regular standard normal free nice x evening entry admission tonight's tomorrow's saturday's friday's sunday's the"
 )
 _EVENT_NAMES = re.compile(r"(?-i:[A-Z])[\w'.&-]*", re.IGNORECASE)
-_GIVE_BACK = re.compile(r"\b(?:refund\w*|cancel\w*|sell|resell|transfer\w*|exchange\w*|upgrade\w*)\b", re.IGNORECASE)
-_TRANSPORT = re.compile(r"\b(?:train|flight|plane|air(?:line)?|bus|ferry|parking|lottery|metro|tram|museum|cinema|movie|support|jira|hotel|raffle|speeding|season)\s+(?:e-?)?(?:tickets?|seats?|passes)\b", re.IGNORECASE)
+_GIVE_BACK = re.compile(
+    r"\b(?:refund\w*|cancel\w*|sell|resell|transfer\w*|exchange\w*|upgrade\w*)\b", re.IGNORECASE
+)
+_TRANSPORT = re.compile(
+    r"\b(?:train|flight|plane|air(?:line)?|bus|ferry|parking|lottery|metro|tram|museum|cinema|movie|support|jira|hotel|raffle|speeding|season)\s+(?:e-?)?(?:tickets?|seats?|passes)\b",
+    re.IGNORECASE,
+)
+
+
+EVENT_WORDS: Final = word_set(
+    "how much many what when where which are is do does cost costs start starts begin begins price prices game games concert concerts show shows event events jazz night match seats tickets left available time"
+)
 
 
 def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
@@ -63,10 +81,25 @@ def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
         )
     if vague := _VAGUE.search(without_dates(said)):
         if tickets_of(said, clause.quote) is None:
-            raise NotUnderstoodError(f"How many tickets are {vague[0]!r} in {quoted(clause.quote)}? Say a number.")
+            raise NotUnderstoodError(
+                f"How many tickets are {vague[0]!r} in {quoted(clause.quote)}? Say a number."
+            )
     quantity = tickets_of(said, clause.quote)
+    if many := _MULTIPLIED.search(said):
+        raise NotUnderstoodError(
+            f"How many tickets are {quoted(many[0])} in {quoted(clause.quote)} in all? Say one number."
+        )
+    if priced := AMOUNT.search(without_dates(said)):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} names a price ({priced[0]}), which cannot be promised. Order without it, or say for example "
+            "'if it costs more than 500, get approval'."
+        )
     check_day(said, clause.quote)
-    check_tail(_tail(said), quote=clause.quote, known=word_set("eastern row side adults people persons of us guests"))
+    check_tail(
+        _tail(said),
+        quote=clause.quote,
+        known=word_set("eastern row side adults people persons of us guests"),
+    )
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
@@ -78,9 +111,7 @@ def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
     if match := PHONE.search(without_dates(said)):
         draft.fields["phone"] = match[0]
     if quantity is None:
-        draft.missing = (
-            f"How many tickets? {quoted(clause.quote)} gives no number. Say for example 'Book 10 tickets'."
-        )
+        draft.missing = f"How many tickets? {quoted(clause.quote)} gives no number. Say for example 'Book 10 tickets'."
     else:
         draft.fields["quantity"] = quantity
     name = _FOR_NAME.search(without_dates(said))
@@ -96,7 +127,9 @@ def tickets_of(words: str, quote: str) -> int | None:
     """
     plain = PHONE.sub(" ", without_dates(words))
     if below := re.search(r"\b(?:minus|negative)\s+\w+", plain, re.IGNORECASE):
-        raise NotUnderstoodError(f"{quoted(below[0])} tickets in {quoted(quote)} are not possible; an order holds 1 to 1,000.")
+        raise NotUnderstoodError(
+            f"{quoted(below[0])} tickets in {quoted(quote)} are not possible; an order holds 1 to 1,000."
+        )
     try:
         found = tickets_in(plain)
         if found is None and (match := _FOR_COUNT.search(plain)):
@@ -132,9 +165,20 @@ def cancellation(frame: Frame, clause: Clause, words: str) -> Draft:
         number = order_number_in(words)
     except AgentRefusedError as error:
         raise NotUnderstoodError(str(error)) from error
-    if number is None and (match := re.search(r"#?\b([0-9]{1,15})\s*$", words)):
-        number = int(match[1])
-    check_tail(re.sub(r"^\w+(?:\s+off)?\s+(?:the\s+)?(?:\w+\s+){0,2}?(?:orders?|tickets?|booking|purchase|reservation)?\s*(?:number|no\.?|#)?\s*[0-9]*", "", words, count=1, flags=re.IGNORECASE), quote=clause.quote)
+    if number is None and re.search(r"[0-9]", words):
+        raise NotUnderstoodError(
+            f"Is the number in {quoted(clause.quote)} an order's? Say for example 'Cancel order 17'."
+        )
+    check_tail(
+        re.sub(
+            r"^\w+(?:\s+off)?\s+(?:(?:the|that|this|my|our|it|them)\s*)?(?:\w+\s+){0,2}?(?:orders?|tickets?|booking|purchase|reservation)?\s*(?:number|no\.?|#)?\s*[0-9]*",
+            "",
+            words,
+            count=1,
+            flags=re.IGNORECASE,
+        ),
+        quote=clause.quote,
+    )
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
@@ -146,7 +190,9 @@ def cancellation(frame: Frame, clause: Clause, words: str) -> Draft:
         topic="purchase",
     )
     if number is None:
-        draft.missing = f"Which order? {quoted(clause.quote)} names none. Say for example 'Cancel order 17'."
+        draft.missing = (
+            f"Which order? {quoted(clause.quote)} names none. Say for example 'Cancel order 17'."
+        )
     else:
         draft.fields["order_id"] = number
     return draft
@@ -154,6 +200,7 @@ def cancellation(frame: Frame, clause: Clause, words: str) -> Draft:
 
 def event_question(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan a question about events, which changes nothing."""
+    check_parts(words, quote=clause.quote, known=EVENT_WORDS)
     return Draft(
         name=frame.name,
         capability=str(frame.capability),
@@ -175,7 +222,9 @@ def event_of(draft: Draft, clause: Clause) -> str:
         return _tail(draft.message).strip(" .?!")
     match = _ABOUT_EVENT.search(draft.message)
     if draft.name != "event_info" or match is None:
-        raise NotUnderstoodError(f"What for is {quoted(clause.quote)}? Say for example 'Book 2 tickets for the game'.")
+        raise NotUnderstoodError(
+            f"What for is {quoted(clause.quote)}? Say for example 'Book 2 tickets for the game'."
+        )
     return f"for {match['event'].strip()}"
 
 
@@ -190,7 +239,9 @@ def _with_noun(words: str) -> str:
 
 
 def _value(count: str) -> int | None:
-    return int(count) if count.isdecimal() else number_in_words(re.sub(r"\s+of$", "", count.strip()))
+    return (
+        int(count) if count.isdecimal() else number_in_words(re.sub(r"\s+of$", "", count.strip()))
+    )
 
 
 def _tail(words: str) -> str:

@@ -28,10 +28,33 @@ class Tie(NamedTuple):
     """A command such as `book the tickets`, or what was said."""
 
 
-_IRREGULAR = {"getting": "get", "putting": "put", "letting": "let", "setting": "set", "bought": "buy", "sent": "send", "got": "get", "made": "make", "told": "tell", "written": "write", "given": "give", "synced": "sync", "notified": "notify", "refunded": "refund"}
-_E_VERBS = frozenset("purchas reserv arrang procur updat captur approv authoris authoriz notify mak creat prepar generat mov clos fil expens charg schedul giv tak hir secur writ organis organiz complet produc issu".split())
-_GERUND = re.compile(r"(?:you\s+(?:start|begin)\s+)?(?P<verb>[a-z]+(?:-[a-z]+)?ing)\b\s*(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_FINITE = re.compile(r"(?:you|we|i)(?:'ve|\s+have|\s+had)?\s+(?:do\s+|go\s+(?:ahead\s+)?and\s+)?(?P<verb>[a-z]+)\b\s*(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_IRREGULAR = {
+    "getting": "get",
+    "putting": "put",
+    "letting": "let",
+    "setting": "set",
+    "bought": "buy",
+    "sent": "send",
+    "got": "get",
+    "made": "make",
+    "told": "tell",
+    "written": "write",
+    "given": "give",
+    "synced": "sync",
+    "notified": "notify",
+    "refunded": "refund",
+}
+_E_VERBS = frozenset(
+    "purchas reserv arrang procur updat captur approv authoris authoriz notify mak creat prepar generat mov clos fil expens charg schedul giv tak hir secur writ organis organiz complet produc issu".split()
+)
+_GERUND = re.compile(
+    r"(?:you\s+(?:start|begin)\s+)?(?P<verb>[a-z]+(?:-[a-z]+)?ing)\b\s*(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_FINITE = re.compile(
+    r"(?:you|we|i)(?:'ve|\s+have|\s+had)?\s+(?:do\s+|go\s+(?:ahead\s+)?and\s+)?(?P<verb>[a-z]+)\b\s*(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 _PASSIVE = re.compile(
     r"(?:the\s+|these\s+|those\s+|our\s+|all\s+(?:the\s+)?|their\s+|his\s+|her\s+|an?\s+)?(?P<thing>[\w' -]*?)\s*(?:'s|\b(?:is|are|was|were|has\s+been|have\s+been|gets?|got|comes?|goes|went|get))\s+(?:all\s+|been\s+|successfully\s+|safely\s+)?"
     r"(?P<done>\w+(?:\s+(?:off|in|out|up|place|through))?)(?:\s+(?:in|to|with|for)\s+(?:the\s+)?[\w ]+)?",
@@ -69,7 +92,11 @@ def read_tie(word: str, said: str, *, whole: str = "") -> Tie | None:
     condition = read_condition(plain)
     if condition is not None and condition.about is About.APPROVED:
         return Tie(after, Target.APPROVAL, plain)
-    if lowered.startswith(("subject", "pending", "upon")) or re.match(r"(?:getting|obtaining|receiving|asking|you\s+get|we\s+get|having)\b.*(?:approv|permission|sign|manager|boss|\bok\b)", plain, re.I):
+    if lowered.startswith(("subject", "pending", "upon")) or re.match(
+        r"(?:getting|obtaining|receiving|asking|you\s+get|we\s+get|having)\b.*(?:approv|permission|sign|manager|boss|\bok\b)",
+        plain,
+        re.I,
+    ):
         return Tie(after, Target.APPROVAL, plain)
     command = _command(plain)
     return None if command is None else Tie(after, Target.TASK, command)
@@ -81,14 +108,16 @@ def command_words(said: str) -> str | None:
 
 
 def _command(plain: str) -> str | None:
-    if match := re.fullmatch(r"(?:the\s+|that\s+|this\s+|your\s+)?(?P<thing>[\w -]+)", plain, re.IGNORECASE):
+    if match := re.fullmatch(
+        r"(?:the\s+|that\s+|this\s+|your\s+)?(?P<thing>[\w -]+)", plain, re.IGNORECASE
+    ):
         for pattern, command in _COMMANDS:
             if re.fullmatch(pattern, match["thing"], re.IGNORECASE):
                 return command
     if match := _PASSIVE.fullmatch(plain):
         return _of_thing(match["thing"]) or _of_thing_done(match["thing"], match["done"])
     for pattern in (_GERUND, _FINITE):
-        if match := pattern.fullmatch(plain):
+        if (match := pattern.fullmatch(plain)) and match["rest"]:
             return f"{base_verb(match['verb'])} {match['rest']}".strip()
     return None
 
@@ -111,7 +140,16 @@ _DONE = (
 
 
 def _of_thing_done(thing: str, done: str) -> str | None:
-    if thing.strip().lower() not in {"it", "that", "this", "they", "everything", "all", "these", ""}:
+    if thing.strip().lower() not in {
+        "it",
+        "that",
+        "this",
+        "they",
+        "everything",
+        "all",
+        "these",
+        "",
+    }:
         return None
     return next((command for p, command in _DONE if re.match(p, done, re.IGNORECASE)), None)
 
@@ -126,5 +164,9 @@ def base_verb(verb: str) -> str:
             stem = word[: -len(ending)]
             if stem in _E_VERBS:
                 return f"{stem}e"
-            return stem[:-1] if len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in "ls" else stem
+            return (
+                stem[:-1]
+                if len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in "ls"
+                else stem
+            )
     return word

@@ -11,7 +11,9 @@ QUOTE: Final = "\ue000"
 """Begins the mark that stands for quoted words; see `quotes.py`."""
 THINGS: Final = r"(?:e-?)?(?:tickets?|tix|seats?|passes|admissions)\b"
 _SHOWS = r"(?:events?|games?|match(?:es)?|concerts?|shows?|gigs?|jazz(?:\s+night)?)\b"
-_LEAVE = r"(?:leave|vacation|holidays?|time[\s-]+off|days?[\s-]+off|pto|annual\s+leave)\b"
+_LEAVE = (
+    r"(?:leave|vacation|holidays?|time[\s-]+off|(?:days?|weeks?)[\s-]+off|pto|annual\s+leave)\b"
+)
 _DOCUMENT = r"(?:proposal|offer|quote|quotation)\b"
 _DEAL = r"(?:opportunity|deal)\b"
 _CRM = r"(?:crm|salesforce|hubspot|(?:customer|client|account)\s+records?)\b"
@@ -105,7 +107,7 @@ FRAMES: Final = (
     _frame(
         _C.OPPORTUNITY_MANAGEMENT,
         "update_opportunity",
-        rf"(?:update|move|mark|close|set|advance|win|lose|push|bump|change|raise)\b(?=(?:(?!\band\b).)*\b{_DEAL})",
+        rf"(?:update|move|mark|close|set(?!\s+up)|advance|win|lose|push|bump|change|raise)\b(?=(?:(?!\band\b).)*\b{_DEAL})",
         name="opportunity",
     ),
     _frame(
@@ -127,6 +129,7 @@ FRAMES: Final = (
         "update_crm",
         rf"(?:update|sync|refresh|log|record|note|add|enter|put|write|capture|register|track|document|reflect|make|leave|store|file|mark|bring|save|push|post)\b"
         rf"(?=(?:(?!\band\b).)*\b{_CRM})"
+        rf"|(?:get|have|keep|bring)\s+(?:the\s+|our\s+)?{_CRM}\s+(?:up[\s-]+to[\s-]+date|updated|synced|in\s+order|in\s+sync)\b"
         rf"|(?:an?\s+|the\s+)?{_CRM}\s+(?:update|entry|note|record)\b",
         name="crm_update",
     ),
@@ -218,7 +221,7 @@ FRAMES: Final = (
         _C.EVENT_INFORMATION,
         "event_info",
         rf"(?:how\s+much\b|what\s+time\b|(?:what|which)\b.*\b(?:price|cost|{THINGS}|{_SHOWS})"
-        rf"|(?:when|where)(?:'s|\s+(?:is|are|does|do))\b.*\b(?:{_SHOWS}|doors|it\b)|(?:tell|find\s+out|check|look\s+up|see)\b.*\b(?:{_SHOWS}|price))",
+        rf"|(?:when|where)(?:'s|\s+(?:is|are|does|do|the|tonight's|tomorrow's))\b.*\b(?:{_SHOWS}|doors|it\b)|(?:tell|find\s+out|check|look\s+up|see)\b.*\b(?:{_SHOWS}|price))",
         effect=False,
         name="event_info",
     ),

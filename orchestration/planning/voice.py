@@ -18,7 +18,10 @@ _MEANT = tuple(
         rf"(?P<thing>(?:the\s+|our\s+)?(?:crm|expenses?|costs?|tickets|order)\s+){_DONE}\b(?P<rest>.*)",
     )
 )
-_TOLD = re.compile(r"(?:make\s+sure\s+(?:that\s+)?|ensure\s+(?:that\s+)?)?(?P<who>(?:(?:the|my|our)\s+)?[\w-]+(?:\s+[A-Z]\w+)?)\s+(?:needs?\s+to\s+know|should\s+(?:also\s+)?know|must\s+know|has\s+to\s+know|knows|is\s+aware|are\s+aware)\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_TOLD = re.compile(
+    r"(?:make\s+sure\s+(?:that\s+)?|ensure\s+(?:that\s+)?)?(?P<who>(?:(?:the|my|our)\s+)?[\w-]+(?:\s+[A-Z]\w+)?)\s+(?:needs?\s+to\s+know|should\s+(?:also\s+)?know|must\s+know|has\s+to\s+know|knows|is\s+aware|are\s+aware)\b(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def as_command(words: str, plain: bool) -> str:  # noqa: FBT001
@@ -30,7 +33,11 @@ def as_command(words: str, plain: bool) -> str:  # noqa: FBT001
     """
     if plain:
         match = _MEANT[0].fullmatch(words)
-        return words if match is None else f"{base_verb(match['done'])} {match['thing'].strip()}{match['rest']}"
+        return (
+            words
+            if match is None
+            else f"{base_verb(match['done'])} {match['thing'].strip()}{match['rest']}"
+        )
     if match := _TOLD.fullmatch(words):
         return f"let {match['who']} know{match['rest']}"
     for pattern in _MEANT:

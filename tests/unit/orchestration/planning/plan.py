@@ -43,7 +43,9 @@ def table(name: str) -> list[tuple[str, str]]:
     return [(str(request), str(plan)) for request, plan in rows]
 
 
-async def proposed(request: str, *, agents: tuple[AgentCard, ...] = TEAM, **more: object) -> Proposal:
+async def proposed(
+    request: str, *, agents: tuple[AgentCard, ...] = TEAM, **more: object
+) -> Proposal:
     messages = [*more.pop("earlier", ()), {"role": "user", "content": request}]  # type: ignore[misc]
     return await DeterministicPlanner().propose(PlanningRequest(messages=messages, agents=agents))
 
@@ -86,13 +88,19 @@ def _expected(said: str) -> Expected:
 def _different(task: ProposedTask, expected: Expected) -> list[str]:
     said: list[str] = []
     if set(task.depends_on) != expected.depends_on:
-        said.append(f"{task.task_id} comes after {sorted(task.depends_on)}, not {sorted(expected.depends_on)}")
+        said.append(
+            f"{task.task_id} comes after {sorted(task.depends_on)}, not {sorted(expected.depends_on)}"
+        )
     if task.requires_approval != expected.approval:
         said.append(f"{task.task_id} has requires_approval={task.requires_approval}")
     if bool(task.compensate) != expected.undo:
         said.append(f"{task.task_id} has compensate={task.compensate}")
-    if (task.condition is None) != (expected.condition is None) or (expected.condition or "") not in (task.condition or ""):
-        said.append(f"{task.task_id} has the condition {task.condition!r}, not {expected.condition!r}")
+    if (task.condition is None) != (expected.condition is None) or (
+        expected.condition or ""
+    ) not in (task.condition or ""):
+        said.append(
+            f"{task.task_id} has the condition {task.condition!r}, not {expected.condition!r}"
+        )
     given = {**task.input_data, "message": task.input_data["messages"][0]["content"]}  # type: ignore[index,call-overload]
     for name, value in expected.exactly.items():
         if str(given.get(name)) != value:
