@@ -5,13 +5,28 @@ from __future__ import annotations
 import re
 from typing import Final
 
-APPROVAL_NOUN: Final = r"(?:approvals?|sign[\s-]?offs?|permission|authori[sz]ation|go-?ahead|(?<=\bthe\s)go\s+ahead|(?<=\ba\s)go\s+ahead|green\s+light|consent|clearance|blessing|thumbs[\s-]up|ok(?:ay)?)\b"
+APPROVAL_NOUN: Final = (
+    r"(?:approvals?|sign[\s-]?offs?|permission|authori[sz]ation|go-?ahead"
+    r"|(?<=\bthe\s)go\s+ahead|(?<=\ba\s)go\s+ahead|green\s+light|consent|clearance"
+    r"|blessing|thumbs[\s-]up|ok(?:ay)?)\b"
+)
 _WHO = r"(?:(?!(?:and|or|if|for|to)\b)[\w.'-]+\s+){0,5}?"
-_IT = r"(?:it|this|that|them|these|those|everything|all\s+of\s+(?:it|this)|(?:the|our|my|his|her|their|any)\s+(?:[\w-]+\s+){0,3}?[\w-]+)"
+_IT = (
+    r"(?:it|this|that|them|these|those|everything|all\s+of\s+(?:it|this)|(?:the|our|my"
+    r"|his|her|their|any)\s+(?:[\w-]+\s+){0,3}?[\w-]+)"
+)
 _APPROVED = r"(?:approved|signed\s+off|authori[sz]ed|cleared|ok(?:'d|ayed|ed)|sanctioned)\b"
-_APPROVE = r"(?:approve|sign\s+(?:it\s+|this\s+|that\s+|them\s+)?off|sign-off|authori[sz]e|ok|okay|give\s+(?:the|an?|their|his|her|its)\s+(?:approval|ok(?:ay)?|go-?ahead|(?<=\bthe\s)go\s+ahead|(?<=\ba\s)go\s+ahead|permission|sign-?off))\b"
+_APPROVE = (
+    r"(?:approve|sign\s+(?:it\s+|this\s+|that\s+|them\s+)?off|sign-off|authori[sz]e|ok"
+    r"|okay|give\s+(?:the|an?|their|his|her|its)\s+(?:approval|ok(?:ay)?|go-?ahead"
+    r"|(?<=\bthe\s)go\s+ahead|(?<=\ba\s)go\s+ahead|permission|sign-?off))\b"
+)
 _MUST = r"(?:must|has\s+to|have\s+to|needs?\s+to|should|will\s+(?:have|need)\s+to|ought\s+to|to)"
-_BOSS = r"(?:(?:my|our|the|his|her|their)\s+(?:[\w-]+\s+)?(?:manager|boss|supervisor|director|team\s+lead|lead|cfo|ceo|head\s+of\s+\w+|line\s+manager|approver)|finance|management|(?-i:[A-Z])[\w-]+(?:\s+(?-i:[A-Z])[\w-]+)?)"
+_BOSS = (
+    r"(?:(?:my|our|the|his|her|their)\s+(?:[\w-]+\s+)?(?:manager|boss|supervisor"
+    r"|director|team\s+lead|lead|cfo|ceo|head\s+of\s+\w+|line\s+manager|approver)"
+    r"|finance|management|(?-i:[A-Z])[\w-]+(?:\s+(?-i:[A-Z])[\w-]+)?)"
+)
 _ASKS = re.compile(
     rf"""(?:
       (?:get|obtain|request|seek|secure|need|needs|require|requires|await|wait\s+for|have|want|arrange|collect|get\s+(?:me|us)|(?:which|that|it|this)\s+(?:needs|requires)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestration.planning.conditions import holds_for
+from orchestration.planning.condition import holds_for
 from orchestration.planning.items import APPROVAL
 from orchestration.planning.ordering import comes_after, follow
 from orchestration.planning.problems import NotUnderstoodError, quoted
@@ -58,7 +58,8 @@ def _named(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     found = [draft for draft in drafts if draft.name == approval.topic and draft.effect]
     if not found:
         raise NotUnderstoodError(
-            f"{quoted(approval.quote)} is about a {str(approval.topic).replace('_', ' ')}, and the request asks for none."
+            f"{quoted(approval.quote)} is about a "
+            f"{str(approval.topic).replace('_', ' ')}, and the request asks for none."
         )
     return found
 
@@ -96,12 +97,13 @@ def _join(
     approval: Draft, existing: Draft, purchases: list[Draft], drafts: list[Draft]
 ) -> list[Draft]:
     """Two wishes about one expense are one pause."""
-    if approval.clause.condition is not None and existing.clause.condition is None:
-        if not existing.approval:
-            raise NotUnderstoodError(
-                f"{quoted(approval.quote)} makes an approval depend on something, and {quoted(existing.quote)} does not. Say when "
-                "the expense is to be approved."
-            )
+    conditional = approval.clause.condition is not None and existing.clause.condition is None
+    if conditional and not existing.approval:
+        raise NotUnderstoodError(
+            f"{quoted(approval.quote)} makes an approval depend on something, "
+            f"and {quoted(existing.quote)} does not. Say when "
+            "the expense is to be approved."
+        )
     existing.approval = True
     _undo(existing, purchases)
     return _dissolved(approval, drafts, into=[existing])
@@ -116,8 +118,10 @@ def _undo(approval: Draft, purchases: list[Draft]) -> None:
 def _before_purchase(approval: Draft, later: list[Draft], drafts: list[Draft]) -> list[Draft]:
     if approval.clause.condition is not None:
         raise NotUnderstoodError(
-            f"{quoted(approval.quote)} comes before the purchase, but its price is known only with it. Say it after the purchase, "
-            "for example 'Book 60 tickets; if it costs more than 5000, get approval': a refusal then cancels the order."
+            f"{quoted(approval.quote)} comes before the purchase, but its price is "
+            f"known only with it. Say it after the purchase, "
+            "for example 'Book 60 tickets; if it costs more than 5000, get "
+            "approval': a refusal then cancels the order."
         )
     rest = _gate(approval, later, drafts)
     if approval.topic == "expense" and not any(draft.name in _EXPENSES for draft in rest):
@@ -143,7 +147,8 @@ def _gated(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     if len(money) == 1:
         return money
     raise NotUnderstoodError(
-        f"{quoted(approval.quote)} does not tell what is to be approved. Say it with the task, for example "
+        f"{quoted(approval.quote)} does not tell what is to be approved. Say it with "
+        f"the task, for example "
         "'get approval for the leave', or 'get approval, then ...'."
     )
 
@@ -154,7 +159,9 @@ def _gate(approval: Draft, gated: list[Draft], drafts: list[Draft]) -> list[Draf
         amounts = [draft.amount for draft in gated]
         if not approval.clause.condition.comparisons or None in amounts or len(amounts) != 1:
             raise NotUnderstoodError(
-                f"{quoted(approval.quote)}: whether {quoted(approval.clause.condition.words)} is not known before the task has run, "
+                f"{quoted(approval.quote)}: whether "
+                f"{quoted(approval.clause.condition.words)} is not known before the "
+                f"task has run, "
                 "so that nobody can be asked first. Ask for the approval without the condition."
             )
         needed = holds_for(approval.clause.condition, amounts[0] or 0.0)

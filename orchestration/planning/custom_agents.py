@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from state.proposal import AgentCard
 
 _ASK = re.compile(
-    r"(?:ask|tell|have|get|let|instruct|request)\s+(?:the\s+)?(?P<who>[\w-]+?)(?:\s+(?:agent|team|department|desk))?\s*(?:,|:)?\s+(?:to\s+)?(?P<what>\S.*)$",
+    (
+        r"(?:ask|tell|have|get|let|instruct"
+        r"|request)\s+(?:the\s+)?(?P<who>[\w-]+?)(?:\s+(?:agent|team|department"
+        r"|desk))?\s*(?:,|:)?\s+(?:to\s+)?(?P<what>\S.*)$"
+    ),
     re.IGNORECASE | re.DOTALL,
 )
 _ENDINGS = re.compile(r"(?:ing|ings|ment|tion|ation|s|ed|e|al|y|ance|ence|ion)$")
@@ -35,7 +39,7 @@ def asked_agent(words: str, agents: Sequence[AgentCard]) -> tuple[AgentCard, str
 
 
 def agent_task(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft | None:
-    """Return a task for the agent that is asked by its id, if nobody here has words for what it does."""
+    """Return a task for the agent that is asked by its id, unless the rules know its work."""
     asked = asked_agent(words, agents)
     if asked is None or _KNOWN & set(asked[0].capabilities):
         return None
@@ -83,7 +87,7 @@ def named_capability(words: str, agents: Sequence[AgentCard]) -> tuple[AgentCard
 
 
 def _begins(words: str, capability: str) -> bool:
-    """Whether the clause is a command: it begins with a verb, or with the capability's own words."""
+    """Whether it is a command: begins with a verb, or with the capability's own words."""
     first = re.match(r"(?:please\s+)?(?:an?\s+|the\s+)?(?P<word>[a-z]+)", words, re.IGNORECASE)
     if first is None:
         return False

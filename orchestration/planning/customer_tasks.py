@@ -11,7 +11,7 @@ from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.quotes import MARK
-from orchestration.planning.tails import check_parts, check_tail
+from orchestration.planning.tails import check_parts
 from orchestration.planning.vocabulary import Frame
 from state.errors import AgentRefusedError
 
@@ -21,34 +21,64 @@ if TYPE_CHECKING:
 
 _NAME = r"(?-i:[A-Z])[\w&.-]*(?:\s+(?:of\s+)?(?-i:[A-Z])[\w&.-]*)*"
 _GENERIC = word_set(
-    "the our my this that a an it them him her us me crm order orders purchase purchases booking tickets ticket deal proposal opportunity new details record records "
-    "account accounts client clients customer customers everything all result results expense cost costs total amount date time call meeting event events game concert follow-up note entry accordingly date latest today tomorrow well now done future reference good lead both same system file team sales these those seats approval approved leave onboarding outcome total info information data"
+    "the our my this that a an it them him her us me crm order orders purchase "
+    "purchases booking tickets ticket deal proposal opportunity new details record "
+    "records "
+    "account accounts client clients customer customers everything all result "
+    "results expense cost costs total amount date time call meeting event events "
+    "game concert follow-up note entry accordingly date latest today tomorrow well "
+    "now done future reference good lead both same system file team sales these "
+    "those seats approval approved leave onboarding outcome total info information "
+    "data"
 )
 _ACCOUNT = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\b(?:for|with|about|at|on|to|of|from|under|against|in)\s+(?:the\s+|our\s+)?(?:new\s+)?(?:client|customer|account|company|prospect)?\s*(?P<name>{_NAME})(?:'s)?(?!\s*(?:crm\b))",
-        rf"\b(?:the|our)?\s*(?P<name>{_NAME})(?:'s)?\s+(?:account|record|file|deal|opportunity|proposal|entry|crm)\b",
+        (
+            rf"\b(?:for|with|about|at|on|to|of|from|under|against|in)\s+(?:the\s+"
+            rf"|our\s+)?(?:new\s+)?(?:client|customer|account|company"
+            rf"|prospect)?\s*(?P<name>{_NAME})(?:'s)?(?!\s*(?:crm\b))"
+        ),
+        (
+            rf"\b(?:the|our)?\s*(?P<name>{_NAME})(?:'s)?\s+(?:account|record|file|deal"
+            rf"|opportunity|proposal|entry|crm)\b"
+        ),
         rf"^(?:send|get|write|make|prepare|draft|give)\s+(?P<name>{_NAME})\s+(?:an?|the|our)\b",
         rf"(?P<name>{_NAME})'s?\s+(?:account|record|crm)",
-        r"\b(?:for|with)\s+(?:the\s+)?(?P<name>[a-z][\w&-]+)(?=\s*$|\s*,|\s+(?:worth|for|over|at|of|valued)\b|\s+\$|\s+account\b)",
+        (
+            r"\b(?:for|with)\s+(?:the\s+)?(?P<name>[a-z][\w&-]+)(?=\s*$|\s*,|\s+(?:worth"
+            r"|for|over|at|of|valued)\b|\s+\$|\s+account\b)"
+        ),
     )
 )
 _NO_ACCOUNT = re.compile(
-    r"^(?:CRM|Salesforce|HubSpot|January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|I|SMS|USD|US|Q[1-4])\b"
-)
-_CALLED = re.compile(
-    r"\b(?:called|titled|named)\s+(?P<name>\ue000[0-9]+\ue001|.+?)(?=\s+(?:worth|for|valued|with)\b|[.,;]|$)",
-    re.IGNORECASE,
+    r"^(?:CRM|Salesforce|HubSpot|January|February|March|April|May|June|July|August"
+    r"|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday"
+    r"|Saturday|Sunday|I|SMS|USD|US|Q[1-4])\b"
 )
 _THAT = re.compile(
-    r"\b(?:(?:with|leave|add|make|put|write)\s+(?:an?|the)\s+(?:short\s+|quick\s+)?note\s+(?:that|saying|on)|noting(?:\s+that)?|saying(?:\s+that)?|that|to\s+say\s+that|to\s+(?:say|reflect|show)(?:\s+that)?)\s+(?P<note>.+)$",
+    (
+        r"\b(?:(?:with|leave|add|make|put|write)\s+(?:an?|the)\s+(?:short\s+"
+        r"|quick\s+)?note\s+(?:that|saying|on)|noting(?:\s+that)?|saying(?:\s+that)?"
+        r"|that|to\s+say\s+that|to\s+(?:say|reflect|show)(?:\s+that)?)\s+(?P<note>.+)$"
+    ),
     re.IGNORECASE | re.DOTALL,
 )
 _REST = word_set(
-    "get have keep bring sync order order up-to-date update sync refresh log record note add enter put write capture register track document reflect make leave store file mark bring save push post the our a an it this that these in into to on with for of as and "
-    "crm salesforce hubspot account record records entry order orders purchase purchases booking tickets ticket sale sales everything all details detail new latest accordingly up date call meeting email e-mail visit activity today's today tonight client customer "
-    "note result results from about under against deal proposal opportunity expense cost total information info data too also them customer's client's status system there was were last number seats house recent successful event its their event's visit's change changes this week's reservation leave onboarding quote offer sent won lost both which include including date outcome approval request hire joiner price amount please"
+    "get have keep bring sync order order up-to-date update sync refresh log record "
+    "note add enter put write capture register track document reflect make leave "
+    "store file mark bring save push post the our a an it this that these in into to "
+    "on with for of as and "
+    "crm salesforce hubspot account record records entry order orders purchase "
+    "purchases booking tickets ticket sale sales everything all details detail new "
+    "latest accordingly up date call meeting email e-mail visit activity today's "
+    "today tonight client customer "
+    "note result results from about under against deal proposal opportunity expense "
+    "cost total information info data too also them customer's client's status "
+    "system there was were last number seats house recent successful event its their "
+    "event's visit's change changes this week's reservation leave onboarding quote "
+    "offer sent won lost both which include including date outcome approval request "
+    "hire joiner price amount please"
 )
 
 
@@ -71,7 +101,8 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
     ]
     if unread and not (account and note):
         raise NotUnderstoodError(
-            f"{quoted(' '.join(unread))} in {quoted(clause.quote)} was not understood. Say for example 'Update the CRM for Acme: renewal agreed'."
+            f"{quoted(' '.join(unread))} in {quoted(clause.quote)} was not "
+            f"understood. Say for example 'Update the CRM for Acme: renewal agreed'."
         )
     kind = re.search(r"\b(?:call|meeting|e?mail|visit)\b", before, re.IGNORECASE)
     draft = Draft(
@@ -86,7 +117,7 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
         refers=note is None
         and (
             kind is None
-            or bool(re.search(r"\b(?:order|purchase|tickets?|booking)\b", before, re.I))
+            or bool(re.search(r"\b(?:order|purchase|tickets?|booking)\b", before, re.IGNORECASE))
         ),
         topic=_topic(before),
     )
@@ -96,7 +127,10 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
         draft.fields["note"] = note
         draft.message += f": {note}"
         if account is None:
-            draft.missing = f"Which account is the note in {quoted(clause.quote)} for? Say for example 'Update the CRM for Acme: renewal agreed'."
+            draft.missing = (
+                f"Which account is the note in {quoted(clause.quote)} for? Say for "
+                f"example 'Update the CRM for Acme: renewal agreed'."
+            )
     return draft
 
 
@@ -121,112 +155,10 @@ def account_question(frame: Frame, clause: Clause, words: str) -> Draft:
     )
     if account is None:
         raise NotUnderstoodError(
-            f"Which account is {quoted(clause.quote)} about? Say for example 'What's the status of Acme?'."
+            f"Which account is {quoted(clause.quote)} about? Say for example 'What's "
+            f"the status of Acme?'."
         )
     draft.fields["account"] = account
-    return draft
-
-
-def deal(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft:
-    """Plan a new opportunity or proposal.
-
-    Raises:
-        NotUnderstoodError: It has no amount, or several.
-    """
-    noun = "proposal" if frame.name == "proposal" else "opportunity"
-    account, amount = account_in(MARK.sub(" ", words)), amount_of(words, clause.quote)
-    if amount is None:
-        raise NotUnderstoodError(
-            f"What is the {noun} in {quoted(clause.quote)} worth? Say for example 'worth $20,000'."
-        )
-    draft = Draft(
-        name=frame.name,
-        capability=str(frame.capability),
-        message=f"Create {'a' if noun == 'proposal' else 'an'} {noun}"
-        + (f" for {account}" if account else "")
-        + f" worth ${amount:,.2f}",
-        quote=clause.quote,
-        clause=clause,
-        fields={"action": frame.action, "amount": amount},
-        account=account,
-        amount=amount,
-    )
-    if account:
-        draft.fields["account"] = account
-    else:
-        draft.missing = f"Which account is the {noun} in {quoted(clause.quote)} for? Say for example 'for Acme'."
-    if match := _CALLED.search(words):
-        draft.fields["title" if noun == "proposal" else "name"] = (
-            text.spoken(match["name"]) or match["name"].strip()
-        )
-    tail = re.split(
-        r"\b(?:proposal|offer|quote|quotation|opportunity|deal)\b",
-        words,
-        maxsplit=1,
-        flags=re.IGNORECASE,
-    )[-1]
-    check_tail(
-        _CALLED.sub(" ", tail).replace(account or "\0", " "),
-        quote=clause.quote,
-        known=word_set(
-            "with renewal upgrade contract annual package support licences licenses services consulting event total valued price amount pricing"
-        ),
-    )
-    return draft
-
-
-def opportunity_change(frame: Frame, clause: Clause, words: str) -> Draft:
-    """Plan that an opportunity is changed.
-
-    Raises:
-        NotUnderstoodError: It names none by its number.
-    """
-    numbers = set(
-        re.findall(
-            r"\b(?:opportunity|deal)\s*(?:number|no\.?)?\s*#?\s*([0-9]{1,15})\b",
-            words,
-            re.IGNORECASE,
-        )
-    )
-    if len(numbers) != 1:
-        raise NotUnderstoodError(
-            f"Which opportunity is meant in {quoted(clause.quote)}? Name one by its number, for example 'Mark opportunity 3 as won'."
-        )
-    check_parts(words, quote=clause.quote, known=word_set("worth stage amount value set change"))
-    number = int(numbers.pop())
-    stage = re.search(
-        r"\b(prospecting|qualification|proposal|negotiation|won|lost)\b", words, re.IGNORECASE
-    )
-    verb = re.match(r"(win|lose)\b", words, re.IGNORECASE)
-    rest = re.sub(
-        rf"\b(?:opportunity|deal)\s*(?:number|no\.?)?\s*#?\s*{number}\b",
-        " ",
-        words,
-        flags=re.IGNORECASE,
-    )
-    amount = amount_of(rest, clause.quote)
-    if stage is None and verb is None and amount is None:
-        raise NotUnderstoodError(
-            f"What shall change in {quoted(clause.quote)}? Give a stage or an amount, for example 'Move opportunity {number} to negotiation'."
-        )
-    draft = Draft(
-        name=frame.name,
-        capability=str(frame.capability),
-        message=words,
-        quote=clause.quote,
-        clause=clause,
-        fields={"action": frame.action, "opportunity_id": number},
-    )
-    if stage or verb:
-        draft.fields["stage"] = (
-            stage[1].lower()
-            if stage
-            else {"win": "won", "lose": "lost"}[verb[1].lower()]
-            if verb
-            else ""
-        )
-    if amount is not None:
-        draft.fields["amount"] = amount
     return draft
 
 
@@ -237,7 +169,10 @@ def amount_of(words: str, quote: str) -> float | None:
         NotUnderstoodError: They speak of several, or of another currency.
     """
     plain = re.sub(
-        r"\b(a|an|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty)\s+(hundred|thousand|grand|k)\b",
+        (
+            r"\b(a|an|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen"
+            r"|twenty|thirty|forty|fifty)\s+(hundred|thousand|grand|k)\b"
+        ),
         _digits,
         without_dates(words),
         flags=re.IGNORECASE,

@@ -92,7 +92,8 @@ def _refuse_contradictions(drafts: list[Draft], items: Items) -> None:
     for name, words in items.negated:
         if any(draft.name == name for draft in drafts):
             raise NotUnderstoodError(
-                f"{quoted(words)} contradicts another part of the request. Say only what is to be done."
+                f"{quoted(words)} contradicts another part of the request. Say only "
+                f"what is to be done."
             )
     for draft in drafts:
         bought = any(need.name == "purchase" for need in draft.needs)
@@ -103,14 +104,21 @@ def _refuse_contradictions(drafts: list[Draft], items: Items) -> None:
             and not draft.guards
         ):
             raise NotUnderstoodError(
-                f"{quoted(draft.quote)} takes back what the same request buys. Say which of both is meant, or under which condition."
+                f"{quoted(draft.quote)} takes back what the same request buys. Say "
+                f"which of both is meant, or under which condition."
             )
 
 
 def _nothing(items: Items) -> str:
     if items.negated:
-        return f"{quoted(items.negated[0][1])} says only what is not to be done, so there is nothing to do."
-    return "The request asks for nothing. Say what is to be done, for example 'Book 10 tickets for tonight and update the CRM'."
+        return (
+            f"{quoted(items.negated[0][1])} says only what is not to be done, so there "
+            f"is nothing to do."
+        )
+    return (
+        "The request asks for nothing. Say what is to be done, for example 'Book 10 "
+        "tickets for tonight and update the CRM'."
+    )
 
 
 def _settle(drafts: list[Draft], problems: list[str]) -> list[str]:
@@ -126,7 +134,8 @@ def _settle(drafts: list[Draft], problems: list[str]) -> list[str]:
                 r"^Book\s+(?:the\s+|some\s+)?tickets\b", "Book 1 ticket", draft.message
             )
             assumptions.append(
-                "1 ticket, as the request gives no number; say for example 'Book 10 tickets' for more."
+                "1 ticket, as the request gives no number; say for example 'Book 10 "
+                "tickets' for more."
             )
         else:
             problems.append(draft.missing)

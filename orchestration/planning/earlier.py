@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from orchestration.planning.request_text import Earlier
 
 _SAME = re.compile(
-    r"\bof\s+(?:those|these|them|the\s+same)\b|\b(?:for\s+|to\s+)?the\s+same\s+(?:tickets?|event|game|match|concert|show|night|one)\b|\b(?:to|for)\s+(?:it|that)\s*$",
+    (
+        r"\bof\s+(?:those|these|them|the\s+same)\b|\b(?:for\s+"
+        r"|to\s+)?the\s+same\s+(?:tickets?|event|game|match|concert|show|night|one)\b"
+        r"|\b(?:to|for)\s+(?:it|that)\s*$"
+    ),
     re.IGNORECASE,
 )
 _THAT_ORDER = re.compile(
-    r"\b(?:the|that|this|my|our)\s+(?:last\s+|previous\s+|same\s+)?(?:order|booking|purchase|tickets?)\b(?!\s*#?[0-9])|^(?:cancel|refund)\s+(?:it|that|them)\b",
+    (
+        r"\b(?:the|that|this|my|our)\s+(?:last\s+|previous\s+|same\s+)?(?:order|booking"
+        r"|purchase|tickets?)\b(?!\s*#?[0-9])|^(?:cancel|refund)\s+(?:it|that|them)\b"
+    ),
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\border\s*(?:number|no\.?|#)?\s*#?([0-9]{1,15})\b", re.IGNORECASE)
@@ -61,7 +68,8 @@ def _with_event(words: str, match: re.Match[str], earlier: Sequence[Earlier]) ->
                 break
     if len(set(tails)) != 1:
         raise NotUnderstoodError(
-            f"{quoted(words)} refers to tickets, and it is not clear which. Say for what they are, for example 'Book 2 tickets for the jazz night'."
+            f"{quoted(words)} refers to tickets, and it is not clear which. Say for "
+            f"what they are, for example 'Book 2 tickets for the jazz night'."
         )
     noun = (
         ""

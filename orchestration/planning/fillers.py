@@ -26,13 +26,17 @@ _FILLER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _REASON = re.compile(
-    r"[\s,]*\b(?:because|since(?!\s+[0-9])|so\s+that|so\s+(?:we|they|he|she|everyone|everybody|the\s+\w+)\s+(?:can|could|know|have|has|are|is|knows?)"
-    r"|in\s+order\s+(?:to|that)|as\s+(?:we|i|they|he|she|it|our|the\s+client)\s+(?:have|has|had|is|are|want|wants|need|needs|will|would|asked|got)|given\s+that|due\s+to"
+    r"[\s,]*\b(?:because|since(?!\s+[0-9])|so\s+that|so\s+(?:we|they|he|she|everyone"
+    r"|everybody|the\s+\w+)\s+(?:can|could|know|have|has|are|is|knows?)"
+    r"|in\s+order\s+(?:to|that)|as\s+(?:we|i|they|he|she|it|our"
+    r"|the\s+client)\s+(?:have|has|had|is|are|want|wants|need|needs|will|would|asked"
+    r"|got)|given\s+that|due\s+to"
     r"|the\s+reason\s+being)\b(?P<why>[^,;]*)",
     re.IGNORECASE,
 )
 _IN_ORDER = re.compile(
-    r"\b(?:in\s+(?:this|that|the\s+following|exactly\s+this)\s+(?:exact\s+)?(?:order|sequence)|step\s+by\s+step|in\s+(?:order|sequence)(?=\s*[:.]|\s*$)"
+    r"\b(?:in\s+(?:this|that|the\s+following|exactly\s+this)\s+(?:exact\s+)?(?:order"
+    r"|sequence)|step\s+by\s+step|in\s+(?:order|sequence)(?=\s*[:.]|\s*$)"
     r"|one\s+(?:by\s+one|after\s+(?:the\s+other|another)))",
     re.IGNORECASE,
 )

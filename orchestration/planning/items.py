@@ -6,33 +6,24 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestration.planning.conditions import About
 from orchestration.planning.approvals import approval_topic, asks_person
+from orchestration.planning.condition import About
 from orchestration.planning.custom_agents import (
     agent_task,
     asked_agent,
     capability_task,
     named_capability,
 )
-from orchestration.planning.customer_tasks import (
-    account_question,
-    amount_of,
-    crm_update,
-    deal,
-    opportunity_change,
-)
+from orchestration.planning.customer_tasks import account_question, amount_of, crm_update
+from orchestration.planning.deal_tasks import deal, opportunity_change
 from orchestration.planning.doubts import check_plain, negated_command
 from orchestration.planning.drafts import Draft
+from orchestration.planning.leave_tasks import leave_question, leave_request, leave_withdrawal
 from orchestration.planning.message_tasks import notification
 from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
-from orchestration.planning.people_tasks import (
-    employee_question,
-    leave_question,
-    leave_request,
-    leave_withdrawal,
-    onboarding,
-)
+from orchestration.planning.onboarding_tasks import employee_question, onboarding
 from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.pronouns import name_customer, name_employee
 from orchestration.planning.tails import check_tail
 from orchestration.planning.ticket_tasks import cancellation, event_of, event_question, purchase
 from orchestration.planning.ties import command_words
@@ -49,19 +40,33 @@ if TYPE_CHECKING:
 APPROVAL = "approval"
 _ARTICLE = re.compile(r"^(?:it|them|those|these|that)\b", re.IGNORECASE)
 _ANYTHING = re.compile(
-    r"(?:book|buy|purchase|order|spend|get|reserve)(?:ing)?\b.*\b(?:anything|any|it|them|those|money|tickets?|yet|that)\b|(?:booking|buying|purchase)s?$",
+    (
+        r"(?:book|buy|purchase|order|spend|get|reserve)(?:ing)?\b.*\b(?:anything|any|it"
+        r"|them|those|money|tickets?|yet|that)\b|(?:booking|buying|purchase)s?$"
+    ),
     re.IGNORECASE,
 )
 _BOOK_THEM = re.compile(
-    r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that|this)(?:\s+for\s+(?:me|us))?$",
+    (
+        r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that"
+        r"|this)(?:\s+for\s+(?:me|us))?$"
+    ),
     re.IGNORECASE,
 )
 _BARE_BUY = re.compile(
-    r"(?:book|buy|get|reserve|order|purchase|grab)\s+(?:me\s+|us\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|a\s+dozen|a\s+couple)(?:\s+of\s+them)?",
+    (
+        r"(?:book|buy|get|reserve|order|purchase|grab)\s+(?:me\s+|us\s+)?(?:[0-9]{1,4}"
+        r"|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty"
+        r"|thirty|forty|fifty|a\s+dozen|a\s+couple)(?:\s+of\s+them)?"
+    ),
     re.IGNORECASE,
 )
 _LIKE_BEFORE = re.compile(
-    r"(?:another\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|(?:a\s+)?(?:couple|dozen)|half\s+a\s+dozen)(?:\s+more)?(?:\s+of\s+them)?\s+(?:for|to|at|on)\b",
+    (
+        r"(?:another\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten"
+        r"|eleven|twelve|fifteen|twenty|thirty|forty|fifty|(?:a\s+)?(?:couple|dozen)"
+        r"|half\s+a\s+dozen)(?:\s+more)?(?:\s+of\s+them)?\s+(?:for|to|at|on)\b"
+    ),
     re.IGNORECASE,
 )
 """`2 for the game`, after `3 tickets for the jazz night`."""
@@ -69,10 +74,6 @@ _LOG_IT = re.compile(
     r"(?:log|record|file|submit)\s+(?:it|that|this|them)(?:\s+down)?", re.IGNORECASE
 )
 _LOG = next(frame for frame in FRAMES if frame.action == "log_expense")
-_SAME_CUSTOMER = re.compile(
-    r"\b(?:for|with|to)\s+(?:them|it|him|her|(?:the\s+same|that|this)\s+(?:client|customer|account|company|one))\b|^(?:send|get|give|write|make)\s+them\b",
-    re.IGNORECASE,
-)
 
 BUILDERS: dict[str, Callable[[Frame, Clause, str], Draft]] = {
     "purchase_tickets": purchase,
@@ -135,47 +136,9 @@ def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCar
         words = f"{words} tickets {event_of(items.drafts[-1], clause)}"
     found = drafts_of(clause, words, text=text, agents=agents)
     for draft in found:
-        _name_employee(draft, words, items.drafts)
-        _name_customer(draft, words, items.drafts)
+        name_employee(draft, words, items.drafts)
+        name_customer(draft, words, items.drafts)
     items.drafts += found
-
-
-def _name_employee(draft: Draft, words: str, before: Sequence[Draft]) -> None:
-    """`she` is the employee of whom was spoken last."""
-    if (
-        draft.capability != "leave_management"
-        or "employee" in draft.fields
-        or not re.search(r"\b(?:he|she|they|him|her|them)\b", words, re.IGNORECASE)
-    ):
-        return
-    name = next(
-        (other.fields["employee"] for other in reversed(before) if "employee" in other.fields), None
-    )
-    if name is None:
-        raise NotUnderstoodError(f"Who is meant in {quoted(draft.quote)}? Say the name.")
-    draft.fields["employee"] = name
-    draft.message = re.sub(
-        r"\b(?:he|she|they|him|her|them|me)\b", str(name), draft.message, flags=re.IGNORECASE
-    )
-
-
-def _name_customer(draft: Draft, words: str, before: Sequence[Draft]) -> None:
-    """`for them` is for the customer of whom was spoken last."""
-    if (
-        draft.name not in {"proposal", "opportunity", "crm_update"}
-        or draft.account
-        or not _SAME_CUSTOMER.search(words)
-    ):
-        return
-    account = next((other.account for other in reversed(before) if other.account), None)
-    if account is not None:
-        draft.account, draft.missing = account, None
-        draft.fields["account"] = account
-        draft.message = re.sub(
-            r"^(Create an? \w+|(?:Update|Log a \w+ in) the CRM)",
-            rf"\1 for {account}",
-            draft.message,
-        )
 
 
 def _merge(clause: Clause, items: Items) -> None:
@@ -202,22 +165,32 @@ def drafts_of(
     if custom is not None:
         check_plain(words, quote=clause.quote)
         return [custom]
-    if re.match(r"[a-z]+ing\s", words, re.IGNORECASE) and frame_of(words) is None:
-        words = command_words(words) or words
-    words = as_command(words, frame_of(words) is not None)
-    if (asked := asked_agent(words, agents)) is not None:
-        words = asked[1]
+    words = _plain_command(words, agents)
     frame = _LOG if _LOG_IT.fullmatch(words) and _is_about_price(clause) else frame_of(words)
     if frame is None:
         raise _unknown(clause)
+    _check(frame, clause, words)
+    return _built(frame, clause, words, text=text, email=_sends_email(agents))
+
+
+def _plain_command(words: str, agents: Sequence[AgentCard]) -> str:
+    """`updating the CRM`, `the CRM must be updated` and `ask sales to update the CRM` are one."""
+    if re.match(r"[a-z]+ing\s", words, re.IGNORECASE) and frame_of(words) is None:
+        words = command_words(words) or words
+    words = as_command(words, plain=frame_of(words) is not None)
+    asked = asked_agent(words, agents)
+    return words if asked is None else asked[1]
+
+
+def _check(frame: Frame, clause: Clause, words: str) -> None:
     if frame.effect:
         spoken = frame.action in {"send_sms", "update_crm"}
         check_plain(_without_message(words) if spoken else words, quote=clause.quote, speech=spoken)
     if (last := words.rfind("\ue001")) >= 0:
         check_tail(words[last + 1 :], quote=clause.quote)
-    email = any(
-        "mail" in f"{card.description} {' '.join(card.capabilities)}".lower() for card in agents
-    )
+
+
+def _built(frame: Frame, clause: Clause, words: str, *, text: Text, email: bool) -> list[Draft]:
     if frame.action == "send_sms":
         return notification(frame, clause, words, text=text, email=email)
     if frame.action == "update_crm":
@@ -225,6 +198,12 @@ def drafts_of(
     if frame.action in {"create_proposal", "create_opportunity"}:
         return [deal(frame, clause, words, text=text)]
     return [BUILDERS[frame.action](frame, clause, words)]
+
+
+def _sends_email(agents: Sequence[AgentCard]) -> bool:
+    return any(
+        "mail" in f"{card.description} {' '.join(card.capabilities)}".lower() for card in agents
+    )
 
 
 def _is_about_price(clause: Clause) -> bool:
@@ -262,13 +241,15 @@ def _negated_name(what: str, clause: Clause) -> str:
     frame = frame_of(words) or frame_of(what)
     if frame is None:
         raise NotUnderstoodError(
-            f"{quoted(clause.quote)} says what is not to be done, and it is not clear what that is. Say only what is to be done."
+            f"{quoted(clause.quote)} says what is not to be done, and it is not "
+            f"clear what that is. Say only what is to be done."
         )
     if re.search(
         r"\b(?:more\s+than|before|until|unless|except|but|other|than)\b", what, re.IGNORECASE
     ):
         raise NotUnderstoodError(
-            f"{quoted(clause.quote)} sets a limit that cannot be kept. Say plainly what is to be done."
+            f"{quoted(clause.quote)} sets a limit that cannot be kept. Say plainly "
+            f"what is to be done."
         )
     return frame.name
 
@@ -286,7 +267,8 @@ def _unknown(clause: Clause) -> NotUnderstoodError:
     except NotUnderstoodError as error:
         return error
     return NotUnderstoodError(
-        f"{quoted(clause.quote)} was not understood. Say it as a command, for example 'Book 10 tickets for tonight', "
+        f"{quoted(clause.quote)} was not understood. Say it as a command, for "
+        f"example 'Book 10 tickets for tonight', "
         "'update the CRM for Acme', 'get approval', 'log the expense' or 'text Alice: ...'."
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestration.planning.conditions import POSSIBLE, About, Comparison, Condition, cel_of
+from orchestration.planning.condition import About, Comparison, Condition, cel_of
+from orchestration.planning.condition_words import POSSIBLE
 from orchestration.planning.drafts import Draft
 from orchestration.planning.items import APPROVAL
+from orchestration.planning.leave_tasks import employee_in
 from orchestration.planning.money_tasks import department_in
 from orchestration.planning.ordering import comes_after, follow
-from orchestration.planning.people_tasks import employee_in
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.results import link_expense
 
@@ -34,6 +35,13 @@ _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("order", ("purchase",)),
     ("seats", ("purchase",)),
 )
+_QUESTIONS = {
+    "event_info": ("event_information", "event_info"),
+    "check_availability": ("event_information", "event_info"),
+    "check_budget": ("budget_information", "budget"),
+    "leave_balance": ("leave_management", "leave_balance"),
+}
+"""Actions that only tell something: their capability, and what a task for them is called."""
 _AMOUNTS = frozenset({"proposal", "opportunity", "expense_log", "expense_approval"})
 
 
@@ -75,9 +83,7 @@ def _price_before(draft: Draft, condition: Condition, drafts: list[Draft]) -> No
     look = _look_up(
         draft,
         drafts,
-        capability="event_information",
         action="event_info",
-        name="event_info",
         message=draft.message.replace("Book", "How much are", 1) + "?",
     )
     look.fields |= {key: value for key, value in draft.fields.items() if key in {"event", "date"}}
@@ -126,10 +132,8 @@ def _seats(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
         asked = _look_up(
             draft,
             drafts,
-            capability="event_information",
             action="check_availability",
-            name="event_info",
-            message=draft.message.replace("Book", "Are there", 1) + " left?",
+            message=draft.message.replace("Book", "Are there still", 1) + "?",
         )
     follow(draft, asked)
     quantity = draft.fields.get("quantity")
@@ -153,9 +157,7 @@ def _budget(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
         asked = _look_up(
             draft,
             drafts,
-            capability="budget_information",
             action="check_budget",
-            name="budget",
             message="How much is left in the budget?",
         )
         asked.effect = False
@@ -198,9 +200,7 @@ def _days(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
         asked = _look_up(
             draft,
             drafts,
-            capability="leave_management",
             action="leave_balance",
-            name="leave_balance",
             message="How many days of leave are left?",
         )
         name = draft.fields.get("employee") or (
@@ -217,7 +217,7 @@ def _success(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
         follow(draft, other)
 
 
-def _approved(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
+def _approved(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:  # noqa: ARG001
     found = [other for other in drafts if other.approval and other is not draft]
     if not found:
         draft.approval = True
@@ -234,14 +234,17 @@ def _rejected(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
             other.needs = [need for need in other.needs if need is not draft]
         return
     raise NotUnderstoodError(
-        f"{quoted(draft.quote)} is to be done {quoted(condition.words)}, but a refusal ends the workflow, and what was bought is "
+        f"{quoted(draft.quote)} is to be done {quoted(condition.words)}, but a "
+        f"refusal ends the workflow, and what was bought is "
         "cancelled. Leave this part out."
     )
 
 
 def _failure(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:  # noqa: ARG001
     raise NotUnderstoodError(
-        f"{quoted(draft.quote)} is to be done only after a failure ({quoted(condition.words)}), and what follows a failure is not run; {POSSIBLE}."
+        f"{quoted(draft.quote)} is to be done only after a failure "
+        f"({quoted(condition.words)}), and what follows a failure is not run; "
+        f"{POSSIBLE}."
     )
 
 
@@ -263,10 +266,9 @@ def _subject(draft: Draft, condition: Condition, drafts: list[Draft]) -> list[Dr
     return found
 
 
-def _look_up(
-    draft: Draft, drafts: list[Draft], *, capability: str, action: str, name: str, message: str
-) -> Draft:
+def _look_up(draft: Draft, drafts: list[Draft], *, action: str, message: str) -> Draft:
     """Add a question that changes nothing, whose answer a condition needs."""
+    capability, name = _QUESTIONS[action]
     look = Draft(
         name=name,
         capability=capability,
@@ -283,7 +285,8 @@ def _look_up(
 
 def _unclear(draft: Draft, condition: Condition) -> NotUnderstoodError:
     return NotUnderstoodError(
-        f"The condition {quoted(condition.words)} of {quoted(draft.quote)} is about nothing that a task of this request answers; {POSSIBLE}."
+        f"The condition {quoted(condition.words)} of {quoted(draft.quote)} is about "
+        f"nothing that a task of this request answers; {POSSIBLE}."
     )
 
 

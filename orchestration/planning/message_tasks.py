@@ -18,31 +18,75 @@ if TYPE_CHECKING:
     from orchestration.planning.quotes import Text
 
 _MARK = MARK.pattern
-_SAYS = rf"(?:\s*:\s*|\s+(?:saying|that\s+says|to\s+say|with\s+the\s+(?:message|text|note|words)|reading|which\s+says)\s*:?\s*|\s*,\s*(?=\ue000))"
+_SAYS = (
+    r"(?:\s*:\s*|\s+(?:saying|that\s+says|to\s+say|with\s+the\s+(?:message|text|note"
+    r"|words)|reading|which\s+says)\s*:?\s*|\s*,\s*(?=\ue000))"
+)
 _EMAIL = re.compile(r"\be-?mails?\b|\bmail\b|@", re.IGNORECASE)
-_MESSAGE = r"(?:sms(?:es)?|text\s+messages?|texts?|messages?|confirmations?(?:\s+(?:sms|text|message))?|sms\s+confirmations?|notifications?|reminders?|heads[\s-]+up|line|note|order\s+confirmations?|booking\s+confirmations?|ticket\s+confirmations?)"
+_MESSAGE = (
+    r"(?:sms(?:es)?|text\s+messages?|texts?|messages?|confirmations?(?:\s+(?:sms|text"
+    r"|message))?|sms\s+confirmations?|notifications?|reminders?|heads[\s-]+up|line|note"
+    r"|order\s+confirmations?|booking\s+confirmations?|ticket\s+confirmations?)"
+)
 _FORMS = (
-    rf"(?:text|sms|message|send)\s+(?:the\s+following|this|it|that)(?:\s+{_MESSAGE})?\s+to\s+(?P<to>.+?)(?=\s*[:,]|\s*\ue000|$)(?P<rest>.*)",
-    rf"(?:let|keep)\s+(?P<to>.+?)\s+(?:know|posted|informed|in\s+the\s+loop|updated)\b(?P<rest>.*)",
-    rf"(?:give|drop|shoot|send)\s+(?P<to>(?!an?\b|(?:the|our|any|all)\s+(?:\w+\s+)?{_MESSAGE}|out\b|sms|text|it\b|that\b|this\b|confirm|notif|order).+?)\s+(?:an?|the|our)\s+(?:short\s+|quick\s+|brief\s+)?{_MESSAGE}(?P<rest>.*)",
-    rf"(?:send|shoot|drop)\s+(?:out\s+)?(?:(?:an?|the|our|any|all|it|that|this|another)\s*)?(?:short\s+|quick\s+|brief\s+)?(?:{_MESSAGE}|{_MARK}|details)?\s*(?:of\s+the\s+\w+\s+|about\s+it\s+|for\s+(?:it|the\s+\w+)\s+)?(?:to\s+(?P<to>.+?)(?=\s+(?:about|saying|that|with|when|once|by|via|for\s+the|reading|to\s+say|on\s+the|regarding|confirming)\b|\s*[:,]|$))?(?P<rest>.*)",
-    r"confirm\s+(?:it|this|that|the\s+\w+)?\s*(?:with|to)\s+(?P<to>.+?)(?=\s+(?:by|via)\b|$)(?P<rest>.*)",
-    r"(?:an?\s+)?(?:sms|text)\s+to\s+(?P<to>.+?)(?=\s+(?:about|saying|that)\b|\s*[:,]|$)(?P<rest>.*)",
+    (
+        rf"(?:text|sms|message|send)\s+(?:the\s+following|this|it"
+        rf"|that)(?:\s+{_MESSAGE})?\s+to\s+(?P<to>.+?)(?=\s*[:,]|\s*\ue000|$)(?P<rest>.*)"
+    ),
+    r"(?:let|keep)\s+(?P<to>.+?)\s+(?:know|posted|informed|in\s+the\s+loop|updated)\b(?P<rest>.*)",
+    (
+        rf"(?:give|drop|shoot|send)\s+(?P<to>(?!an?\b|(?:the|our|any"
+        rf"|all)\s+(?:\w+\s+)?{_MESSAGE}|out\b|sms|text|it\b|that\b|this\b|confirm|notif"
+        rf"|order).+?)\s+(?:an?|the|our)\s+(?:short\s+|quick\s+"
+        rf"|brief\s+)?{_MESSAGE}(?P<rest>.*)"
+    ),
+    (
+        rf"(?:send|shoot|drop)\s+(?:out\s+)?(?:(?:an?|the|our|any|all|it|that|this"
+        rf"|another)\s*)?(?:short\s+|quick\s+|brief\s+)?(?:{_MESSAGE}|{_MARK}"
+        rf"|details)?\s*(?:of\s+the\s+\w+\s+|about\s+it\s+|for\s+(?:it"
+        rf"|the\s+\w+)\s+)?(?:to\s+(?P<to>.+?)(?=\s+(?:about|saying|that|with|when|once"
+        rf"|by|via|for\s+the|reading|to\s+say|on\s+the|regarding|confirming)\b|\s*[:,]"
+        rf"|$))?(?P<rest>.*)"
+    ),
+    (
+        r"confirm\s+(?:it|this|that|the\s+\w+)?\s*(?:with|to)\s+(?P<to>.+?)(?=\s+(?:by"
+        r"|via)\b|$)(?P<rest>.*)"
+    ),
+    (
+        r"(?:an?\s+)?(?:sms|text)\s+to\s+(?P<to>.+?)(?=\s+(?:about|saying|that)\b"
+        r"|\s*[:,]|$)(?P<rest>.*)"
+    ),
     r"(?:sms|text)\s+confirmations?(?:\s+to\s+(?P<to>.+?))?(?=\s+(?:about|for)\b|$)(?P<rest>.*)",
-    rf"(?P<verb>text|sms|notify|inform|alert|ping|remind|cc|message|tell|update)(?:\s+{_MARK}\s+to|\s+in)?\s+(?P<to>.+?)(?=\s+(?:about|saying|that|of\s+the|to\s+(?!(?-i:[A-Z]))\w+|with|when|on\s+(?:this|that|it|the)|by|via|via|regarding|reading|for\s+the|as\s+well)\b|\s*[:]|\s*,?\s*\ue000|$)(?P<rest>.*)",
+    (
+        rf"(?P<verb>text|sms|notify|inform|alert|ping|remind|cc|message|tell"
+        rf"|update)(?:\s+{_MARK}\s+to|\s+in)?\s+(?P<to>.+?)(?=\s+(?:about|saying|that"
+        rf"|of\s+the|to\s+(?!(?-i:[A-Z]))\w+|with|when|on\s+(?:this|that|it|the)|by|via"
+        rf"|via|regarding|reading|for\s+the|as\s+well)\b|\s*[:]|\s*,?\s*\ue000"
+        rf"|$)(?P<rest>.*)"
+    ),
 )
 _READ = tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in _FORMS)
 _GENERIC = word_set(
-    "the our my his her their all a an team teams everyone everybody client clients customer customers buyer buyers me us them him her people staff "
-    "attendees guests group department sales finance hr marketing operations management office company whole it colleagues participants requester events crew folks guys manager boss someone"
+    "the our my his her their all a an team teams everyone everybody client clients "
+    "customer customers buyer buyers me us them him her people staff "
+    "attendees guests group department sales finance hr marketing operations "
+    "management office company whole it colleagues participants requester events "
+    "crew folks guys manager boss someone"
 )
 _TO_BODY = re.compile(r"^\s*to\s+(?P<what>(?!say\b)\w+.*)$", re.IGNORECASE | re.DOTALL)
 _THAT = re.compile(
-    r"^\s*(?:,\s*)?(?:(?:to\s+(?:say|confirm|tell\s+\w+|let\s+\w+\s+know|inform\s+\w+)|confirming|saying)(?:\s+that)?|that|about\s+the\s+fact\s+that|how)\s+(?P<what>.+)$",
+    (
+        r"^\s*(?:,\s*)?(?:(?:to\s+(?:say|confirm|tell\s+\w+|let\s+\w+\s+know"
+        r"|inform\s+\w+)|confirming|saying)(?:\s+that)?|that|about\s+the\s+fact\s+that"
+        r"|how)\s+(?P<what>.+)$"
+    ),
     re.IGNORECASE | re.DOTALL,
 )
 _CLAIMS = re.compile(
-    r"\b(?:tickets?|book(?:ed|ing)|order(?:ed)?|purchased?|seats?|confirmed|bought|all\s+set|sorted|done)\b",
+    (
+        r"\b(?:tickets?|book(?:ed|ing)|order(?:ed)?|purchased?|seats?|confirmed|bought"
+        r"|all\s+set|sorted|done)\b"
+    ),
     re.IGNORECASE,
 )
 _DONE = re.compile(
@@ -50,8 +94,14 @@ _DONE = re.compile(
     re.IGNORECASE,
 )
 _REST = word_set(
-    "about the it that this by via sms text message with details confirmation of for booking tickets ticket order purchase and when once on as well too result results outcome "
-    "on their his her phone mobile our a an update everything deal proposal leave onboarding opportunity new expense dates date to crm regarding event game concert seats approval approved happens done happened them today cost price total amount know budget plan trip confirming confirm number status please also progress quote offer request time off days vacation"
+    "about the it that this by via sms text message with details confirmation of for "
+    "booking tickets ticket order purchase and when once on as well too result "
+    "results outcome "
+    "on their his her phone mobile our a an update everything deal proposal leave "
+    "onboarding opportunity new expense dates date to crm regarding event game "
+    "concert seats approval approved happens done happened them today cost price "
+    "total amount know budget plan trip confirming confirm number status please also "
+    "progress quote offer request time off days vacation"
 )
 
 
@@ -75,7 +125,8 @@ def notification(
     """
     if _EMAIL.search(MARK.sub(" ", words)) and not email:
         raise NotUnderstoodError(
-            f"{quoted(clause.quote)} wants an e-mail, and no agent here sends any. Messages go out by SMS: say "
+            f"{quoted(clause.quote)} wants an e-mail, and no agent here sends any. "
+            f"Messages go out by SMS: say "
             "for example 'text Alice: the bus leaves at six'."
         )
     said = _read(clause, words, text)
@@ -99,9 +150,15 @@ def _draft(frame: Frame, clause: Clause, words: str, *, said: Said, recipient: s
         draft.fields["body"] = said.body
         draft.message += f": {said.body}"
     if said.body is not None and recipient is None:
-        draft.missing = f"Who shall get the message in {quoted(clause.quote)}? Give a name or a phone number, for example 'text Alice: ...'."
+        draft.missing = (
+            f"Who shall get the message in {quoted(clause.quote)}? Give a name or a "
+            f"phone number, for example 'text Alice: ...'."
+        )
     if said.body is None and recipient is not None:
-        draft.missing = f"What shall the message in {quoted(clause.quote)} say? Say for example 'text {recipient}: the bus leaves at six'."
+        draft.missing = (
+            f"What shall the message in {quoted(clause.quote)} say? Say for example "
+            f"'text {recipient}: the bus leaves at six'."
+        )
     draft.refers = said.body is None or bool((_DONE if said.spoken else _CLAIMS).search(said.body))
     return draft
 
@@ -125,7 +182,8 @@ def _read(clause: Clause, words: str, text: Text) -> Said:
         body = _body(words, match["rest"], clause)
         return Said(recipients, body, spoken=False)
     raise NotUnderstoodError(
-        f"{quoted(clause.quote)} does not tell who shall get which message; say for example 'text Alice: the bus leaves at six'."
+        f"{quoted(clause.quote)} does not tell who shall get which message; say for "
+        f"example 'text Alice: the bus leaves at six'."
     )
 
 
@@ -160,7 +218,8 @@ def _body(words: str, rest: str, clause: Clause) -> str | None:
     ]
     if unread:
         raise NotUnderstoodError(
-            f"{quoted(' '.join(unread))} in {quoted(clause.quote)} was not understood. Give the words to send after a colon or in quotation marks."
+            f"{quoted(' '.join(unread))} in {quoted(clause.quote)} was not "
+            f"understood. Give the words to send after a colon or in quotation marks."
         )
     return None
 
@@ -198,5 +257,6 @@ def _recipient(part: str, clause: Clause) -> str | None:
     if re.fullmatch(r"[^\W\d_][\w.'-]*(?:\s+[A-Z][\w.'-]*){0,2}", name) and "'" not in name[:-2]:
         return name
     raise NotUnderstoodError(
-        f"Who is {quoted(part)} in {quoted(clause.quote)}? Give a name or a phone number, for example 'text Alice: ...'."
+        f"Who is {quoted(part)} in {quoted(clause.quote)}? Give a name or a phone "
+        f"number, for example 'text Alice: ...'."
     )

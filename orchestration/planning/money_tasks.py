@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from orchestration.planning.clauses import Clause
 
 _DEPARTMENT = re.compile(
-    rf"\b(?:for|to|against|from|under|on|in|of)\s+(?:the\s+|our\s+)?(?P<name>{'|'.join(MONTHLY_BUDGETS)})(?:'s)?\b|\b(?P<owner>{'|'.join(MONTHLY_BUDGETS)})(?:'s)?\s+(?:budget|expenses?|department|costs?)\b",
+    (
+        rf"\b(?:for|to|against|from|under|on|in|of)\s+(?:the\s+"
+        rf"|our\s+)?(?P<name>{'|'.join(MONTHLY_BUDGETS)})(?:'s)?\b"
+        rf"|\b(?P<owner>{'|'.join(MONTHLY_BUDGETS)})(?:'s)?\s+(?:budget|expenses?"
+        rf"|department|costs?)\b"
+    ),
     re.IGNORECASE,
 )
 _ORDER = re.compile(
@@ -25,11 +30,22 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 _ANY_EXPENSE = word_set(
-    "log record file submit add book enter put register post note track claim process create charge expense expenses the it this that these those them all any our my ticket tickets order orders purchase purchases cost costs spend spending "
-    "booking total full corresponding related resulting whole event for of and in to on as an a just simply approve authorise authorize sign off clear ok okay too with from under against books finance department budget by so far amount seats reservation which whatever new entire price bill bills payment payments receipt receipts invoice invoices down through please if need be now report entry it's us me"
+    "log record file submit add book enter put register post note track claim "
+    "process create charge expense expenses the it this that these those them all "
+    "any our my ticket tickets order orders purchase purchases cost costs spend "
+    "spending "
+    "booking total full corresponding related resulting whole event for of and in to "
+    "on as an a just simply approve authorise authorize sign off clear ok okay too "
+    "with from under against books finance department budget by so far amount seats "
+    "reservation which whatever new entire price bill bills payment payments receipt "
+    "receipts invoice invoices down through please if need be now report entry it's "
+    "us me"
 )
 _INDEFINITE = re.compile(
-    r"^\w+(?:\s+off)?(?:\s+on)?\s+(?:an?\b|\$|us\$|[0-9])|\b(?:an?)\s+(?:[\w-]+\s+)?(?:us)?\$|expense\s+of\s+\$?[0-9]",
+    (
+        r"^\w+(?:\s+off)?(?:\s+on)?\s+(?:an?\b|\$|us\$|[0-9])"
+        r"|\b(?:an?)\s+(?:[\w-]+\s+)?(?:us)?\$|expense\s+of\s+\$?[0-9]"
+    ),
     re.IGNORECASE,
 )
 
@@ -57,7 +73,10 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
         draft.fields["department"] = department
     if amount is None:
         _check_plain_expense(words, clause, department)
-        draft.missing = f"How much is the expense in {quoted(clause.quote)}? Say for example 'a $250 expense for travel'."
+        draft.missing = (
+            f"How much is the expense in {quoted(clause.quote)}? Say for example 'a $250 "
+            f"expense for travel'."
+        )
     else:
         draft.fields["amount"] = amount
         draft.message = (
@@ -66,7 +85,10 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
         )
         check_tail(
             re.sub(
-                r"^.*?(?:expenses?|costs?|\$\s?[0-9][\w.,]*(?:\s*(?:k|thousand|grand|dollars))?)(?:\s+expense)?",
+                (
+                    r"^.*?(?:expenses?|costs?|\$\s?[0-9][\w.,]*(?:\s*(?:k|thousand|grand"
+                    r"|dollars))?)(?:\s+expense)?"
+                ),
                 "",
                 words,
                 count=1,
@@ -136,7 +158,8 @@ def _check_plain_expense(words: str, clause: Clause, department: str | None) -> 
     ]
     if unread:
         raise NotUnderstoodError(
-            f"How much is the expense in {quoted(clause.quote)}? It has no amount, and {quoted(' '.join(unread))} names no order. "
+            f"How much is the expense in {quoted(clause.quote)}? It has no amount, "
+            f"and {quoted(' '.join(unread))} names no order. "
             "Say for example 'Log a $250 expense for travel'."
         )
 

@@ -31,34 +31,62 @@ class Marked(NamedTuple):
 
 
 _DONE = (
-    r"(?:(?:all\s+)?(?:done|complete[d]?|finished|in\s+place|through|sorted|settled|ready|ok|successful|taken\s+care\s+of"
+    r"(?:(?:all\s+)?(?:done|complete[d]?|finished|in\s+place|through|sorted|settled"
+    r"|ready|ok|successful|taken\s+care\s+of"
     r"|over|set|out\s+of\s+the\s+way)|(?:goes|went|has\s+gone)\s+through)"
 )
 DONE: Final = _DONE
-_THAT_IS = r"(?:that|this|it|everything|all(?:\s+of)?(?:\s+(?:that|this))?)(?:'s|\s+(?:is|has\s+been|was))?"
+_THAT_IS = (
+    r"(?:that|this|it|everything|all(?:\s+of)?(?:\s+(?:that|this))?)(?:'s|\s+(?:is"
+    r"|has\s+been|was))?"
+)
 _ORDERS: tuple[tuple[Order, str], ...] = (
     (
         Order.LAST,
-        r"finally|lastly|last\s+of\s+all|at\s+the\s+(?:very\s+)?end|to\s+finish(?:\s+(?:up|off))?|to\s+(?:round|wrap)\s+(?:it|things)?\s*(?:off|up)"
-        r"|as\s+(?:the|a)\s+last\s+(?:step|thing)|(?:once|when|after|as\s+soon\s+as)\s+(?:all|everything)(?:\s+(?:of\s+)?(?:that|this|the\s+above))?\s*"
-        rf"(?:'s|\s*is|\s*has\s+been)?\s*{_DONE}|last(?!\s+(?:week|month|year|night|\w+day)\b)",
+        (
+            r"finally|lastly|last\s+of\s+all|at\s+the\s+(?:very\s+)?end"
+            r"|to\s+finish(?:\s+(?:up|off))?|to\s+(?:round|wrap)\s+(?:it"
+            r"|things)?\s*(?:off|up)"
+            r"|as\s+(?:the|a)\s+last\s+(?:step|thing)|(?:once|when|after"
+            r"|as\s+soon\s+as)\s+(?:all|everything)(?:\s+(?:of\s+)?(?:that|this"
+            r"|the\s+above))?\s*"
+            rf"(?:'s|\s*is|\s*has\s+been)?\s*{_DONE}|last(?!\s+(?:week|month|year|night|\w+day)\b)"
+        ),
     ),
     (
         Order.FOLLOWS,
-        rf"then|next(?!\s+(?:week|month|year|\w+day|game|event|concert|show|match)\b)|after\s+(?:that|this)(?!\s+(?:is|has|was)\b)|afterwards?|after\s+which|thereafter"
-        rf"|subsequently|following\s+(?:that|this)|followed\s+by|(?:right\s+|straight\s+)?after(?=\s*,)|later(?:\s+on)?"
-        rf"|(?:(?:only\s+)?(?:once|when|after|as\s+soon\s+as)|with)\s+{_THAT_IS}\s+{_DONE}"
-        rf"|(?:only\s+)?(?:once|when)\s+{_DONE}(?=\s*,)|(?:second|third|fourth|fifth|sixth)(?:ly)?(?=\s*,|\s*:|\s*$)|secondly|thirdly|fourthly|step\s+[2-9]\s*:?|in\s+turn",
+        (
+            rf"then|next(?!\s+(?:week|month|year|\w+day|game|event|concert|show"
+            rf"|match)\b)|after\s+(?:that|this)(?!\s+(?:is|has|was)\b)|afterwards?"
+            rf"|after\s+which|thereafter"
+            rf"|subsequently|following\s+(?:that|this)|followed\s+by|(?:right\s+"
+            rf"|straight\s+)?after(?=\s*,)|later(?:\s+on)?"
+            rf"|(?:(?:only\s+)?(?:once|when|after|as\s+soon\s+as)|with)\s+{_THAT_IS}\s+{_DONE}"
+            rf"|(?:only\s+)?(?:once|when)\s+{_DONE}(?=\s*,)|(?:second|third|fourth"
+            rf"|fifth|sixth)(?:ly)?(?=\s*,|\s*:|\s*$)|secondly|thirdly|fourthly"
+            rf"|step\s+[2-9]\s*:?|in\s+turn"
+        ),
     ),
     (
         Order.FIRST,
-        r"first(?:ly|\s+of\s+all|\s+off|\s+up)?(?!\s+(?:row|class|day|name|of\s+\w+)\b)|to\s+(?:start|begin)(?:\s+with|\s+off)?|before\s+anything(?:\s+else)?|step\s+1\s*:?|beforehand",
+        (
+            r"first(?:ly|\s+of\s+all|\s+off|\s+up)?(?!\s+(?:row|class|day|name"
+            r"|of\s+\w+)\b)|to\s+(?:start|begin)(?:\s+with|\s+off)?"
+            r"|before\s+anything(?:\s+else)?|step\s+1\s*:?|beforehand"
+        ),
     ),
     (
         Order.BESIDE,
-        r"also|in\s+addition(?:\s+to\s+(?:that|this))?|additionally|besides(?:\s+that)?|furthermore|moreover|on\s+top\s+of\s+that|meanwhile|in\s+the\s+meantime"
-        r"|in\s+parallel|at\s+the\s+same\s+time|simultaneously|separately|independently(?:\s+of\s+that)?|apart\s+from\s+that|other\s+than\s+that"
-        r"|(?:and\s+)?(?:while|whilst|as)\s+you(?:'re|\s+are)\s+at\s+it|by\s+the\s+way|btw|oh|one\s+more\s+thing|another\s+thing|as\s+well\s+as|plus|likewise|too",
+        (
+            r"also|in\s+addition(?:\s+to\s+(?:that|this))?|additionally"
+            r"|besides(?:\s+that)?|furthermore|moreover|on\s+top\s+of\s+that"
+            r"|meanwhile|in\s+the\s+meantime"
+            r"|in\s+parallel|at\s+the\s+same\s+time|simultaneously|separately"
+            r"|independently(?:\s+of\s+that)?|apart\s+from\s+that|other\s+than\s+that"
+            r"|(?:and\s+)?(?:while|whilst|as)\s+you(?:'re|\s+are)\s+at\s+it"
+            r"|by\s+the\s+way|btw|oh|one\s+more\s+thing|another\s+thing"
+            r"|as\s+well\s+as|plus|likewise|too"
+        ),
     ),
 )
 _LEADING = tuple((order, re.compile(rf"(?:{p})\b[\s,:]*", re.IGNORECASE)) for order, p in _ORDERS)
@@ -66,14 +94,18 @@ _TRAILING = (
     (
         Order.LAST,
         re.compile(
-            r"[\s,]+(?:at\s+the\s+(?:very\s+)?end|last|as\s+the\s+last\s+(?:step|thing)|in\s+the\s+end|lastly|finally)\s*\??\s*$",
-            re.I,
+            (
+                r"[\s,]+(?:at\s+the\s+(?:very\s+)?end|last|as\s+the\s+last\s+(?:step"
+                r"|thing)|in\s+the\s+end|lastly|finally)\s*\??\s*$"
+            ),
+            re.IGNORECASE,
         ),
     ),
     (
         Order.FOLLOWS,
         re.compile(
-            rf"[\s,]+(?:afterwards?|after\s+(?:that|this)|thereafter|next|(?:once|when|after|as\s+soon\s+as)\s+{_THAT_IS}\s+{_DONE}"
+            rf"[\s,]+(?:afterwards?|after\s+(?:that|this)|thereafter|next|(?:once"
+            rf"|when|after|as\s+soon\s+as)\s+{_THAT_IS}\s+{_DONE}"
             rf"|(?:once|when)\s+{_DONE}|later(?:\s+on)?|subsequently)\s*\??\s*$",
             re.IGNORECASE,
         ),
@@ -81,15 +113,21 @@ _TRAILING = (
     (
         Order.FIRST,
         re.compile(
-            r"[\s,]+(?:first|beforehand|before\s+anything(?:\s+else)?|up\s+front|upfront|in\s+advance)\s*\??\s*$",
-            re.I,
+            (
+                r"[\s,]+(?:first|beforehand|before\s+anything(?:\s+else)?|up\s+front"
+                r"|upfront|in\s+advance)\s*\??\s*$"
+            ),
+            re.IGNORECASE,
         ),
     ),
     (
         Order.BESIDE,
         re.compile(
-            r"[\s,]+(?:also|too|as\s+well|in\s+parallel|at\s+the\s+same\s+time|meanwhile|simultaneously)\s*\??\s*$",
-            re.I,
+            (
+                r"[\s,]+(?:also|too|as\s+well|in\s+parallel|at\s+the\s+same\s+time"
+                r"|meanwhile|simultaneously)\s*\??\s*$"
+            ),
+            re.IGNORECASE,
         ),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestration.planning.drafts import Draft
@@ -61,40 +62,51 @@ def _clauses(drafts: Sequence[Draft]) -> list[Clause]:
     return list(found.values())
 
 
+@dataclass(slots=True)
+class _Progress:
+    """What was said so far, from left to right."""
+
+    base: list[Draft] = field(default_factory=list)
+    """What the next clause comes after."""
+    current: list[Draft] = field(default_factory=list)
+    """What was said since the last order word."""
+    done: list[Draft] = field(default_factory=list)
+    sentence: int = 0
+
+
 def _by_words(drafts: Sequence[Draft]) -> None:
-    base: list[Draft] = []
-    current: list[Draft] = []
-    done: list[Draft] = []
-    sentence = 0
-    for clause in _clauses(drafts):
+    progress = _Progress()
+    clauses = _clauses(drafts)
+    for number, clause in enumerate(clauses):
         mine = [draft for draft in drafts if draft.clause is clause]
-        if clause.sentence != sentence and clause.order in {Order.UNSAID, Order.BESIDE}:
-            base = []
-        sentence = clause.sentence
-        if clause.order is Order.FOLLOWS:
-            base, current = current or base, []
-        elif clause.order is Order.LAST:
-            base, current = [*done], []
-        elif clause.order is Order.BESIDE:
-            base = []
-        elif clause.order is Order.FIRST and done:
-            base = []
-            for before in _said_before(clause, current or done, mine):
-                for draft in mine:
-                    before.need(draft)
+        if clause.sentence != progress.sentence and clause.order in {Order.UNSAID, Order.BESIDE}:
+            progress.base = []
+        progress.sentence = clause.sentence
+        goes_on = any(later.order is Order.FOLLOWS for later in clauses[number + 1 :])
+        _move_on(progress, clause, mine, new_list=goes_on and not clause.late_order)
         for draft in mine:
-            for other in base:
+            for other in progress.base:
                 follow(draft, other)
-        current += mine
-        done += mine
+        progress.current += mine
+        progress.done += mine
 
 
-def _said_before(clause: Clause, current: list[Draft], mine: list[Draft]) -> list[Draft]:
-    return [
-        draft
-        for draft in current
-        if draft not in mine and not any(comes_after(own, draft) for own in mine)
-    ]
+def _move_on(progress: _Progress, clause: Clause, mine: Sequence[Draft], *, new_list: bool) -> None:
+    """Set what a clause comes after, by its order words."""
+    if clause.order is Order.FOLLOWS:
+        progress.base, progress.current = progress.current or progress.base, []
+    elif clause.order is Order.LAST:
+        progress.base, progress.current = [*progress.done], []
+    elif clause.order is Order.BESIDE:
+        progress.base = []
+    elif clause.order is Order.FIRST:
+        progress.base = []
+        if new_list:
+            progress.current = []
+            return
+        for before in progress.current or progress.done:
+            for draft in mine:
+                follow(before, draft)
 
 
 def _with_mentioned(drafts: list[Draft], *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
@@ -147,7 +159,11 @@ def _drafts_of_tie(
 ) -> list[Draft]:
     if (
         re.fullmatch(
-            r"(?:book|log|update|create|start|request|send|cancel|check)\s+(?:the\s+)?(?:tickets|expense|crm|proposal|opportunity|onboarding|leave|sms|order|budget)",
+            (
+                r"(?:book|log|update|create|start|request|send|cancel"
+                r"|check)\s+(?:the\s+)?(?:tickets|expense|crm|proposal|opportunity"
+                r"|onboarding|leave|sms|order|budget)"
+            ),
             tie.words,
             re.IGNORECASE,
         )
@@ -155,7 +171,8 @@ def _drafts_of_tie(
         and tie.words not in {"update the crm", "check the budget"}
     ):
         raise NotUnderstoodError(
-            f"{quoted(clause.quote)} waits for something ({tie.words}) that no task of this request does; ask for that too."
+            f"{quoted(clause.quote)} waits for something ({tie.words}) that no task "
+            f"of this request does; ask for that too."
         )
     own = copy_clause(clause, tie.words)
     own.order = Order.UNSAID

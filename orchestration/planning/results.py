@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestration.planning.conditions import exists
+from orchestration.planning.condition import exists
 from orchestration.planning.ordering import comes_after, follow
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _link(draft: Draft, drafts: list[Draft]) -> None:
             draft,
             [other for other in _before(draft, drafts) if other.account and other.name in _FOR_CRM],
         )
-    elif draft.name in {"expense_log"} and draft.amount is None:
+    elif draft.name == "expense_log" and draft.amount is None:
         draft.missing = None  # the books take every order that was not expensed yet
 
 
@@ -81,7 +81,7 @@ def _name_buyer(draft: Draft, purchases: list[Draft]) -> None:
 
 
 def _told_about(draft: Draft, drafts: list[Draft]) -> list[Draft]:
-    """What a message without words is about: what it comes after, else what was said just before."""
+    """What a message without words is about: what it comes after, or else was said last."""
     needed = [other for other in draft.needs if other.name in _TELLABLE]
     if needed:
         return needed
@@ -109,7 +109,10 @@ def _tell(draft: Draft, others: list[Draft]) -> None:
         draft.fields["body"], draft.missing = said, None
         draft.message += f": {said}"
         if "to" not in draft.fields:
-            draft.missing = f"Who shall get the message in {draft.quote!r}? Give a name or a phone number, for example 'text Alice: ...'."
+            draft.missing = (
+                f"Who shall get the message in {draft.quote!r}? Give a name or a phone "
+                f"number, for example 'text Alice: ...'."
+            )
     if draft.name == "crm_update" and "note" not in draft.fields:
         accounts = {other.account for other in others if other.account}
         draft.fields["note"] = said
@@ -118,7 +121,10 @@ def _tell(draft: Draft, others: list[Draft]) -> None:
             draft.fields["account"] = draft.account
         draft.message = f"Update the CRM for {draft.account}: {said}"
         if draft.account is None:
-            draft.missing = f"Which account is {draft.quote!r} for? Say for example 'Update the CRM for Acme: renewal agreed'."
+            draft.missing = (
+                f"Which account is {draft.quote!r} for? Say for example 'Update the CRM "
+                f"for Acme: renewal agreed'."
+            )
 
 
 def _log_after_approval(drafts: list[Draft]) -> None:

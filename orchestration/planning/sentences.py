@@ -8,26 +8,44 @@ from typing import NamedTuple
 from orchestration.planning.starters import starts_clause
 
 _BULLET = re.compile(
-    r"^\s*(?:[-*\u2022\u00b7\u2013>]\s+|\(?[0-9]{1,2}[.)]\s+|\(?[a-h][.)]\s+|\[[ x]?\]\s*|[0-9]{1,2}\s*-\s+)",
+    (
+        r"^\s*(?:[-*\u2022\u00b7\u2013>]\s+|\(?[0-9]{1,2}[.)]\s+|\(?[a-h][.)]\s+"
+        r"|\[[ x]?\]\s*|[0-9]{1,2}\s*-\s+)"
+    ),
     re.IGNORECASE,
 )
 _INLINE_ITEM = re.compile(r"(?:(?<=\s)|(?<=^))\(?(?P<n>[1-9])[.)]\s+(?=[A-Za-z])")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|st|inc|ltd|corp|co|no|nr|approx|e\.g|i\.e|vs|dept|acct|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|incl)|\b[A-Z])\.$",
+    (
+        r"(?:\b(?:mr|mrs|ms|dr|st|inc|ltd|corp|co|no|nr|approx|e\.g|i\.e|vs|dept|acct"
+        r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|incl)|\b[A-Z])\.$"
+    ),
     re.IGNORECASE,
 )
 _BREAK = re.compile(r"(?<=[.!?])\s+|;\s*|\n+")
 _SIGNATURE = re.compile(
-    r"(?:^|[\n.!?,]\s*)(?i:(?:many\s+|best\s+)?thanks(?:\s+(?:a\s+lot|so\s+much|in\s+advance))?|thank\s+you(?:\s+(?:so|very)\s+much)?|cheers|(?:best|kind|warm)\s+regards|regards|best|br)\s*[,!.\n-]*\s*"
+    r"(?:^|[\n.!?,]\s*)(?i:(?:many\s+|best\s+)?thanks(?:\s+(?:a\s+lot|so\s+much"
+    r"|in\s+advance))?|thank\s+you(?:\s+(?:so|very)\s+much)?|cheers|(?:best|kind"
+    r"|warm)\s+regards|regards|best|br)\s*[,!.\n-]*\s*"
     r"(?:[A-Z][a-z]+(?:\s+[A-Z][a-z]+)?)?[\s.!]*$"
 )
 _SUFFIX = re.compile(r"\b(?P<am>[ap])\.m\.", re.IGNORECASE)
 _WEEKDAY_BEFORE_DATE = re.compile(
-    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+(?:the\s+)?(?=(?:[0-9]{1,2}(?:st|nd|rd|th)?\s+(?:of\s+)?)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?(?:\s+[0-9]|\b)|[0-9]{4}-)",
+    (
+        r"\b(?:mon|tues|wednes|thurs|fri|satur"
+        r"|sun)day,?\s+(?:the\s+)?(?=(?:[0-9]{1,2}(?:st|nd|rd|th)?\s+(?:of\s+)?)?(?:jan"
+        r"|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?(?:\s+[0-9]|\b)"
+        r"|[0-9]{4}-)"
+    ),
     re.IGNORECASE,
 )
 _DATE_COMMA = re.compile(
-    r"(\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+[0-9]{1,2}(?:st|nd|rd|th)?|[0-9]{1,2}(?:st|nd|rd|th)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*),\s+(?=[0-9]{4}\b)",
+    (
+        r"(\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov"
+        r"|dec)[a-z]*\.?\s+[0-9]{1,2}(?:st|nd|rd|th)?|[0-9]{1,2}(?:st|nd|rd"
+        r"|th)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov"
+        r"|dec)[a-z]*),\s+(?=[0-9]{4}\b)"
+    ),
     re.IGNORECASE,
 )
 _MONTH_DOT = re.compile(

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import re
 
+from orchestration.planning.order_words import unmarked
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.quotes import Text
 from orchestration.planning.sentences import sentences
 from orchestration.planning.starters import starts_command
-from orchestration.planning.order_words import unmarked
 
 _INTRODUCED = re.compile(
-    r"(?P<left>.*?)(?P<by>:\s+|\s*,?\s+(?:saying|that\s+says|which\s+says|reading|with\s+the\s+(?:message|text|note|words|following\s+message|comment)|to\s+say(?!\s+that))\s*:?\s+)(?P<speech>(?!\ue000)\S.*)",
+    (
+        r"(?P<left>.*?)(?P<by>:\s+|\s*,?\s+(?:saying|that\s+says|which\s+says|reading"
+        r"|with\s+the\s+(?:message|text|note|words|following\s+message|comment)"
+        r"|to\s+say(?!\s+that))\s*:?\s+)(?P<speech>(?!\ue000)\S.*)"
+    ),
     re.IGNORECASE | re.DOTALL,
 )
 _SPEAKS = re.compile(
-    r"(?:text|sms|message|notify|tell|inform|remind|ping|alert)\b|(?:send|let|drop|shoot|give)\b(?!.*\b(?:proposal|quote|offer)\b)|(?:update|log|record|add|note|put|enter|write|leave|make)\b(?=.*\b(?:crm|salesforce|note|call|meeting|e-?mail|visit|account)\b)",
+    (
+        r"(?:text|sms|message|notify|tell|inform|remind|ping|alert)\b|(?:send|let|drop"
+        r"|shoot|give)\b(?!.*\b(?:proposal|quote|offer)\b)|(?:update|log|record|add|note"
+        r"|put|enter|write|leave|make)\b(?=.*\b(?:crm|salesforce|note|call|meeting"
+        r"|e-?mail|visit|account)\b)"
+    ),
     re.IGNORECASE,
 )
 _LAST = re.compile(
-    r".*(?:,\s*(?:and\s+)?(?:then\s+)?|\s+and\s+(?:then\s+)?|\bthen\s+)(?=(?:please\s+)?(?:text|sms|message|notify|tell|inform|remind|send|let|log|record|update|add|note|put|enter|write|ping|alert|drop|shoot|leave|make)\b)",
+    (
+        r".*(?:,\s*(?:and\s+)?(?:then\s+)?|\s+and\s+(?:then\s+)?"
+        r"|\bthen\s+)(?=(?:please\s+)?(?:text|sms|message|notify|tell|inform|remind|send"
+        r"|let|log|record|update|add|note|put|enter|write|ping|alert|drop|shoot|leave"
+        r"|make)\b)"
+    ),
     re.IGNORECASE | re.DOTALL,
 )
 _JOINER = re.compile(r",\s*(?:and\s+|then\s+)*|\s+(?:and|then|but)\s+(?:then\s+)?", re.IGNORECASE)
@@ -65,6 +79,7 @@ def _check_end(speech: str, sentence: str) -> None:
         rest = unmarked(speech[match.end() :]).words
         if starts_command(rest):
             raise NotUnderstoodError(
-                f"Is {quoted(rest)} in {quoted(sentence)} to be passed on, or to be done? Put the words to pass on in quotation "
+                f"Is {quoted(rest)} in {quoted(sentence)} to be passed on, or to be "
+                f"done? Put the words to pass on in quotation "
                 "marks, or say the rest in a sentence of its own."
             )

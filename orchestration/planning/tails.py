@@ -11,22 +11,32 @@ from orchestration.planning.quotes import MARK
 
 PHONE = re.compile(r"\+?[0-9][0-9\s().-]{5,18}[0-9]")
 AMOUNT = re.compile(
-    r"(?:us)?\$\s?[0-9](?:[0-9.,]*[0-9])?\s?(?:k|m|thousand|million|grand)?\b|\b[0-9](?:[0-9.,]*[0-9])?\s?(?:k|thousand|grand)?\s?(?:dollars?|usd|bucks)\b",
-    re.I,
+    (
+        r"(?:us)?\$\s?[0-9](?:[0-9.,]*[0-9])?\s?(?:k|m|thousand|million|grand)?\b"
+        r"|\b[0-9](?:[0-9.,]*[0-9])?\s?(?:k|thousand|grand)?\s?(?:dollars?|usd|bucks)\b"
+    ),
+    re.IGNORECASE,
 )
 _PREPOSITIONS = word_set(
-    "for to on at in of from via by about regarding as under until through starting beginning worth called titled named "
-    "next onto into per valued against concerning re toward towards between within during near using between over using called who whose reporting effective"
+    "for to on at in of from via by about regarding as under until through starting "
+    "beginning worth called titled named "
+    "next onto into per valued against concerning re toward towards between within "
+    "during near using between over using called who whose reporting effective"
 )
 _PLAIN = word_set(
-    "please now too today tonight asap also again immediately straight away right all together up down out accordingly each more extra in "
-    "the a an this that these those it its them me us my our him her his their your and , just only new then there here well as usual quickly properly "
+    "please now too today tonight asap also again immediately straight away right "
+    "all together up down out accordingly each more extra in "
+    "the a an this that these those it its them me us my our him her his their your "
+    "and , just only new then there here well as usual quickly properly "
     "first last quick later soon someone everyone everybody both"
 )
 _NAME = r"(?-i:[A-Z])[\w'.&-]*(?:\s+(?-i:[A-Z])[\w'.&-]*)*"
 _PEOPLE = (
-    r"(?:(?:my|our|the|his|her|their)\s+(?:[\w-]+\s+)?)?(?:team|teams|clients?|customers?|colleagues?|family|wife|husband|kids|boss|manager|staff|guests?|friends?|group|department|people|me|us|him|her|them|everyone|"
-    r"events|marketing|operations|sales|travel|training|office|hr|finance|management|assistant|partner|interns?)"
+    r"(?:(?:my|our|the|his|her|their)\s+(?:[\w-]+\s+)?)?(?:team|teams|clients?"
+    r"|customers?|colleagues?|family|wife|husband|kids|boss|manager|staff|guests?"
+    r"|friends?|group|department|people|me|us|him|her|them|everyone|"
+    r"events|marketing|operations|sales|travel|training|office|hr|finance|management"
+    r"|assistant|partner|interns?)"
 )
 _JOINED = re.compile(
     rf"(?:{_NAME}|{_PEOPLE})(?:\s+(?:{'|'.join(sorted(_PREPOSITIONS))})\b.*)?\s*$", re.IGNORECASE
@@ -63,7 +73,7 @@ def check_tail(tail: str, *, quote: str, known: frozenset[str] = frozenset()) ->
 
 
 def check_parts(words: str, *, quote: str, known: frozenset[str] = frozenset()) -> None:
-    """Refuse what is joined to a clause and is neither who, when nor where; its beginning is taken as understood.
+    """Refuse what is joined to a clause, whose beginning was understood, and asks for more.
 
     Raises:
         NotUnderstoodError: Something is joined that asks for more.

@@ -23,47 +23,79 @@ if TYPE_CHECKING:
 NOMINAL_DAY: Final = date(2028, 1, 3)
 """Dates are only checked here, and read by the agents, whose clock it is; a leap year."""
 _VAGUE = re.compile(
-    rf"\b(?:few|several|some|many|lots?|bunch|handful|enough|more)\s+(?:of\s+)?(?:[\w'-]+\s+){{0,2}}?{THINGS}",
+    (
+        rf"\b(?:few|several|some|many|lots?|bunch|handful|enough"
+        rf"|more)\s+(?:of\s+)?(?:[\w'-]+\s+){{0,2}}?{THINGS}"
+    ),
     re.IGNORECASE,
 )
-_COUNT = r"(?P<count>[0-9]{1,4}|half\s+a\s+dozen|(?:a\s+)?(?:dozen|couple)(?:\s+of)?|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty)"
+_COUNT = (
+    r"(?P<count>[0-9]{1,4}|half\s+a\s+dozen|(?:a\s+)?(?:dozen|couple)(?:\s+of)?"
+    r"|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|one|two|three|four"
+    r"|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty)"
+)
 _ELLIPSIS = re.compile(
-    rf"^(?:(?P<verb>[a-z]+(?:\s+(?:me|us|up))?)\s+)?(?:another\s+)?{_COUNT}(?:\s+more)?\s+(?=(?:for|to|of|at|on)\b)",
+    (
+        rf"^(?:(?P<verb>[a-z]+(?:\s+(?:me|us"
+        rf"|up))?)\s+)?(?:another\s+)?{_COUNT}(?:\s+more)?\s+(?=(?:for|to|of|at|on)\b)"
+    ),
     re.IGNORECASE,
 )
 _FOR_COUNT = re.compile(
-    rf"\bfor\s+(?:the\s+)?{_COUNT}(?:\s+of\s+us|\s+people|\s+persons)?\s*(?=$|[,.]|\bon\b|\btonight\b|\btomorrow\b|\bto\b|\bat\b)",
+    (
+        rf"\bfor\s+(?:the\s+)?{_COUNT}(?:\s+of\s+us|\s+people|\s+persons)?\s*(?=$|[,.]"
+        rf"|\bon\b|\btonight\b|\btomorrow\b|\bto\b|\bat\b)"
+    ),
     re.IGNORECASE,
 )
 _MULTIPLIED = re.compile(r"\b(?:each|every|per|apiece|twice|as\s+many)\b(?:\s+\w+)?", re.IGNORECASE)
 _ABOUT_EVENT = re.compile(
-    r"\b(?:for|to|at|does|is|of)\s+(?P<event>(?:the|an?|tonight's|tomorrow's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$",
+    (
+        r"\b(?:for|to|at|does|is|of)\s+(?P<event>(?:the|an?|tonight's"
+        r"|tomorrow's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$"
+    ),
     re.IGNORECASE,
 )
 _VERB = re.compile(
-    r"^(?:(?:i|we)(?:'d|'ll|\s+would)?\s+)?(?:(?:also\s+)?(?:re-?book|book(?:\s+in)?|buy|purchase|reserve|order|get|grab|secure|obtain|pick\s+up|arrange(?:\s+for)?|organi[sz]e|sort\s+out|procure|snag|need|want|have|take|fetch|like)\s+)+(?:(?:me|us|him|her|them|yourself)\s+)?(?:another\s+)?",
+    (
+        r"^(?:(?:i|we)(?:'d|'ll|\s+would)?\s+)?(?:(?:also\s+)?(?:re-?book|book(?:\s+in)?"
+        r"|buy|purchase|reserve|order|get|grab|secure|obtain|pick\s+up"
+        r"|arrange(?:\s+for)?|organi[sz]e|sort\s+out|procure|snag|need|want|have|take"
+        r"|fetch|like)\s+)+(?:(?:me|us|him|her|them|yourself)\s+)?(?:another\s+)?"
+    ),
     re.IGNORECASE,
 )
 _FOR_NAME = re.compile(
-    r"\bfor\s+(?:our\s+)?(?:(?:client|customer|account|the\s+people\s+at|the\s+folks\s+at)\s+)?(?P<name>(?-i:[A-Z])[\w&.'-]*(?:\s+(?-i:[A-Z])[\w&.-]*)*)",
+    (
+        r"\bfor\s+(?:our\s+)?(?:(?:client|customer|account|the\s+people\s+at"
+        r"|the\s+folks\s+at)\s+)?(?P<name>(?-i:[A-Z])[\w&.'-]*(?:\s+(?-i:[A-Z])[\w&.-]*)*)"
+    ),
     re.IGNORECASE,
 )
 _BEFORE_NOUN = word_set(
-    "more extra additional good best great adult adults cheap cheapest available single other of jazz concert game match basketball event "
-    "show gig music night club home regular standard normal free nice x evening entry admission tonight's tomorrow's saturday's friday's sunday's the"
+    "more extra additional good best great adult adults cheap cheapest available "
+    "single other of jazz concert game match basketball event "
+    "show gig music night club home regular standard normal free nice x evening "
+    "entry admission tonight's tomorrow's saturday's friday's sunday's the"
 )
 _EVENT_NAMES = re.compile(r"(?-i:[A-Z])[\w'.&-]*", re.IGNORECASE)
 _GIVE_BACK = re.compile(
     r"\b(?:refund\w*|cancel\w*|sell|resell|transfer\w*|exchange\w*|upgrade\w*)\b", re.IGNORECASE
 )
 _TRANSPORT = re.compile(
-    r"\b(?:train|flight|plane|air(?:line)?|bus|ferry|parking|lottery|metro|tram|museum|cinema|movie|support|jira|hotel|raffle|speeding|season)\s+(?:e-?)?(?:tickets?|seats?|passes)\b",
+    (
+        r"\b(?:train|flight|plane|air(?:line)?|bus|ferry|parking|lottery|metro|tram"
+        r"|museum|cinema|movie|support|jira|hotel|raffle|speeding"
+        r"|season)\s+(?:e-?)?(?:tickets?|seats?|passes)\b"
+    ),
     re.IGNORECASE,
 )
 
 
 EVENT_WORDS: Final = word_set(
-    "how much many what when where which are is do does cost costs start starts begin begins price prices game games concert concerts show shows event events jazz night match seats tickets left available time"
+    "how much many what when where which are is do does cost costs start starts "
+    "begin begins price prices game games concert concerts show shows event events "
+    "jazz night match seats tickets left available time"
 )
 
 
@@ -76,22 +108,24 @@ def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
     said = _with_noun(words)
     if foreign := _TRANSPORT.search(said) or _GIVE_BACK.search(said):
         raise NotUnderstoodError(
-            f"{quoted(clause.quote)} asks for {foreign[0]!r}, which nobody here does. Tickets are sold for events, "
+            f"{quoted(clause.quote)} asks for {foreign[0]!r}, which nobody here "
+            f"does. Tickets are sold for events, "
             "for example 'Book 2 tickets for the game'."
         )
-    if vague := _VAGUE.search(without_dates(said)):
-        if tickets_of(said, clause.quote) is None:
-            raise NotUnderstoodError(
-                f"How many tickets are {vague[0]!r} in {quoted(clause.quote)}? Say a number."
-            )
+    if (vague := _VAGUE.search(without_dates(said))) and tickets_of(said, clause.quote) is None:
+        raise NotUnderstoodError(
+            f"How many tickets are {vague[0]!r} in {quoted(clause.quote)}? Say a number."
+        )
     quantity = tickets_of(said, clause.quote)
     if many := _MULTIPLIED.search(said):
         raise NotUnderstoodError(
-            f"How many tickets are {quoted(many[0])} in {quoted(clause.quote)} in all? Say one number."
+            f"How many tickets are {quoted(many[0])} in {quoted(clause.quote)} in "
+            f"all? Say one number."
         )
     if priced := AMOUNT.search(without_dates(said)):
         raise NotUnderstoodError(
-            f"{quoted(clause.quote)} names a price ({priced[0]}), which cannot be promised. Order without it, or say for example "
+            f"{quoted(clause.quote)} names a price ({priced[0]}), which cannot be "
+            f"promised. Order without it, or say for example "
             "'if it costs more than 500, get approval'."
         )
     check_day(said, clause.quote)
@@ -111,7 +145,10 @@ def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
     if match := PHONE.search(without_dates(said)):
         draft.fields["phone"] = match[0]
     if quantity is None:
-        draft.missing = f"How many tickets? {quoted(clause.quote)} gives no number. Say for example 'Book 10 tickets'."
+        draft.missing = (
+            f"How many tickets? {quoted(clause.quote)} gives no number. Say for example "
+            f"'Book 10 tickets'."
+        )
     else:
         draft.fields["quantity"] = quantity
     name = _FOR_NAME.search(without_dates(said))
@@ -128,7 +165,8 @@ def tickets_of(words: str, quote: str) -> int | None:
     plain = PHONE.sub(" ", without_dates(words))
     if below := re.search(r"\b(?:minus|negative)\s+\w+", plain, re.IGNORECASE):
         raise NotUnderstoodError(
-            f"{quoted(below[0])} tickets in {quoted(quote)} are not possible; an order holds 1 to 1,000."
+            f"{quoted(below[0])} tickets in {quoted(quote)} are not possible; an "
+            f"order holds 1 to 1,000."
         )
     try:
         found = tickets_in(plain)
@@ -167,11 +205,16 @@ def cancellation(frame: Frame, clause: Clause, words: str) -> Draft:
         raise NotUnderstoodError(str(error)) from error
     if number is None and re.search(r"[0-9]", words):
         raise NotUnderstoodError(
-            f"Is the number in {quoted(clause.quote)} an order's? Say for example 'Cancel order 17'."
+            f"Is the number in {quoted(clause.quote)} an order's? Say for example "
+            f"'Cancel order 17'."
         )
     check_tail(
         re.sub(
-            r"^\w+(?:\s+off)?\s+(?:(?:the|that|this|my|our|it|them)\s*)?(?:\w+\s+){0,2}?(?:orders?|tickets?|booking|purchase|reservation)?\s*(?:number|no\.?|#)?\s*[0-9]*",
+            (
+                r"^\w+(?:\s+off)?\s+(?:(?:the|that|this|my|our|it"
+                r"|them)\s*)?(?:\w+\s+){0,2}?(?:orders?|tickets?|booking|purchase"
+                r"|reservation)?\s*(?:number|no\.?|#)?\s*[0-9]*"
+            ),
             "",
             words,
             count=1,

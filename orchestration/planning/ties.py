@@ -6,7 +6,8 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
-from orchestration.planning.conditions import About, read_condition
+from orchestration.planning.condition import About
+from orchestration.planning.condition_words import read_condition
 
 
 class Target(StrEnum):
@@ -44,24 +45,70 @@ _IRREGULAR = {
     "notified": "notify",
     "refunded": "refund",
 }
+_DOUBLED = re.compile(r"\w([^ls])\1$")
 _E_VERBS = frozenset(
-    "purchas reserv arrang procur updat captur approv authoris authoriz notify mak creat prepar generat mov clos fil expens charg schedul giv tak hir secur writ organis organiz complet produc issu".split()
+    [
+        "purchas",
+        "reserv",
+        "arrang",
+        "procur",
+        "updat",
+        "captur",
+        "approv",
+        "authoris",
+        "authoriz",
+        "notify",
+        "mak",
+        "creat",
+        "prepar",
+        "generat",
+        "mov",
+        "clos",
+        "fil",
+        "expens",
+        "charg",
+        "schedul",
+        "giv",
+        "tak",
+        "hir",
+        "secur",
+        "writ",
+        "organis",
+        "organiz",
+        "complet",
+        "produc",
+        "issu",
+    ]
 )
 _GERUND = re.compile(
     r"(?:you\s+(?:start|begin)\s+)?(?P<verb>[a-z]+(?:-[a-z]+)?ing)\b\s*(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _FINITE = re.compile(
-    r"(?:you|we|i)(?:'ve|\s+have|\s+had)?\s+(?:do\s+|go\s+(?:ahead\s+)?and\s+)?(?P<verb>[a-z]+)\b\s*(?P<rest>.*)",
+    (
+        r"(?:you|we|i)(?:'ve|\s+have|\s+had)?\s+(?:do\s+"
+        r"|go\s+(?:ahead\s+)?and\s+)?(?P<verb>[a-z]+)\b\s*(?P<rest>.*)"
+    ),
     re.IGNORECASE | re.DOTALL,
 )
 _PASSIVE = re.compile(
-    r"(?:the\s+|these\s+|those\s+|our\s+|all\s+(?:the\s+)?|their\s+|his\s+|her\s+|an?\s+)?(?P<thing>[\w' -]*?)\s*(?:'s|\b(?:is|are|was|were|has\s+been|have\s+been|gets?|got|comes?|goes|went|get))\s+(?:all\s+|been\s+|successfully\s+|safely\s+)?"
-    r"(?P<done>\w+(?:\s+(?:off|in|out|up|place|through))?)(?:\s+(?:in|to|with|for)\s+(?:the\s+)?[\w ]+)?",
+    r"(?:the\s+|these\s+|those\s+|our\s+|all\s+(?:the\s+)?|their\s+|his\s+|her\s+"
+    r"|an?\s+)?(?P<thing>[\w' -]*?)\s*(?:'s|\b(?:is|are|was|were|has\s+been"
+    r"|have\s+been|gets?|got|comes?|goes|went|get))\s+(?:all\s+|been\s+"
+    r"|successfully\s+|safely\s+)?"
+    r"(?P<done>\w+(?:\s+(?:off|in|out|up|place|through))?)(?:\s+(?:in|to|with"
+    r"|for)\s+(?:the\s+)?[\w ]+)?",
     re.IGNORECASE,
 )
 _PREVIOUS = re.compile(
-    r"(?:that|this|it|everything|all(?:\s+(?:of\s+)?(?:that|this))?|doing\s+(?:so|that|this|it)|you\s+(?:do|have\s+done)\s+(?:so|that|it)|(?:that|this|it|which|everything)(?:'s|\s+is|\s+has\s+been)?\s+(?:all\s+)?(?:done|complete[d]?|finished|through|sorted|in\s+place|taken\s+care\s+of)|you(?:'re|\s+are)\s+done(?:\s+with\s+(?:that|this))?|done|finished|you(?:'ve|\s+have)\s+(?:done|finished)(?:\s+(?:that|this|it))?|anything\s+else)",
+    (
+        r"(?:that|this|it|everything|all(?:\s+(?:of\s+)?(?:that|this))?|doing\s+(?:so"
+        r"|that|this|it)|you\s+(?:do|have\s+done)\s+(?:so|that|it)|(?:that|this|it|which"
+        r"|everything)(?:'s|\s+is|\s+has\s+been)?\s+(?:all\s+)?(?:done|complete[d]?"
+        r"|finished|through|sorted|in\s+place|taken\s+care\s+of)|you(?:'re"
+        r"|\s+are)\s+done(?:\s+with\s+(?:that|this))?|done|finished|you(?:'ve"
+        r"|\s+have)\s+(?:done|finished)(?:\s+(?:that|this|it))?|anything\s+else)"
+    ),
     re.IGNORECASE,
 )
 _COMMANDS = (
@@ -93,9 +140,12 @@ def read_tie(word: str, said: str, *, whole: str = "") -> Tie | None:
     if condition is not None and condition.about is About.APPROVED:
         return Tie(after, Target.APPROVAL, plain)
     if lowered.startswith(("subject", "pending", "upon")) or re.match(
-        r"(?:getting|obtaining|receiving|asking|you\s+get|we\s+get|having)\b.*(?:approv|permission|sign|manager|boss|\bok\b)",
+        (
+            r"(?:getting|obtaining|receiving|asking|you\s+get|we\s+get"
+            r"|having)\b.*(?:approv|permission|sign|manager|boss|\bok\b)"
+        ),
         plain,
-        re.I,
+        re.IGNORECASE,
     ):
         return Tie(after, Target.APPROVAL, plain)
     command = _command(plain)
@@ -116,8 +166,8 @@ def _command(plain: str) -> str | None:
                 return command
     if match := _PASSIVE.fullmatch(plain):
         return _of_thing(match["thing"]) or _of_thing_done(match["thing"], match["done"])
-    for pattern in (_GERUND, _FINITE):
-        if (match := pattern.fullmatch(plain)) and match["rest"]:
+    for form in (_GERUND, _FINITE):
+        if (match := form.fullmatch(plain)) and match["rest"]:
             return f"{base_verb(match['verb'])} {match['rest']}".strip()
     return None
 
@@ -164,9 +214,5 @@ def base_verb(verb: str) -> str:
             stem = word[: -len(ending)]
             if stem in _E_VERBS:
                 return f"{stem}e"
-            return (
-                stem[:-1]
-                if len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in "ls"
-                else stem
-            )
+            return stem[:-1] if _DOUBLED.search(stem) else stem
     return word

@@ -9,7 +9,7 @@ nothing may run, and that a sentence says `word`.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import yaml
 
 from orchestration.agents.team import Team
 from orchestration.planning import DeterministicPlanner
+from state.jsonvalue import JsonObject
 from state.proposal import AgentCard, PlanningRequest, Proposal, ProposedTask
 
 TEAM = tuple(
@@ -44,9 +45,12 @@ def table(name: str) -> list[tuple[str, str]]:
 
 
 async def proposed(
-    request: str, *, agents: tuple[AgentCard, ...] = TEAM, **more: object
+    request: str,
+    *,
+    agents: Sequence[AgentCard] = TEAM,
+    earlier: Sequence[JsonObject] = (),
 ) -> Proposal:
-    messages = [*more.pop("earlier", ()), {"role": "user", "content": request}]  # type: ignore[misc]
+    messages: list[JsonObject] = [*earlier, {"role": "user", "content": request}]
     return await DeterministicPlanner().propose(PlanningRequest(messages=messages, agents=agents))
 
 
@@ -86,26 +90,42 @@ def _expected(said: str) -> Expected:
 
 
 def _different(task: ProposedTask, expected: Expected) -> list[str]:
-    said: list[str] = []
-    if set(task.depends_on) != expected.depends_on:
-        said.append(
-            f"{task.task_id} comes after {sorted(task.depends_on)}, not {sorted(expected.depends_on)}"
-        )
-    if task.requires_approval != expected.approval:
-        said.append(f"{task.task_id} has requires_approval={task.requires_approval}")
-    if bool(task.compensate) != expected.undo:
-        said.append(f"{task.task_id} has compensate={task.compensate}")
-    if (task.condition is None) != (expected.condition is None) or (
-        expected.condition or ""
-    ) not in (task.condition or ""):
-        said.append(
-            f"{task.task_id} has the condition {task.condition!r}, not {expected.condition!r}"
-        )
-    given = {**task.input_data, "message": task.input_data["messages"][0]["content"]}  # type: ignore[index,call-overload]
-    for name, value in expected.exactly.items():
-        if str(given.get(name)) != value:
-            said.append(f"{task.task_id} has {name}={given.get(name)!r}, not {value!r}")
-    for name, value in expected.containing.items():
-        if not re.search(re.escape(value), str(given.get(name)), re.IGNORECASE):
-            said.append(f"{task.task_id} has {name}={given.get(name)!r}, without {value!r}")
-    return said
+    pairs = (
+        ("depends_on", set(task.depends_on), set(expected.depends_on)),
+        ("requires_approval", task.requires_approval, expected.approval),
+        ("compensate", bool(task.compensate), expected.undo),
+        ("condition", _as_expected(task.condition, expected.condition), expected.condition),
+    )
+    said = [
+        f"{task.task_id} has {name}={found!r}, not {wanted!r}"
+        for name, found, wanted in pairs
+        if found != wanted
+    ]
+    return [*said, *_different_input(task, expected)]
+
+
+def _as_expected(condition: str | None, expected: str | None) -> str | None:
+    """The part of a condition that a table gives, if it is there."""
+    return expected if expected and condition and expected in condition else condition
+
+
+def _different_input(task: ProposedTask, expected: Expected) -> list[str]:
+    given = {**task.input_data, "message": message_of(task)}
+    wrong = [
+        f"{task.task_id} has {name}={given.get(name)!r}, not {value!r}"
+        for name, value in expected.exactly.items()
+        if str(given.get(name)) != value
+    ]
+    without = [
+        f"{task.task_id} has {name}={given.get(name)!r}, without {value!r}"
+        for name, value in expected.containing.items()
+        if value.lower() not in str(given.get(name)).lower()
+    ]
+    return [*wrong, *without]
+
+
+def message_of(task: ProposedTask) -> str:
+    messages = task.input_data["messages"]
+    assert isinstance(messages, list)
+    assert isinstance(messages[0], dict)
+    return str(messages[0]["content"])

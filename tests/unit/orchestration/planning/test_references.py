@@ -1,23 +1,24 @@
 from __future__ import annotations
 
 from orchestration.planning import DeterministicPlanner
+from state.jsonvalue import JsonObject, JsonValue
 from state.proposal import AgentCard, PlanningRequest, Proposal
-from tests.unit.orchestration.planning.plan import TEAM, differences, proposed
+from tests.unit.orchestration.planning.plan import TEAM, differences, message_of, proposed
 
 LEGAL = AgentCard("legal", ("contract_review",), "Reviews contracts")
 FLEET = AgentCard("fleet", ("fleet_booking",), "Books cars")
 
 
-def user(text: str) -> dict[str, object]:
+def user(text: str) -> JsonObject:
     return {"role": "user", "content": text}
 
 
-def assistant(text: str) -> dict[str, object]:
+def assistant(text: str) -> JsonObject:
     return {"role": "assistant", "content": text}
 
 
-def message(proposal: Proposal, number: int = 0) -> str:
-    return str(proposal.tasks[number].input_data["messages"][0]["content"])  # type: ignore[index,call-overload]
+def message(proposal: Proposal) -> str:
+    return message_of(proposal.tasks[0])
 
 
 async def test_more_of_those_are_for_the_event_that_was_spoken_of() -> None:
@@ -70,13 +71,19 @@ async def test_only_the_last_user_message_is_planned() -> None:
 
 
 async def test_text_parts_are_read() -> None:
-    content = [{"type": "text", "text": "Book 3 tickets"}, {"type": "image_url", "image_url": "x"}]
+    content: JsonValue = [{"type": "text", "text": "Book 3 tickets"}, {"type": "image_url"}]
     request = PlanningRequest(messages=[{"role": "user", "content": content}], agents=TEAM)
     assert differences(await DeterministicPlanner().propose(request), "purchase quantity=3") == []
 
 
 async def test_a_request_without_words_is_refused() -> None:
-    for messages in ([], [assistant("hi")], [user("   ")], [{"role": "user", "content": None}]):
+    conversations: list[list[JsonObject]] = [
+        [],
+        [assistant("hi")],
+        [user("   ")],
+        [{"role": "user", "content": None}],
+    ]
+    for messages in conversations:
         request = PlanningRequest(messages=messages, agents=TEAM)
         assert (
             "no user message" in (await DeterministicPlanner().propose(request)).not_understood[0]

@@ -52,7 +52,12 @@ class Office:
 
     def facts(self) -> dict[str, int]:
         """How many rows each kind of effect has left."""
-        return {name: self.rows(f"SELECT COUNT(*) FROM {table}")[0][0] for name, table in TABLES.items()}
+        if not (self.folder / "team.db").exists():  # nobody was called at all
+            return dict.fromkeys(TABLES, 0)
+        return {
+            name: self.rows(f"SELECT COUNT(*) FROM {table}")[0][0]  # noqa: S608  our own words
+            for name, table in TABLES.items()
+        }
 
 
 TABLES = {
@@ -93,35 +98,106 @@ def office(tmp_path: Path) -> Office:
     [
         ("Book 10 tickets for tonight and update the CRM", {"orders": 1, "activities": 1}),
         ("Book 3 tickets for the jazz night and 2 for the game", {"orders": 2}),
-        ("Book two tickets for the game and another three for the concert, then update the CRM", {"orders": 2, "activities": 2}),
-        ("Book 10 tickets, expense it, and send the confirmation to 555-0199-22", {"orders": 1, "expenses": 1, "texts": 1}),
+        (
+            "Book two tickets for the game and another three for the concert, then update the CRM",
+            {"orders": 2, "activities": 2},
+        ),
+        (
+            "Book 10 tickets, expense it, and send the confirmation to 555-0199-22",
+            {"orders": 1, "expenses": 1, "texts": 1},
+        ),
         ("Book 6 tickets for Acme and update the CRM", {"orders": 1, "activities": 1}),
         ("Book 2 tickets for Alice and update the CRM", {"orders": 1, "activities": 1}),
-        ("Request 3 days of leave for Bob from 2026-12-21 and onboard Jane Doe as Accountant starting 2026-12-01, then text Alice: all set", {"leave": 1, "onboarding": 1, "texts": 1}),
-        ("Create a proposal for Globex worth $20,000 and log it in the CRM", {"proposals": 1, "activities": 1}),
-        ("Open an opportunity with Initech worth $40k called 'Renewal', draft a proposal for Initech worth $40k and let Bill know", {"opportunities": 1, "proposals": 1, "texts": 1}),
-        ("If Bob has at least 3 days left, request 3 days of leave for Bob from 2026-12-21", {"leave": 1}),
+        (
+            (
+                "Request 3 days of leave for Bob from 2026-12-21 and onboard Jane Doe as "
+                "Accountant starting 2026-12-01, then text Alice: all set"
+            ),
+            {"leave": 1, "onboarding": 1, "texts": 1},
+        ),
+        (
+            "Create a proposal for Globex worth $20,000 and log it in the CRM",
+            {"proposals": 1, "activities": 1},
+        ),
+        (
+            (
+                "Open an opportunity with Initech worth $40k called 'Renewal', draft a "
+                "proposal for Initech worth $40k and let Bill know"
+            ),
+            {"opportunities": 1, "proposals": 1, "texts": 1},
+        ),
+        (
+            "If Bob has at least 3 days left, request 3 days of leave for Bob from 2026-12-21",
+            {"leave": 1},
+        ),
         ("If Bob has at least 300 days left, request 3 days of leave for Bob from 2026-12-21", {}),
         ("Book 10 tickets for the jazz night if there are seats left", {"orders": 1}),
-        ("Check how many seats are left for the jazz night and book 4 tickets if at least 100 seats are left, and update the CRM", {}),
+        (
+            (
+                "Check how many seats are left for the jazz night and book 4 tickets if "
+                "at least 100 seats are left, and update the CRM"
+            ),
+            {},
+        ),
         ("Book 40 tickets if they cost less than 10 dollars each, and log the expense", {}),
-        ("Book 4 tickets if they cost less than 100 dollars each, and log the expense", {"orders": 1, "expenses": 1}),
+        (
+            "Book 4 tickets if they cost less than 100 dollars each, and log the expense",
+            {"orders": 1, "expenses": 1},
+        ),
         ("Book 10 tickets. If it costs more than 500, cancel it.", {"orders": 0}),
         ("Book 10 tickets. If it costs more than 5000, cancel it.", {"orders": 1}),
-        ("If the travel budget has more than $5000 left, log a $400 expense for travel", {"expenses": 1}),
-        ("Log $75 for office supplies, log $120 for travel, and tell me what's left in the office budget", {"expenses": 2}),
+        (
+            "If the travel budget has more than $5000 left, log a $400 expense for travel",
+            {"expenses": 1},
+        ),
+        (
+            (
+                "Log $75 for office supplies, log $120 for travel, and tell me what's "
+                "left in the office budget"
+            ),
+            {"expenses": 2},
+        ),
         ("Take a week off for Bob from 2026-12-07, then let Ivan know", {"leave": 1, "texts": 1}),
         ("text 0100 saying 'book 500 tickets'", {"texts": 1}),
-        ("Put in 5 days of vacation for Alice from December 21 and tell Ivan about it", {"leave": 1, "texts": 1}),
-        ("Authorise a payment of $750 for the caterer and log a call with Hooli: they want a demo", {"expenses": 1, "activities": 1}),
-        ("What's the status of Acme? Who is Dan's manager? How many days of leave does Bob have? What's left in the travel budget? What games are on tomorrow?", {}),
-        ("Hello team,\n\nplease book 6 tickets for tomorrow and log the expense.\nThe CRM needs to be updated too.\n\nBest regards,\nGrace Park", {"orders": 1, "expenses": 1, "activities": 1}),
-        ("Book 10 tickets, update our CRM, and text Alice and Bob that the tickets are booked", {"orders": 1, "activities": 1, "texts": 2}),
+        (
+            "Put in 5 days of vacation for Alice from December 21 and tell Ivan about it",
+            {"leave": 1, "texts": 1},
+        ),
+        (
+            (
+                "Authorise a payment of $750 for the caterer and log a call with Hooli: "
+                "they want a demo"
+            ),
+            {"expenses": 1, "activities": 1},
+        ),
+        (
+            (
+                "What's the status of Acme? Who is Dan's manager? How many days of leave "
+                "does Bob have? What's left in the travel budget? What games are on "
+                "tomorrow?"
+            ),
+            {},
+        ),
+        (
+            (
+                "Hello team,\n\nplease book 6 tickets for tomorrow and log the "
+                "expense.\nThe CRM needs to be updated too.\n\nBest regards,\nGrace Park"
+            ),
+            {"orders": 1, "expenses": 1, "activities": 1},
+        ),
+        (
+            "Book 10 tickets, update our CRM, and text Alice and Bob that the tickets are booked",
+            {"orders": 1, "activities": 1, "texts": 2},
+        ),
     ],
 )
-async def test_a_plan_does_what_was_asked_and_nothing_else(office: Office, request_: str, facts: dict[str, int]) -> None:
+async def test_a_plan_does_what_was_asked_and_nothing_else(
+    office: Office, request_: str, facts: dict[str, int]
+) -> None:
     result = await office.run(request_)
-    assert result.status == WorkflowStatus.COMPLETED, [(task.task_id, task.error) for task in result]
+    assert result.status == WorkflowStatus.COMPLETED, [
+        (task.task_id, task.error) for task in result
+    ]
     assert office.facts() == {**dict.fromkeys(TABLES, 0), **facts}
     assert office.pauses == 0
 
@@ -132,22 +208,45 @@ async def test_a_plan_does_what_was_asked_and_nothing_else(office: Office, reque
         ("Book tickets, update CRM, get approval", {"orders": 1, "activities": 1, "expenses": 1}),
         ("Buy tickets and get approval", {"orders": 1, "expenses": 1}),
         ("Get approval, then book 10 tickets and update the CRM", {"orders": 1, "activities": 1}),
-        ("Book 60 tickets, and if it costs more than 5000 get approval, otherwise just log the expense", {"orders": 1, "expenses": 1}),
-        ("Book 10 tickets, update our CRM, log the expense, get my manager's approval", {"orders": 1, "activities": 1, "expenses": 1}),
-        ("Onboard Jane Doe as Account Executive starting December 1, 2026 and get approval from Carol", {"onboarding": 1}),
+        (
+            (
+                "Book 60 tickets, and if it costs more than 5000 get approval, otherwise "
+                "just log the expense"
+            ),
+            {"orders": 1, "expenses": 1},
+        ),
+        (
+            "Book 10 tickets, update our CRM, log the expense, get my manager's approval",
+            {"orders": 1, "activities": 1, "expenses": 1},
+        ),
+        (
+            (
+                "Onboard Jane Doe as Account Executive starting December 1, 2026 and get "
+                "approval from Carol"
+            ),
+            {"onboarding": 1},
+        ),
         ("Get approval for a $500 expense, then book 2 tickets", {"orders": 1, "expenses": 1}),
     ],
 )
-async def test_a_plan_with_an_approval_pauses_once(office: Office, request_: str, facts: dict[str, int]) -> None:
+async def test_a_plan_with_an_approval_pauses_once(
+    office: Office, request_: str, facts: dict[str, int]
+) -> None:
     result = await office.run(request_)
-    assert result.status == WorkflowStatus.COMPLETED, [(task.task_id, task.error) for task in result]
+    assert result.status == WorkflowStatus.COMPLETED, [
+        (task.task_id, task.error) for task in result
+    ]
     assert office.facts() == {**dict.fromkeys(TABLES, 0), **facts}
     assert office.pauses == 1
 
 
 @pytest.mark.parametrize(
     "request_",
-    ["Book 10 tickets and get approval", "Get approval, then book 10 tickets", "Book 10 tickets, get approval; if it is rejected, cancel the order"],
+    [
+        "Book 10 tickets and get approval",
+        "Get approval, then book 10 tickets",
+        "Book 10 tickets, get approval; if it is rejected, cancel the order",
+    ],
 )
 async def test_a_refusal_leaves_no_order(office: Office, request_: str) -> None:
     result = await office.run(request_, decision="reject")
@@ -156,7 +255,10 @@ async def test_a_refusal_leaves_no_order(office: Office, request_: str) -> None:
 
 
 async def test_below_the_limit_nobody_is_asked(office: Office) -> None:
-    await office.run("Book 2 tickets, and if it costs more than 5000 get approval, otherwise just log the expense")
+    await office.run(
+        "Book 2 tickets, and if it costs more than 5000 get approval, otherwise just "
+        "log the expense"
+    )
     assert office.pauses == 0
     assert office.rows("SELECT status FROM expenses") == [("logged",)]
 
@@ -169,4 +271,6 @@ async def test_an_order_goes_to_the_customer_it_was_placed_for(office: Office) -
 
 async def test_a_message_tells_what_was_done(office: Office) -> None:
     await office.run("Put in 5 days of vacation for Alice from December 21 and tell Ivan about it")
-    assert office.rows("SELECT body FROM sms_outbox") == [("Done: Request 5 days of leave for Alice from December 21.",)]
+    assert office.rows("SELECT body FROM sms_outbox") == [
+        ("Done: Request 5 days of leave for Alice from December 21.",)
+    ]

@@ -10,7 +10,7 @@ from orchestration.agents.team.quantities import number_in_words
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
-from orchestration.planning.tails import check_parts, check_tail
+from orchestration.planning.tails import check_parts
 from orchestration.planning.ticket_tasks import NOMINAL_DAY, check_day
 from orchestration.planning.vocabulary import Frame
 from state.errors import AgentRefusedError
@@ -24,33 +24,30 @@ _EMPLOYEE = tuple(
     for pattern in (
         rf"\b(?:for|of|to|does|has|is)\s+(?:our\s+colleague\s+)?(?P<name>{_NAME})",
         rf"(?P<name>{_NAME})'s?\s",
-        rf"^(?:request|book|give|grant|put|schedule|plan|get|ask|register|log|record|note|block)\s+(?:for\s+)?(?P<name>{_NAME})",
+        (
+            rf"^(?:request|book|give|grant|put|schedule|plan|get|ask|register|log|record"
+            rf"|note|block)\s+(?:for\s+)?(?P<name>{_NAME})"
+        ),
         r"\bfor\s+(?P<name>[a-z]{3,})(?=\s+(?:from|on|starting|beginning)\b|\s*$)",
     )
 )
 _NO_PERSON = word_set(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december pto christmas easter me myself leave vacation holiday days next this the i"
+    "monday tuesday wednesday thursday friday saturday sunday january february march "
+    "april may june july august september october november december pto christmas "
+    "easter me myself leave vacation holiday days next this the i"
 )
-_NUMBER = r"(?P<number>[0-9]{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|a\s+couple\s+of|half\s+an?)"
+_NUMBER = (
+    r"(?P<number>[0-9]{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven"
+    r"|twelve|fifteen|twenty|a\s+couple\s+of|half\s+an?)"
+)
 _DAYS = re.compile(
-    rf"\b{_NUMBER}[\s-]+(?:(?:full|more|working|business|vacation|paid|leave|annual)\s+)*(?P<unit>days?|weeks?|months?)\b(?!\s+(?:after|before|later))",
+    (
+        rf"\b{_NUMBER}[\s-]+(?:(?:full|more|working|business|vacation|paid|leave"
+        rf"|annual)\s+)*(?P<unit>days?|weeks?|months?)\b(?!\s+(?:after|before|later))"
+    ),
     re.IGNORECASE,
 )
 _MYSELF = re.compile(r"\b(?:i|me|my|myself)\b", re.IGNORECASE)
-_ONBOARD = re.compile(
-    rf"\b(?:on-?board(?:ing)?|hire)\s+(?:process\s+)?(?:for\s+|of\s+)?(?:our\s+|the\s+|a\s+|my\s+)?(?:new\s+)?(?:(?:hire|starter|joiner|colleague|employee|team\s+member)\s*,?\s+)?(?P<name>{_NAME})(?P<rest>.*)$",
-    re.IGNORECASE | re.DOTALL,
-)
-_TITLE = re.compile(
-    r"^\s*,?\s*(?:as\s+|,\s*|,?\s*(?:who\s+(?:is|will\s+be|joins|starts|begins)\s+(?:us\s+)?(?:as\s+)?)|in\s+the\s+role\s+of\s+|for\s+the\s+role\s+of\s+)(?:an?\s+|our\s+|the\s+)?(?:new\s+)?(?P<title>[^\d,]+?)(?=\s+(?:start\w*|from|on|beginning|begins|in|with|under|report\w*|who|effective|and)\b|\s*[,;.!]|\s*$)",
-    re.IGNORECASE,
-)
-_DEPARTMENT = re.compile(
-    r"\bin\s+(?:the\s+)?(?P<name>sales|finance|hr|operations|management|marketing)\b", re.IGNORECASE
-)
-_MANAGER = re.compile(
-    rf"\b(?:report(?:s|ing)?\s+to|under|manager)\s+(?P<name>{_NAME})", re.IGNORECASE
-)
 
 
 def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
@@ -60,7 +57,10 @@ def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
         NotUnderstoodError: It is not clear for whom, from when or for how long.
     """
     words = re.sub(
-        r"\bin\s+(?=[0-9]+\s+(?:[a-z]+\s+){0,2}?days?\s+(?:of\b|off\b|leave|vacation|holiday|for\b))",
+        (
+            r"\bin\s+(?=[0-9]+\s+(?:[a-z]+\s+){0,2}?days?\s+(?:of\b|off\b|leave|vacation"
+            r"|holiday|for\b))"
+        ),
         "",
         words,
         flags=re.IGNORECASE,
@@ -94,7 +94,8 @@ def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
         )
     if not count:
         raise NotUnderstoodError(
-            f"From which day is the leave in {quoted(clause.quote)}? Say for example 'from 2026-12-21'."
+            f"From which day is the leave in {quoted(clause.quote)}? Say for example "
+            f"'from 2026-12-21'."
         )
     if days is None and count == 1 and single:
         days = 1
@@ -148,70 +149,6 @@ def leave_withdrawal(frame: Frame, clause: Clause, words: str) -> Draft:
     )
 
 
-def onboarding(frame: Frame, clause: Clause, words: str) -> Draft:
-    """Plan that somebody new starts.
-
-    Raises:
-        NotUnderstoodError: The name, the title or the first day is not given.
-    """
-    match = _ONBOARD.search(words)
-    if match is None or len(match["name"].split()) < 2:  # noqa: PLR2004  first and last name
-        raise NotUnderstoodError(
-            f"Who is new? {quoted(clause.quote)} gives no full name. Say for example 'Onboard Jane Doe as Accountant starting 2026-12-01'."
-        )
-    title = _TITLE.match(without_dates(match["rest"]))
-    if title is None:
-        raise NotUnderstoodError(
-            f"As what does {match['name']} start? {quoted(clause.quote)} gives no title. Say for example 'as Accountant'."
-        )
-    if not check_day(words, clause.quote):
-        raise NotUnderstoodError(
-            f"On which day does {match['name']} start? Say for example 'starting 2026-12-01'."
-        )
-    found = dates_in(words, NOMINAL_DAY)[0]
-    draft = Draft(
-        name=frame.name,
-        capability=str(frame.capability),
-        message=f"Onboard {match['name']} as {title['title'].strip()} starting {words[found.start : found.end]}",
-        quote=clause.quote,
-        clause=clause,
-        fields={"action": frame.action, "name": match["name"], "title": title["title"].strip()},
-    )
-    for field, pattern in (("department", _DEPARTMENT), ("manager", _MANAGER)):
-        if said := pattern.search(match["rest"]):
-            draft.fields[field] = (
-                {"hr": "HR"}.get(said["name"].lower(), said["name"].capitalize())
-                if field == "department"
-                else said["name"]
-            )
-    check_tail(
-        _TITLE.sub(" ", without_dates(match["rest"]), count=1),
-        quote=clause.quote,
-        known=word_set("who starts start date begins joins us joining"),
-    )
-    return draft
-
-
-def employee_question(frame: Frame, clause: Clause, words: str) -> Draft:
-    """Plan a question about somebody who works here."""
-    check_parts(
-        words,
-        quote=clause.quote,
-        known=word_set(
-            "what when who where title role job phone number email department start date manager report reports to"
-        ),
-    )
-    return Draft(
-        name=frame.name,
-        capability=str(frame.capability),
-        message=words,
-        quote=clause.quote,
-        clause=clause,
-        effect=False,
-        fields={"action": frame.action},
-    )
-
-
 def employee_in(words: str) -> str | None:
     """Return the name of the person in words; None if they name nobody."""
     plain = without_dates(words)
@@ -233,7 +170,8 @@ def _days(words: str, quote: str) -> tuple[int | None, str]:
         value = int(number) if number.isdecimal() else number_in_words(number.removesuffix(" of"))
         if value is None or number.startswith("half") or unit.startswith("month"):
             raise NotUnderstoodError(
-                f"How many working days are '{number} {unit}' in {quoted(quote)}? Say for example '3 days'."
+                f"How many working days are '{number} {unit}' in {quoted(quote)}? "
+                f"Say for example '3 days'."
             )
         if unit.startswith("week"):
             values[5 * value] = f"{number} {unit}"

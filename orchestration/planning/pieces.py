@@ -1,0 +1,108 @@
+"""A sentence as pieces, cut wherever something may begin that is a clause of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from orchestration.planning.fillers import is_filler
+from orchestration.planning.starters import CONDITION, OTHERWISE, TIE, starts_clause
+
+_JOINER = re.compile(
+    (
+        r"\s*,(?![0-9])\s*(?:(?:and|but|plus)\b\s*,?)?\s*(?!\ue000)|\s+(?:and|but|plus|&"
+        r"|\+|while|whilst|as\s+well\s+as|along\s+with)\s*,?\s+(?!\ue000)|\s+-\s+"
+        r"|\s+/\s+|\s*:\s+(?!\ue000)"
+    ),
+    re.IGNORECASE,
+)
+
+
+_ASKS_WHEN = re.compile(
+    (
+        r"\b(?:tell\s+(?:me|us)|let\s+(?:me|us)\s+know|check|find\s+out|see"
+        r"|ask(?:\s+\w+)?|wonder|look\s+up)$"
+    ),
+    re.IGNORECASE,
+)
+
+
+_ANYTHING = re.compile(r"(?:any|some|every|no)(?:thing|one|body)$|\bor$", re.IGNORECASE)
+
+
+_ONLY_LEADS = re.compile(
+    r"\s*(?:(?:but|and|only|even|right|straight|immediately|directly|not)\s*)+", re.IGNORECASE
+)
+
+
+_SUBORDINATE = re.compile(
+    (
+        rf"(?<=[\w\ue001)%$])\s+(?={CONDITION.pattern}"
+        rf"|{TIE.pattern.replace('?P<word>', '')}"
+        rf"|{OTHERWISE.pattern.replace('?P<word>', '')}|then\b|which\s+(?:need|require"
+        rf"|must|have\s+to|has\s+to|should)|followed\s+by\b|and\s+then\b)"
+    ).replace("?P<word>", ""),
+    re.IGNORECASE,
+)
+
+
+class Piece(NamedTuple):
+    """A stretch of a sentence from one boundary to the next."""
+
+    joiner: str
+    """The words and signs before it."""
+    words: str
+    before: str | None = None
+    """The joiner of the piece after it; None if it is the last."""
+    first: bool = False
+    """Whether the sentence begins with it."""
+
+
+def pieces(sentence: str) -> list[Piece]:
+    """Split a sentence where something begins that may be a clause of its own."""
+    found, joiner, begin = [], "", 0
+    for start, end in _cuts(sentence):
+        if start < begin or (begin and _ONLY_LEADS.fullmatch(sentence[begin:start])):
+            continue
+        found.append(Piece(joiner, sentence[begin:start]))
+        joiner, begin = sentence[start:end].strip().lower(), end
+    said = [
+        piece
+        for piece in [*found, Piece(joiner, sentence[begin:])]
+        if re.search(r"\w", piece.words)
+    ]
+    after = [*(piece.joiner for piece in said[1:]), None]
+    return [
+        Piece(piece.joiner, piece.words, following, number == 0)
+        for number, (piece, following) in enumerate(zip(said, after, strict=True))
+    ]
+
+
+def _cuts(sentence: str) -> list[tuple[int, int]]:
+    cuts = [
+        match.span()
+        for match in _JOINER.finditer(sentence)
+        if match.end() < len(sentence) and match.start() and _starts(match, sentence)
+    ]
+    for match in _SUBORDINATE.finditer(sentence):
+        inside = any(start <= match.start() <= end for start, end in cuts)
+        if not inside and not _goes_on(sentence[: match.start()], sentence[match.end() :]):
+            cuts.append((match.start(), match.end()))
+    return sorted(cuts)
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Whether `when …` or `if …` is what is asked about, or `else` belongs to `anything`."""
+    if re.match(r"(?:when|if|once|after|before)\b", after, re.IGNORECASE):
+        return bool(_ASKS_WHEN.search(before))
+    return bool(re.match(r"else\b", after, re.IGNORECASE) and _ANYTHING.search(before))
+
+
+def _starts(match: re.Match[str], sentence: str) -> bool:
+    rest = sentence[match.end() :]
+    if ":" in match[0]:
+        return True
+    until = re.split(r",\s|\s+(?:and|but)\s", rest, maxsplit=1)[0]
+    if re.search(r"\bgo(?:\s+ahead)?$|\btry$", sentence[: match.start()], re.IGNORECASE):
+        return False
+    return starts_clause(rest) or is_filler(until)
