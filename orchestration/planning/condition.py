@@ -15,6 +15,8 @@ class About(StrEnum):
     UNIT_PRICE = "unit_price"
     SEATS = "seats"
     BUDGET = "budget"
+    LEFT = "left"
+    """Of seats or of a budget, whichever was asked about."""
     DAYS = "days"
     SUCCESS = "success"
     FAILURE = "failure"

@@ -97,6 +97,9 @@ _BUDGET_WORDS = word_set(
     "training office more than at least dollars usd money that this department team "
     "we a with month month's any"
 )
+_LEFT_WORDS = word_set(
+    "is are there there's still left remains remaining available in it we have of"
+)
 _DAYS = re.compile(r"\bdays?\b", re.IGNORECASE)
 POSSIBLE: Final = (
     "a condition can be about the price ('if it costs more than 5000'), the seats or "
@@ -193,6 +196,12 @@ def _about(plain: str, rest: str) -> About | None:
         and re.search(r"left|available|free|remain", rest)
     ):
         return About.SEATS
+    return _about_number(plain, words)
+
+
+def _about_number(plain: str, words: set[str]) -> About | None:
+    if words <= _LEFT_WORDS and {"left", "remains", "remaining", "available"} & words:
+        return About.LEFT
     if words <= _PRICE_WORDS:
         return About.UNIT_PRICE if _EACH.search(plain) else About.PRICE
     return None

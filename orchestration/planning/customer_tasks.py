@@ -99,12 +99,15 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
         for word in re.findall(r"[\w'-]+", without_dates(plain))
         if word.lower() not in _REST and word != "s"
     ]
+    kind = re.search(r"\b(?:call|meeting|e?mail|visit)\b", before, re.IGNORECASE)
+    if unread and account and kind and note is None:
+        check_parts(before, quote=clause.quote)
+        note, unread = _about_meeting(before), []
     if unread and not (account and note):
         raise NotUnderstoodError(
             f"{quoted(' '.join(unread))} in {quoted(clause.quote)} was not "
             f"understood. Say for example 'Update the CRM for Acme: renewal agreed'."
         )
-    kind = re.search(r"\b(?:call|meeting|e?mail|visit)\b", before, re.IGNORECASE)
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
@@ -132,6 +135,12 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
                 f"example 'Update the CRM for Acme: renewal agreed'."
             )
     return draft
+
+
+def _about_meeting(words: str) -> str:
+    """`Log the call with Acme about prices` is a note of its own."""
+    said = re.sub(r"^\w+\s+(?:an?\s+|the\s+|our\s+|my\s+)?", "", words).strip(" .")
+    return f"{said[0].upper()}{said[1:]}"
 
 
 def account_question(frame: Frame, clause: Clause, words: str) -> Draft:

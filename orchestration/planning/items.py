@@ -23,7 +23,7 @@ from orchestration.planning.message_tasks import notification
 from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
 from orchestration.planning.onboarding_tasks import employee_question, onboarding
 from orchestration.planning.problems import NotUnderstoodError, quoted
-from orchestration.planning.pronouns import name_customer, name_employee
+from orchestration.planning.pronouns import name_customer, name_employee, name_recipient
 from orchestration.planning.tails import check_tail
 from orchestration.planning.ticket_tasks import cancellation, event_of, event_question, purchase
 from orchestration.planning.ties import command_words
@@ -138,6 +138,7 @@ def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCar
     for draft in found:
         name_employee(draft, words, items.drafts)
         name_customer(draft, words, items.drafts)
+        name_recipient(draft, items.drafts)
     items.drafts += found
 
 

@@ -184,6 +184,13 @@ def _budget(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
     )
 
 
+def _left(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
+    names = {other.name for other in drafts if other is not draft}
+    if ("budget" in names) == ("event_info" in names):
+        raise _unclear(draft, condition)
+    (_budget if "budget" in names else _seats)(draft, condition, drafts)
+
+
 def _days(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
     person = employee_in(f"for {condition.words[0].upper()}{condition.words[1:]}")
     asked = next(
@@ -295,6 +302,7 @@ _APPLY: dict[About, Callable[[Draft, Condition, list[Draft]], None]] = {
     About.UNIT_PRICE: _price,
     About.SEATS: _seats,
     About.BUDGET: _budget,
+    About.LEFT: _left,
     About.DAYS: _days,
     About.SUCCESS: _success,
     About.FAILURE: _failure,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.approvals import approval_topic
@@ -67,8 +67,8 @@ _FORMS = (
 )
 _READ = tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in _FORMS)
 _GENERIC = word_set(
-    "the our my his her their all a an team teams everyone everybody client clients "
-    "customer customers buyer buyers me us them him her people staff "
+    "the our my his their all a an team teams everyone everybody client clients "
+    "customer customers buyer buyers me us her people staff "
     "attendees guests group department sales finance hr marketing operations "
     "management office company whole it colleagues participants requester events "
     "crew folks guys manager boss someone"
@@ -82,11 +82,11 @@ _THAT = re.compile(
     ),
     re.IGNORECASE | re.DOTALL,
 )
+PRONOUNS: Final = frozenset({"him", "her", "them"})
+"""Recipients who were named before."""
 _CLAIMS = re.compile(
-    (
-        r"\b(?:tickets?|book(?:ed|ing)|order(?:ed)?|purchased?|seats?|confirmed|bought"
-        r"|all\s+set|sorted|done)\b"
-    ),
+    r"\b(?:tickets?|book(?:ed|ing)|order(?:ed)?|purchased?|seats?|confirmed|bought|all\s+set"
+    r"|sorted|done|cancelled|canceled|refunded|approved)\b",
     re.IGNORECASE,
 )
 _DONE = re.compile(

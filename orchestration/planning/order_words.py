@@ -63,7 +63,7 @@ _ORDERS: tuple[tuple[Order, str], ...] = (
             rf"|straight\s+)?after(?=\s*,)|later(?:\s+on)?"
             rf"|(?:(?:only\s+)?(?:once|when|after|as\s+soon\s+as)|with)\s+{_THAT_IS}\s+{_DONE}"
             rf"|(?:only\s+)?(?:once|when)\s+{_DONE}(?=\s*,)|(?:second|third|fourth"
-            rf"|fifth|sixth)(?:ly)?(?=\s*,|\s*:|\s*$)|secondly|thirdly|fourthly"
+            rf"|fifth|sixth)(?:ly)?(?!\s+(?:row|class|half|hand|floor|of)\b)|secondly|thirdly|fourthly"
             rf"|step\s+[2-9]\s*:?|in\s+turn"
         ),
     ),
@@ -72,7 +72,7 @@ _ORDERS: tuple[tuple[Order, str], ...] = (
         (
             r"first(?:ly|\s+of\s+all|\s+off|\s+up)?(?!\s+(?:row|class|day|name"
             r"|of\s+\w+)\b)|to\s+(?:start|begin)(?:\s+with|\s+off)?"
-            r"|before\s+anything(?:\s+else)?|step\s+1\s*:?|beforehand"
+            r"|before\s+anything(?:\s+else)?(?!\s+(?:is|gets|happens)\b)|step\s+1\s*:?|beforehand"
         ),
     ),
     (

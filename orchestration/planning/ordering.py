@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -91,12 +90,17 @@ def _by_words(drafts: Sequence[Draft]) -> None:
         progress.done += mine
 
 
+def _last_of(drafts: Sequence[Draft]) -> list[Draft]:
+    """The tasks that no other one comes after."""
+    return [draft for draft in drafts if not any(comes_after(other, draft) for other in drafts)]
+
+
 def _move_on(progress: _Progress, clause: Clause, mine: Sequence[Draft], *, new_list: bool) -> None:
     """Set what a clause comes after, by its order words."""
     if clause.order is Order.FOLLOWS:
         progress.base, progress.current = progress.current or progress.base, []
     elif clause.order is Order.LAST:
-        progress.base, progress.current = [*progress.done], []
+        progress.base, progress.current = _last_of(progress.done), []
     elif clause.order is Order.BESIDE:
         progress.base = []
     elif clause.order is Order.FIRST:
@@ -157,22 +161,10 @@ def _approval(clause: Clause, tie: Tie) -> Draft:
 def _drafts_of_tie(
     tie: Tie, clause: Clause, *, text: Text, agents: Sequence[AgentCard]
 ) -> list[Draft]:
-    if (
-        re.fullmatch(
-            (
-                r"(?:book|log|update|create|start|request|send|cancel"
-                r"|check)\s+(?:the\s+)?(?:tickets|expense|crm|proposal|opportunity"
-                r"|onboarding|leave|sms|order|budget)"
-            ),
-            tie.words,
-            re.IGNORECASE,
-        )
-        and not re.search(r"\b(?:updating|checking)\b", clause.quote, re.IGNORECASE)
-        and tie.words not in {"update the crm", "check the budget"}
-    ):
+    if not tie.ordered:
         raise NotUnderstoodError(
-            f"{quoted(clause.quote)} waits for something ({tie.words}) that no task "
-            f"of this request does; ask for that too."
+            f"{quoted(clause.quote)} waits for something ({tie.words}) that no task of this "
+            "request does; ask for that too."
         )
     own = copy_clause(clause, tie.words)
     own.order = Order.UNSAID

@@ -71,7 +71,7 @@ def pieces(sentence: str) -> list[Piece]:
         for piece in [*found, Piece(joiner, sentence[begin:])]
         if re.search(r"\w", piece.words)
     ]
-    after = [*(piece.joiner for piece in said[1:]), None]
+    after = [*(piece.joiner for piece in said[1:]), None][: len(said)]
     return [
         Piece(piece.joiner, piece.words, following, number == 0)
         for number, (piece, following) in enumerate(zip(said, after, strict=True))

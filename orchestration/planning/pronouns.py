@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orchestration.planning.message_tasks import PRONOUNS
 from orchestration.planning.problems import NotUnderstoodError, quoted
 
 if TYPE_CHECKING:
@@ -39,6 +40,34 @@ def name_employee(draft: Draft, words: str, before: Sequence[Draft]) -> None:
     draft.message = re.sub(
         r"\b(?:he|she|they|him|her|them|me)\b", str(name), draft.message, flags=re.IGNORECASE
     )
+
+
+def name_recipient(draft: Draft, before: Sequence[Draft]) -> None:
+    """`text him` is for the person of whom was spoken last.
+
+    Raises:
+        NotUnderstoodError: Nobody was spoken of, or `them` may be anybody.
+    """
+    said = str(draft.fields.get("to", ""))
+    if draft.name != "notification" or said.lower() not in PRONOUNS:
+        return
+    named = (_person(other) for other in reversed(before))
+    name = next((name for name in named if name is not None), None)
+    if name is None or said.lower() == "them":
+        raise NotUnderstoodError(
+            f"Who is {quoted(said)} in {quoted(draft.quote)}? Give a name or a phone number."
+        )
+    draft.fields["to"] = name
+    draft.message = draft.message.replace(f"to {said}", f"to {name}", 1)
+
+
+def _person(draft: Draft) -> str | None:
+    """The person whom a task names."""
+    for field in ("employee", "to", "name"):
+        value = draft.fields.get(field)
+        if isinstance(value, str) and not value[0].isdigit() and value[0] != "+":
+            return value
+    return draft.account
 
 
 def name_customer(draft: Draft, words: str, before: Sequence[Draft]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from orchestration.planning.condition import exists
@@ -25,6 +26,10 @@ _TELLABLE = frozenset(
         "purchase",
         "cancellation",
     }
+)
+_CLAIMED = (
+    (r"\b(?:cancell?ed|refunded)\b", frozenset({"cancellation"})),
+    (r"\bapproved\b", frozenset({"expense_approval"})),
 )
 _FOR_CRM = frozenset({"proposal", "opportunity"})
 
@@ -63,15 +68,29 @@ def _link(draft: Draft, drafts: list[Draft]) -> None:
             draft.missing = None
         _name_buyer(draft, purchases)
         return
-    if draft.name == "notification" and "body" not in draft.fields:
+    _link_without_purchase(draft, drafts)
+
+
+def _link_without_purchase(draft: Draft, drafts: list[Draft]) -> None:
+    if draft.name == "notification" and "body" in draft.fields:
+        _link_claims(draft, drafts)
+    elif draft.name == "notification":
         _tell(draft, _told_about(draft, drafts))
     elif draft.name == "crm_update":
-        _tell(
-            draft,
-            [other for other in _before(draft, drafts) if other.account and other.name in _FOR_CRM],
-        )
+        before = _before(draft, drafts)
+        deals = [other for other in before if other.account and other.name in _FOR_CRM]
+        _tell(draft, [other for other in deals if other in draft.needs] or deals)
     elif draft.name == "expense_log" and draft.amount is None:
         draft.missing = None  # the books take every order that was not expensed yet
+
+
+def _link_claims(draft: Draft, drafts: list[Draft]) -> None:
+    """A message that says what was done comes after that."""
+    for pattern, names in _CLAIMED:
+        if re.search(pattern, str(draft.fields["body"]), re.IGNORECASE):
+            for other in drafts:
+                if other.name in names and other.effect:
+                    follow(draft, other)
 
 
 def _name_buyer(draft: Draft, purchases: list[Draft]) -> None:

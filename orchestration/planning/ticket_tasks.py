@@ -48,7 +48,10 @@ _FOR_COUNT = re.compile(
     ),
     re.IGNORECASE,
 )
-_MULTIPLIED = re.compile(r"\b(?:each|every|per|apiece|twice|as\s+many)\b(?:\s+\w+)?", re.IGNORECASE)
+_MULTIPLIED = re.compile(
+    r"\b(?:each|every|per|apiece|twice|as\s+many|of\s+which|of\s+whom|whose)\b(?:\s+\w+)?",
+    re.IGNORECASE,
+)
 _ABOUT_EVENT = re.compile(
     (
         r"\b(?:for|to|at|does|is|of)\s+(?P<event>(?:the|an?|tonight's"

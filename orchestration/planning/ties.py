@@ -27,6 +27,9 @@ class Tie(NamedTuple):
     target: Target
     words: str
     """A command such as `book the tickets`, or what was said."""
+    ordered: bool = False
+    """Whether it orders what it mentions, as `after booking 5 tickets` does, and `once the tickets
+    are booked` does not."""
 
 
 _IRREGULAR = {
@@ -107,7 +110,7 @@ _PREVIOUS = re.compile(
         r"|everything)(?:'s|\s+is|\s+has\s+been)?\s+(?:all\s+)?(?:done|complete[d]?"
         r"|finished|through|sorted|in\s+place|taken\s+care\s+of)|you(?:'re"
         r"|\s+are)\s+done(?:\s+with\s+(?:that|this))?|done|finished|you(?:'ve"
-        r"|\s+have)\s+(?:done|finished)(?:\s+(?:that|this|it))?|anything\s+else)"
+        r"|\s+have)\s+(?:done|finished)(?:\s+(?:that|this|it))?|anything(?:\s+(?:else|happens|(?:is|gets)\s+\w+))?|the\s+rest)"
     ),
     re.IGNORECASE,
 )
@@ -149,7 +152,8 @@ def read_tie(word: str, said: str, *, whole: str = "") -> Tie | None:
     ):
         return Tie(after, Target.APPROVAL, plain)
     command = _command(plain)
-    return None if command is None else Tie(after, Target.TASK, command)
+    ordered = bool(_GERUND.fullmatch(plain) or _FINITE.fullmatch(plain))
+    return None if command is None else Tie(after, Target.TASK, command, ordered)
 
 
 def command_words(said: str) -> str | None:

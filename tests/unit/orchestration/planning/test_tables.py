@@ -9,6 +9,7 @@ HELD_OUT = [
     *table("second_requests.yaml"),
     *table("third_requests.yaml"),
     *table("fourth_requests.yaml"),
+    *table("fifth_requests.yaml"),
 ]
 EVERYTHING = [*KNOWN, *HELD_OUT]
 
