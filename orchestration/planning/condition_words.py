@@ -23,11 +23,13 @@ _LESS = (
     r"|<(?!=)|beneath|short\s+of|south\s+of)"
 )
 _AT_LEAST = (
-    r"(?:at\s+least|no\s+less\s+than|not\s+less\s+than|a\s+minimum\s+of|minimum|>="
+    r"(?:(?:more|greater|higher)\s+than\s+or\s+equal\s+to|at\s+least"
+    r"|no\s+less\s+than|not\s+less\s+than|a\s+minimum\s+of|minimum|>="
     r"|reach(?:es)?|hits?|from)"
 )
 _AT_MOST = (
-    r"(?:at\s+(?:the\s+)?most|no\s+more\s+than|not\s+more\s+than|up\s+to"
+    r"(?:(?:less|lower|smaller)\s+than\s+or\s+equal\s+to|at\s+(?:the\s+)?most"
+    r"|no\s+more\s+than|not\s+more\s+than|up\s+to"
     r"|a\s+maximum\s+of|max(?:imum)?|within|<=|not\s+over|not\s+above|doesn't\s+exceed"
     r"|does\s+not\s+exceed)"
 )
@@ -62,7 +64,8 @@ _EACH = re.compile(
     re.IGNORECASE,
 )
 _PRICE_WORDS = word_set(
-    "it its it's that that's this they they're the these those total totals cost "
+    "stays stay remains remain is it its it's that that's this they they're the "
+    "these those total totals cost "
     "costs price prices bill amount amounts order orders purchase "
     "tickets ticket booking whole thing sum value expense spend spending is are was "
     "were be being comes come came out to at of for "

@@ -63,7 +63,8 @@ _ORDERS: tuple[tuple[Order, str], ...] = (
             rf"|straight\s+)?after(?=\s*,)|later(?:\s+on)?"
             rf"|(?:(?:only\s+)?(?:once|when|after|as\s+soon\s+as)|with)\s+{_THAT_IS}\s+{_DONE}"
             rf"|(?:only\s+)?(?:once|when)\s+{_DONE}(?=\s*,)|(?:second|third|fourth"
-            rf"|fifth|sixth)(?:ly)?(?!\s+(?:row|class|half|hand|floor|of)\b)|secondly|thirdly|fourthly"
+            rf"|fifth|sixth)(?:ly)?(?!\s+(?:row|class|half|hand|floor|of)\b)"
+            rf"|secondly|thirdly|fourthly"
             rf"|step\s+[2-9]\s*:?|in\s+turn"
         ),
     ),
@@ -139,7 +140,7 @@ _COURTESY = re.compile(
      |(?:i|we)(?:'d|\s+would)\s+(?:like|love)\s+(?:you\s+)?to|i'd\s+be\s+grateful\s+if\s+you(?:\s+could)?
      |(?:i|we)(?:\s+also|\s+really)?\s+(?:want|need)(?:\s+you)?\s+to|(?:i|we)(?:\s+also)?\s+(?:have|has)\s+to
      |it(?:'d|\s+would)\s+be\s+(?:\w+\s+)?(?:great|awesome|good|nice|lovely|fantastic|perfect|helpful|wonderful)\s+if\s+you\s+(?:could|would)|you\s+(?:should|must|need\s+to|have\s+to|can|could|may)(?:\s+also)?|let's|let\s+us|go\s+ahead\s+and|go\s+and|(?:please\s+)?help\s+(?:me|us)(?:\s+to)?
-     |(?:can|could|may)\s+(?:i|we)(?=\s+(?:please\s+)?(?:get|have)\b)|make\s+sure\s+(?:that\s+)?(?:you|to|we)|make\s+sure(?:\s+that)?(?=\s+the\b)|be\s+sure\s+to|ensure\s+(?:that\s+)?(?:you|we)
+     |(?:can|could|may)\s+(?:i|we)(?=\s+(?:please\s+)?(?:get|have)\b)|make\s+sure\s+(?:that\s+)?(?:you|to|we)|be\s+sure\s+to|ensure\s+(?:that\s+)?(?:you|we)
      |(?:please\s+)?(?:do\s+not|don't)\s+forget\s+to|remember\s+to|try\s+to|feel\s+free\s+to|proceed\s+to|start\s+by|begin\s+by|see\s+to\s+it\s+that\s+you
      |fyi|quick\s+(?:one|request|ask)|a\s+(?:few|couple\s+of)\s+things|if\s+(?:possible|you\s+(?:can|could|would|please|don't\s+mind))|when\s+you\s+(?:can|get\s+a\s+(?:chance|moment|minute)|have\s+(?:a\s+)?(?:time|moment|minute))|at\s+once|to\s+do|todo)\b[\s,!.:-]*""",
     re.IGNORECASE | re.VERBOSE,

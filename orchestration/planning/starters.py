@@ -64,7 +64,8 @@ TIE: Final = re.compile(
     rf"|ahead\s+of(?=\s+\w+ing\b)|following(?=\s+(?:{APPROVAL_NOUN}"
     rf"|the\s+(?:purchase|booking)|\w+'s\s+(?:approval|ok)|\w+ing\b"
     rf"|(?:\w+\s+){{0,4}}{APPROVAL_NOUN}))|by\s+the\s+time"
-    rf"|(?:subject\s+to|pending|upon|with)(?=\s+(?:(?!and\b|for\b"
+    rf"|upon(?=\s+(?:confirmation|completion))|(?:subject\s+to|pending|upon"
+    rf"|with)(?=\s+(?:(?!and\b|for\b"
     rf"|or\b)[\w'.-]+\s+){{0,5}}?{APPROVAL_NOUN})|without(?=\s+(?:(?!and\b"
     rf"|or\b)[\w'.-]+\s+){{0,4}}?(?:{APPROVAL_NOUN}|\w+ing\b)))\b\s*",
     re.IGNORECASE,
@@ -117,6 +118,7 @@ _STARTER = re.compile(
     r"|texting|notifying|informing|letting|telling|requesting|drafting|creating"
     r"|preparing|checking|cancell?ing|onboarding|approving|filing"
     r"|recording)\s+(?!is\b|was\b|has\b|goes\b|number\b|confirmation)"
+    r"|(?-i:[A-Z])\w+(?:\s+(?-i:[A-Z])\w+)?\s+(?:informed|notified|texted|told|messaged)\b"
     r"|(?:same|the\s+same)\s+for\b|ditto\b"
     rf"|(?:(?:my|our|the|his|her)\s+(?:[\w-]+\s+){{0,3}}?[\w-]+|it|this|that|they"
     rf"|which|everything|(?-i:[A-Z])[\w-]+(?:\s+(?-i:[A-Z])[\w-]+)?|finance"

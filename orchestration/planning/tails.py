@@ -78,7 +78,7 @@ def check_parts(words: str, *, quote: str, known: frozenset[str] = frozenset()) 
     Raises:
         NotUnderstoodError: Something is joined that asks for more.
     """
-    parts = re.split(r"(\s*,\s*|\s+(?:and|&|plus|\+)\s+)", words, maxsplit=1)
+    parts = re.split(r"(\s*,(?![0-9])\s*|\s+(?:and|&|plus|\+)\s+)", words, maxsplit=1)
     if len(parts) > 1:
         check_tail(f"the{parts[1]}{parts[2]}", quote=quote, known=known)
 

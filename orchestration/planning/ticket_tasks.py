@@ -48,6 +48,14 @@ _FOR_COUNT = re.compile(
     ),
     re.IGNORECASE,
 )
+_BOUND = re.compile(
+    r"\b(?:at\s+least|at\s+most|up\s+to|(?:no\s+)?(?:more|fewer|less)\s+than|over"
+    r"|under|between|a\s+maximum\s+of"
+    r"|a\s+minimum\s+of|max(?:imum)?|min(?:imum)?|nearly|almost|roughly"
+    r"|some)\s+[0-9a-z-]+(?:\s+and\s+[0-9a-z-]+)?\s+(?:[a-z]+\s+)?"
+    rf"{THINGS}",
+    re.IGNORECASE,
+)
 _MULTIPLIED = re.compile(
     r"\b(?:each|every|per|apiece|twice|as\s+many|of\s+which|of\s+whom|whose)\b(?:\s+\w+)?",
     re.IGNORECASE,
@@ -166,6 +174,10 @@ def tickets_of(words: str, quote: str) -> int | None:
         NotUnderstoodError: Nobody can buy that many, or it is left open how many.
     """
     plain = PHONE.sub(" ", without_dates(words))
+    if bound := _BOUND.search(plain):
+        raise NotUnderstoodError(
+            f"{quoted(bound[0])} in {quoted(quote)} leaves open how many tickets; give one number."
+        )
     if below := re.search(r"\b(?:minus|negative)\s+\w+", plain, re.IGNORECASE):
         raise NotUnderstoodError(
             f"{quoted(below[0])} tickets in {quoted(quote)} are not possible; an "

@@ -96,7 +96,7 @@ _FINITE = re.compile(
 )
 _PASSIVE = re.compile(
     r"(?:the\s+|these\s+|those\s+|our\s+|all\s+(?:the\s+)?|their\s+|his\s+|her\s+"
-    r"|an?\s+)?(?P<thing>[\w' -]*?)\s*(?:'s|\b(?:is|are|was|were|has\s+been"
+    r"|an?\s+)?(?P<thing>[\w' -]*?)\s*(?:'s|'re|\b(?:is|are|was|were|has\s+been"
     r"|have\s+been|gets?|got|comes?|goes|went|get))\s+(?:all\s+|been\s+"
     r"|successfully\s+|safely\s+)?"
     r"(?P<done>\w+(?:\s+(?:off|in|out|up|place|through))?)(?:\s+(?:in|to|with"
@@ -109,8 +109,10 @@ _PREVIOUS = re.compile(
         r"|that|this|it)|you\s+(?:do|have\s+done)\s+(?:so|that|it)|(?:that|this|it|which"
         r"|everything)(?:'s|\s+is|\s+has\s+been)?\s+(?:all\s+)?(?:done|complete[d]?"
         r"|finished|through|sorted|in\s+place|taken\s+care\s+of)|you(?:'re"
-        r"|\s+are)\s+done(?:\s+with\s+(?:that|this))?|done|finished|you(?:'ve"
-        r"|\s+have)\s+(?:done|finished)(?:\s+(?:that|this|it))?|anything(?:\s+(?:else|happens|(?:is|gets)\s+\w+))?|the\s+rest)"
+        r"|\s+are)\s+done(?:\s+with\s+(?:that|this))?|done|finished|confirmation"
+        r"|completion|you(?:'ve"
+        r"|\s+have)\s+(?:done|finished)(?:\s+(?:that|this|it))?"
+        r"|anything(?:\s+(?:else|happens|(?:is|gets)\s+\w+))?|the\s+rest)"
     ),
     re.IGNORECASE,
 )
@@ -122,7 +124,7 @@ _COMMANDS = (
     (r"on-?boarding", "start onboarding"),
     (r"(?:proposal|quote|offer)", "create the proposal"),
     (r"(?:opportunity|deal)", "create the opportunity"),
-    (r"(?:text|sms|message|notification|confirmation)s?", "send the sms"),
+    (r"(?:text|sms|message|notification)s?", "send the sms"),
     (r"budget(?:\s+check)?", "check the budget"),
     (r"(?:cancellation|refund)", "cancel the order"),
 )

@@ -73,7 +73,7 @@ FRAMES: Final = (
         "check_budget",
         r"(?:what|how\s+much|check|show|tell|is|are|do\s+we|does|see|find|look"
         r"|verify|confirm|give|get|have\s+a\s+look|review|report)\b"
-        r"(?=.*\b(?:budgets?|(?:left|remain\w*|spent)\s+(?:in|for|on|by)\s+(?:the\s+)?"
+        r"(?=.*\b(?:budgets?|(?:left|remain\w*|spen[dt])\s+(?:in|for|on|by)\s+(?:the\s+)?"
         r"(?:events?|marketing|operations|sales|travel|training|office))\b)"
         r"|(?:the\s+)?(?:\w+\s+)?budget\s+(?:check|status)\b",
         effect=False,
@@ -211,9 +211,10 @@ FRAMES: Final = (
     _frame(
         _C.EVENT_INFORMATION,
         "check_availability",
-        rf"how\s+many\s+{THINGS}|(?:are|is)\b.*\b{THINGS}|(?:are|is)\b.*\bsold\s+out\b"
+        rf"how\s+many\s+{THINGS}|(?:are|is)\b(?!\s+it\b).*\b{THINGS}|(?:are|is)\b.*\bsold\s+out\b"
         rf"|(?:do|have|does)\s+(?:you|we|they)\b.*\b{THINGS}|(?:check|see|find\s+out"
-        rf"|look\s+up|verify|tell)\b.*\b(?:availability|available|left|{THINGS})"
+        rf"|look\s+up|verify|tell)\b(?!.*\b(?:booked|bought|ordered)\b).*\b"
+        rf"(?:availability|available|left|{THINGS})"
         r"|what(?:'s|\s+is|\s+seats\s+are)\s+(?:still\s+)?(?:available|left)\s*(?:for|at|\?|$)",
         effect=False,
         name="event_info",

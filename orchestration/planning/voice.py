@@ -17,19 +17,27 @@ _BE = (
     r"|need\s+to\s+get|needs\s+to\s+get|must\s+be|should\s+(?:also\s+)?be"
     r"|ought\s+to\s+be|shall\s+be|will\s+be|needs?)\s+)"
 )
-_THING = r"(?P<thing>(?!(?:that|which|you|it\s+is)\b)(?:[\w$'&#.-]+\s+){1,9}?)"
+_MUST_BE = (
+    r"(?:(?:(?:is|are)\s+to\s+be|to\s+be|has\s+to\s+be|have\s+to\s+be|needs?\s+to\s+be"
+    r"|needs?\s+to\s+get|must\s+be|should\s+(?:also\s+)?be|ought\s+to\s+be|shall\s+be|needs?)\s+)"
+)
+_THING = r"(?P<thing>(?!(?:that|which|you|it\s+is|.*\bbeen)\b)(?:[\w$'&#.-]+\s+){1,9}?)"
 _MEANT = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
         (
-            rf"(?:make\s+(?:sure|certain)|ensure|see(?:\s+to\s+it)?"
-            rf"|check)\s+(?:that\s+)?{_THING}{_BE}{_DONE}\b(?P<rest>.*)"
+            rf"(?:make\s+(?:sure|certain)|ensure"
+            rf"|see\s+to\s+it)\s+(?:that\s+)?{_THING}{_BE}{_DONE}\b(?P<rest>.*)"
         ),
         (
             rf"(?:have|get|(?:(?:i|we)(?:'d|\s+would)?\s+)?(?:need|want"
             rf"|like))\s+{_THING}{_BE}?{_DONE}\b(?P<rest>.*)"
         ),
-        rf"{_THING}(?:{_BE}){_DONE}\b(?P<rest>.*)",
+        rf"{_THING}{_MUST_BE}{_DONE}\b(?P<rest>.*)",
+        (
+            r"(?P<thing>(?-i:[A-Z])\w+(?:\s+(?-i:[A-Z])\w+)?\s+)(?P<done>informed"
+            r"|notified|texted|told|messaged)\b(?P<rest>.*)"
+        ),
         (
             rf"(?P<thing>(?:the\s+|our\s+)?(?:crm|expenses?|costs?|tickets"
             rf"|order)\s+){_DONE}\b(?P<rest>.*)"
@@ -52,18 +60,17 @@ def as_command(words: str, *, plain: bool) -> str:
 
     Args:
         words: The clause.
-        plain: Whether it is a command already; only `make sure that …` is then read.
+        plain: Whether it is a command already; only `make sure that …` and `have … booked` are then read.
     """
     if plain:
-        match = _MEANT[0].fullmatch(words)
-        return (
-            words
-            if match is None
-            else f"{base_verb(match['done'])} {match['thing'].strip()}{match['rest']}"
-        )
+        return next((said for form in _MEANT[:2] if (said := _active(form, words))), words)
     if match := _TOLD.fullmatch(words):
         return f"let {match['who']} know{match['rest']}"
-    for pattern in _MEANT:
-        if match := pattern.fullmatch(words):
-            return f"{base_verb(match['done'])} {match['thing'].strip()}{match['rest']}"
-    return words
+    return next((said for form in _MEANT if (said := _active(form, words))), words)
+
+
+def _active(form: re.Pattern[str], words: str) -> str | None:
+    match = form.fullmatch(words)
+    if match is None:
+        return None
+    return f"{base_verb(match['done'])} {match['thing'].strip()}{match['rest']}"

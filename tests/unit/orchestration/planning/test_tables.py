@@ -10,6 +10,7 @@ HELD_OUT = [
     *table("third_requests.yaml"),
     *table("fourth_requests.yaml"),
     *table("fifth_requests.yaml"),
+    *table("sixth_requests.yaml"),
 ]
 EVERYTHING = [*KNOWN, *HELD_OUT]
 
