@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.planning.condition import holds_for
 from orchestration.planning.items import APPROVAL
+from orchestration.planning.order_words import Order
 from orchestration.planning.ordering import comes_after, follow
 from orchestration.planning.problems import NotUnderstoodError, quoted
 
@@ -36,6 +37,8 @@ def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     if named:
         return _gate(approval, named, drafts)
     purchases = [draft for draft in drafts if draft.name == "purchase"]
+    if purchases and approval.clause.order is Order.FIRST and approval.clause.condition:
+        raise _too_early(approval)
     later = [draft for draft in purchases if _first(approval, draft, drafts)]
     if purchases and not later:
         return _after_purchase(approval, purchases, drafts)
@@ -115,14 +118,17 @@ def _undo(approval: Draft, purchases: list[Draft]) -> None:
         purchase.compensate = dict(UNDO)
 
 
+def _too_early(approval: Draft) -> NotUnderstoodError:
+    return NotUnderstoodError(
+        f"{quoted(approval.quote)} comes before the purchase, but its price is known only with it. "
+        "Say it after the purchase, for example 'Book 60 tickets; if it costs more than 5000, get "
+        "approval': a refusal then cancels the order."
+    )
+
+
 def _before_purchase(approval: Draft, later: list[Draft], drafts: list[Draft]) -> list[Draft]:
     if approval.clause.condition is not None:
-        raise NotUnderstoodError(
-            f"{quoted(approval.quote)} comes before the purchase, but its price is "
-            f"known only with it. Say it after the purchase, "
-            "for example 'Book 60 tickets; if it costs more than 5000, get "
-            "approval': a refusal then cancels the order."
-        )
+        raise _too_early(approval)
     rest = _gate(approval, later, drafts)
     if approval.topic == "expense" and not any(draft.name in _EXPENSES for draft in rest):
         approval.name, approval.approval, approval.needs = "expense_approval", False, [*later]

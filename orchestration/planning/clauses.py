@@ -117,11 +117,18 @@ def _read_said(reader: _Reader, piece: Piece, marked: Marked) -> None:
     if not words:
         return
     if match := CONDITION.match(words) or BARE_CONDITION.match(words):
-        _read_condition(reader, piece, words[match.end() :], unless="unless" in match[0].lower())
+        said = _with_end(piece, words)[match.end() :]
+        _read_condition(reader, piece, said, unless="unless" in match[0].lower())
     elif (match := TIE.match(words)) and match["word"].lower() not in {"with", "without"}:
-        _read_tie(reader, piece, words[match.end() :], word=match["word"])
+        _read_tie(reader, piece, _with_end(piece, words)[match.end() :], word=match["word"])
     else:
         _add(reader, piece, rest)
+
+
+def _with_end(piece: Piece, words: str) -> str:
+    """The words with the order word at their end, which may belong to a command inside."""
+    start = piece.words.find(words)
+    return piece.words[start:].rstrip(" .!;") if start >= 0 else words
 
 
 def _alternative(reader: _Reader, piece: Piece, marked: Marked) -> Marked:
@@ -175,7 +182,7 @@ def _read_condition(reader: _Reader, piece: Piece, said: str, *, unless: bool) -
         else:
             _attach(reader, condition)
         if rest:
-            _read_piece(reader, Piece(piece.joiner, rest))
+            _read_piece(reader, Piece(piece.joiner, said[cut:].strip(" ,")))
         return
     raise NotUnderstoodError(
         f"The condition {quoted(piece.words)} cannot be judged from what the tasks answer; "
@@ -194,7 +201,7 @@ def _read_tie(reader: _Reader, piece: Piece, said: str, *, word: str) -> None:
         else:
             reader.clauses[-1].ties.append(tie)
         if rest:
-            _read_piece(reader, Piece(piece.joiner, rest))
+            _read_piece(reader, Piece(piece.joiner, said[cut:].strip(" ,")))
         return
     raise NotUnderstoodError(
         f"{quoted(piece.words)} waits for something that no task of this request does; say after "

@@ -124,6 +124,12 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
         ),
         topic=_topic(before),
     )
+    if note is None and re.search(r"\bnotes?\b", before, re.IGNORECASE) and draft.topic is None:
+        draft.missing = (
+            f"What shall the note in {quoted(clause.quote)} say? Say for example 'Update "
+            f"the CRM for Acme: renewal agreed'."
+        )
+        draft.refers = False
     if account:
         draft.fields["account"] = account
     if note:

@@ -69,14 +69,20 @@ def deal(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft:
         flags=re.IGNORECASE,
     )[-1]
     check_tail(
-        _CALLED.sub(" ", tail).replace(account or "\0", " "),
+        _without_account(_CALLED.sub(" ", tail), account),
         quote=clause.quote,
         known=word_set(
-            "with renewal upgrade contract annual package support licences licenses "
+            "renewal upgrade contract annual package support licences licenses "
             "services consulting event total valued price amount pricing"
         ),
     )
     return draft
+
+
+def _without_account(words: str, account: str | None) -> str:
+    if account is None:
+        return words
+    return re.sub(rf"(?:\b(?:with|for|to|at)\s+)?{re.escape(account)}", " ", words)
 
 
 def opportunity_change(frame: Frame, clause: Clause, words: str) -> Draft:

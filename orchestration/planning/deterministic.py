@@ -72,7 +72,7 @@ def _proposal(clauses: list[Clause], *, text: Text, agents: Sequence[AgentCard])
     problems += _impossible(drafts, agents)
     return Proposal(
         tasks=tuple(_task(draft, drafts, text) for draft in drafts),
-        not_understood=tuple(dict.fromkeys(problems)),
+        not_understood=tuple(dict.fromkeys(map(text.restored, problems))),
         assumptions=tuple(assumptions),
     )
 

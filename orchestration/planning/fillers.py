@@ -18,6 +18,7 @@ _FILLER = re.compile(
      |(?:please\s+)?(?:do|handle|take\s+care\s+of|complete|sort\s+out|work\s+through|run)\s+(?:the\s+following|this|these|all\s+(?:of\s+)?(?:this|these|that))(?:\s+(?:things|tasks|steps|items|for\s+(?:me|us)|today|please|now|next))*
      |(?:to-?do|tasks?|request|agenda|action\s+items?|fyi|ps|p\.s|note|please|ok|okay|right|great|perfect|cool|alright|all\s+right|yes|well|so|also|and|then|next|first|second|third|finally|lastly)(?:\s+(?:list|for\s+today|today|this\s+week))*
      |(?:if\s+(?:possible|you\s+(?:can|could|would|please|don't\s+mind)|that(?:'s|\s+is)\s+(?:ok|okay|alright|possible|fine)|there\s+are\s+any\s+(?:problems|questions|issues).*|you\s+have\s+any\s+(?:problems|questions|issues|trouble).*|anything\s+is\s+unclear.*|you\s+need\s+anything.*))
+     |sent\s+from\s+my\s+\w+(?:\s+\w+)?
      |(?:any\s+questions.*|shout\s+if.*|call\s+me\s+if.*)
      |(?:in\s+(?:this|that|the\s+following)\s+order|step\s+by\s+step|one\s+(?:by\s+one|after\s+(?:the\s+other|another)))
      |(?:the|your|our|my)\s+(?:purchase|order|booking|tickets|approval|expense|leave|message|notification|tasks?|steps|list|details|request|plan)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.approvals import approval_topic, asks_person
 from orchestration.planning.condition import About
 from orchestration.planning.custom_agents import (
@@ -22,12 +23,13 @@ from orchestration.planning.leave_tasks import leave_question, leave_request, le
 from orchestration.planning.message_tasks import notification
 from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
 from orchestration.planning.onboarding_tasks import employee_question, onboarding
+from orchestration.planning.order_words import Order
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.pronouns import name_customer, name_employee, name_recipient
-from orchestration.planning.tails import check_tail
+from orchestration.planning.tails import check_parts, check_tail
 from orchestration.planning.ticket_tasks import cancellation, event_of, event_question, purchase
 from orchestration.planning.ties import command_words
-from orchestration.planning.vocabulary import FRAMES, Frame
+from orchestration.planning.vocabulary import FRAMES, Frame, frame_of
 from orchestration.planning.voice import as_command
 
 if TYPE_CHECKING:
@@ -75,6 +77,14 @@ _LOG_IT = re.compile(
 )
 _LOG = next(frame for frame in FRAMES if frame.action == "log_expense")
 
+_FOR_WHAT = re.compile(
+    r"\b(?:(?P<to>to)|for|of|before)\s+(?=(?P<what>[a-z]+\s+\S.*)$)", re.IGNORECASE
+)
+_APPROVAL_WORDS = word_set(
+    "approval approvals sign-off signoff permission manager boss finance expense "
+    "purchase order tickets "
+    "leave onboarding proposal deal cost spend it needed required necessary approve approved"
+)
 BUILDERS: dict[str, Callable[[Frame, Clause, str], Draft]] = {
     "purchase_tickets": purchase,
     "cancel_order": cancellation,
@@ -104,11 +114,6 @@ class Items:
     negated: list[tuple[str, str]]
     """Names of tasks that are not to be done, each with its words."""
     problems: list[str]
-
-
-def frame_of(words: str) -> Frame | None:
-    """Return what a clause asks for, by its words alone."""
-    return next((frame for frame in FRAMES if frame.pattern.match(words)), None)
 
 
 def read_items(clauses: Sequence[Clause], *, text: Text, agents: Sequence[AgentCard]) -> Items:
@@ -161,7 +166,7 @@ def drafts_of(
     """
     custom = agent_task(clause, words, agents)
     if custom is None and asks_person(words):
-        return [_approval(clause, words, agents)]
+        return _approvals(clause, words, text=text, agents=agents)
     custom = custom or capability_task(clause, words, agents)
     if custom is not None:
         check_plain(words, quote=clause.quote)
@@ -214,8 +219,36 @@ def _is_about_price(clause: Clause) -> bool:
     }
 
 
+def _approvals(
+    clause: Clause, words: str, *, text: Text, agents: Sequence[AgentCard]
+) -> list[Draft]:
+    """Return an approval, and with it what `get approval to book 10 tickets` wants done then."""
+    for match in _FOR_WHAT.finditer(words):
+        command = match["what"] if match["to"] else command_words(match["what"])
+        frame = frame_of(command) if command else None
+        if frame is None or frame.action == "approve_expense" or not frame.effect:
+            continue
+        approval = _approval(clause, words[: match.start()], agents)
+        wanted = copy_clause(clause, command or "")
+        wanted.order = Order.UNSAID
+        found = drafts_of(wanted, wanted.words, text=text, agents=agents)
+        for draft in found:
+            draft.need(approval)
+        return [approval, *found]
+    check_parts(words, quote=clause.quote, known=_APPROVAL_WORDS)
+    return [_approval(clause, words, agents)]
+
+
 def _approval(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft:
     check_plain(re.sub(r"\b(?:without|not)\b", " ", words), quote=clause.quote)
+    if several := re.search(
+        r"\b(?:both|two(?!\s+days)|three|dual|second)\b(?:\s+\w+)?", words, re.IGNORECASE
+    ):
+        raise NotUnderstoodError(
+            f"{quoted(several[0])} in {quoted(clause.quote)}: one approval can be "
+            f"planned; how many people have to give it is set by "
+            "an approval policy."
+        )
     amount = amount_of(words, clause.quote)
     custom = named_capability(words, agents)
     return Draft(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from orchestration.planning.money_tasks import department_in
 from orchestration.planning.ordering import comes_after, follow
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.results import link_expense
+from orchestration.planning.ticket_tasks import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,7 @@ _QUESTIONS = {
     "leave_balance": ("leave_management", "leave_balance"),
 }
 """Actions that only tell something: their capability, and what a task for them is called."""
+_EVENT_KIND = re.compile(r"\b(?:game|match|concert|jazz|basketball)\b", re.IGNORECASE)
 _AMOUNTS = frozenset({"proposal", "opportunity", "expense_log", "expense_approval"})
 
 
@@ -126,8 +129,9 @@ def _seats(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
         ),
         None,
     )
-    if asked is None and draft.name != "purchase":
+    if asked is None and (draft.name != "purchase" or _wants_few(condition)):
         raise _unclear(draft, condition)
+    _check_event(draft, condition, asked)
     if asked is None:
         asked = _look_up(
             draft,
@@ -144,6 +148,28 @@ def _seats(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
         else replace(condition, comparisons=(Comparison(operator=">=", value=enough),))
     )
     _compare(draft, compared, [asked], "seats_left")
+
+
+def _check_event(draft: Draft, condition: Condition, asked: Draft | None) -> None:
+    """Make sure that the seats asked about are those to be bought."""
+    said = _kinds(condition.words) or _kinds(asked.message if asked else "")
+    if draft.name != "purchase" or not said:
+        return
+    if not _kinds(draft.message) and asked is not None:
+        draft.message = f"{draft.message} {event_of(asked, draft.clause)}"
+    if said != _kinds(draft.message):
+        raise _unclear(draft, condition)
+
+
+def _wants_few(condition: Condition) -> bool:
+    """Whether it asks for few seats, so that it is about an event that was spoken of before."""
+    fewer = any(item.operator.startswith("<") for item in condition.comparisons)
+    return bool(condition.comparisons) and fewer != condition.negated
+
+
+def _kinds(words: str) -> set[str]:
+    """The kinds of events that words speak of."""
+    return {match.lower() for match in _EVENT_KIND.findall(words)}
 
 
 def _budget(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
@@ -227,10 +253,19 @@ def _success(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
 def _approved(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:  # noqa: ARG001
     found = [other for other in drafts if other.approval and other is not draft]
     if not found:
-        draft.approval = True
+        _approve_sentence(draft, drafts)
         return
     for other in found:
         follow(draft, other)
+
+
+def _approve_sentence(draft: Draft, drafts: list[Draft]) -> None:
+    """`Do this and that, if my manager approves`: nobody acts before that."""
+    begun = drafts[: drafts.index(draft) + 1]
+    same = [other for other in begun if other.clause.sentence == draft.clause.sentence]
+    for other in same:
+        if other.effect and not any(need.effect for need in other.needs):
+            other.approval = True
 
 
 def _rejected(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:

@@ -71,6 +71,13 @@ def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
         re.search(r"\b(?:on|for|take|off|book)\s+(?:this\s+)?\w+(?:\s+\w+)?", words)
     ) and bool(re.search(r"\b(?:on\s|off\s*$|day\b)", words))
     person = employee_in(words)
+    if person and re.search(
+        rf"{re.escape(person)}(?:\s+and|,)\s+(?:for\s+)?[A-Z]", without_dates(words)
+    ):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} is about several people; ask for the leave of "
+            f"each in a part of its own."
+        )
     check_parts(
         words,
         quote=clause.quote,

@@ -94,6 +94,7 @@ _DONE = re.compile(
     re.IGNORECASE,
 )
 _REST = word_set(
+    "confirmations notifications reminders messages texts orders out to everyone "
     "about the it that this by via sms text message with details confirmation of for "
     "booking tickets ticket order purchase and when once on as well too result "
     "results outcome "

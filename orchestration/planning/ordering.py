@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestration.planning.drafts import Draft
-from orchestration.planning.items import APPROVAL, copy_clause, drafts_of, frame_of
+from orchestration.planning.items import APPROVAL, copy_clause, drafts_of
 from orchestration.planning.order_words import Order
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.ties import Target, Tie
+from orchestration.planning.vocabulary import frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

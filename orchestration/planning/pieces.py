@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from orchestration.planning.approvals import asks_person
 from orchestration.planning.fillers import is_filler
 from orchestration.planning.starters import CONDITION, OTHERWISE, TIE, starts_clause
+from orchestration.planning.vocabulary import frame_of
 
 _JOINER = re.compile(
     (
@@ -35,6 +37,25 @@ _ONLY_LEADS = re.compile(
 )
 
 
+_UNJOINED = re.compile(
+    r"(?<=[\w%$])\s+(?=(?:update|log|notify|book|buy|get|cancel|onboard|draft|refund|reserve)\s"
+    r"|text\s+(?:(?-i:[A-Z])|[+0-9]))",
+    re.IGNORECASE,
+)
+_NO_END = re.compile(
+    r"\b(?:to|and|or|not|never|please|then|you|i|we|also|just|the|an?|my|our|please"
+    r"|don't|can|could|would|will|should|let's|but|of|for|if"
+    r"|ahead|simply|kindly|must|may|might|ever|now|first|next|finally|afterwards"
+    r"|either|without|before|after|once)$|[,;:-]$|^$",
+    re.IGNORECASE,
+)
+_SPEAKING = re.compile(
+    (
+        r"\b(?:text|sms|message|tell|notify|inform|remind|ask|asked|know|that|saying|says?"
+        r"|said|write|wants?|ping|alert)\b|\ue000"
+    ),
+    re.IGNORECASE,
+)
 _SUBORDINATE = re.compile(
     (
         rf"(?<=[\w\ue001)%$])\s+(?={CONDITION.pattern}"
@@ -88,7 +109,17 @@ def _cuts(sentence: str) -> list[tuple[int, int]]:
         inside = any(start <= match.start() <= end for start, end in cuts)
         if not inside and not _goes_on(sentence[: match.start()], sentence[match.end() :]):
             cuts.append((match.start(), match.end()))
+    cuts += [match.span() for match in _UNJOINED.finditer(sentence) if _runs_on(match, sentence)]
     return sorted(cuts)
+
+
+def _runs_on(match: re.Match[str], sentence: str) -> bool:
+    """Whether a command begins without a comma, as in `book 2 tickets update the CRM`."""
+    before, rest = sentence[: match.start()], sentence[match.end() :]
+    if _NO_END.search(before) or _SPEAKING.search(before):
+        return False
+    frame = frame_of(rest)
+    return bool(asks_person(rest)) or (frame is not None and frame.effect)
 
 
 def _goes_on(before: str, after: str) -> bool:

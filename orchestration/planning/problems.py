@@ -12,4 +12,6 @@ class NotUnderstoodError(Exception):
 def quoted(words: str) -> str:
     """Return words of the request as they stand in a sentence about them."""
     plain = " ".join(words.split())
-    return repr(plain if len(plain) <= _LONGEST_QUOTE else f"{plain[:_LONGEST_QUOTE]}...")
+    shown = plain if len(plain) <= _LONGEST_QUOTE else f"{plain[:_LONGEST_QUOTE]}..."
+    mark = '"' if "'" in shown else "'"
+    return f"{mark}{shown}{mark}"

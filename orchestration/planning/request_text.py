@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from orchestration.agents.team.quantities import number_in_words
 from orchestration.planning.problems import NotUnderstoodError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ _SHORTENED = re.compile(
     rf"(?<![\w@.])(?:{'|'.join(map(re.escape, _SHORT))})(?![\w@])", re.IGNORECASE
 )
 _FOUR = re.compile(r"\b(tickets|seats|passes)\s+4\s+(?=[a-z])", re.IGNORECASE)
+_TWICE = re.compile(r"\b([A-Za-z-]+)\s+\(([0-9]{1,6})\)")
 _REPEATED = re.compile(r"([!?.,])\1+")
 
 
@@ -115,8 +117,14 @@ def readable(text: str) -> str:
     kept = "".join(_kept(character) for character in plain)
     lines = (" ".join(line.split()) for line in kept.splitlines())
     joined = "\n".join(line for line in lines if line)
+    joined = _TWICE.sub(lambda match: match[2] if _same_number(match) else match[0], joined)
     spelled = _SHORTENED.sub(lambda match: _SHORT[match[0].lower()], joined)
     return _REPEATED.sub(r"\1", _LONG_DASH.sub(" - ", _FOUR.sub(r"\1 for ", spelled)))
+
+
+def _same_number(match: re.Match[str]) -> bool:
+    """Whether `ten (10)` gives one number twice."""
+    return number_in_words(match[1]) == int(match[2])
 
 
 def _kept(character: str) -> str:

@@ -27,6 +27,9 @@ _TELLABLE = frozenset(
         "cancellation",
     }
 )
+_TO_BUYER = (
+    "The confirmation goes to the phone number of the order; name a person or a number for another."
+)
 _CLAIMED = (
     (r"\b(?:cancell?ed|refunded)\b", frozenset({"cancellation"})),
     (r"\bapproved\b", frozenset({"expense_approval"})),
@@ -67,6 +70,8 @@ def _link(draft: Draft, drafts: list[Draft]) -> None:
         if "body" not in draft.fields:
             draft.missing = None
         _name_buyer(draft, purchases)
+        if draft.name == "notification" and "to" not in draft.fields:
+            draft.assumptions.append(_TO_BUYER)
         return
     _link_without_purchase(draft, drafts)
 

@@ -48,6 +48,13 @@ _FOR_COUNT = re.compile(
     ),
     re.IGNORECASE,
 )
+_TERMS = re.compile(
+    (
+        r"\b(?:budget|credit\s+card|card|cash|invoice|voucher|discount|parking"
+        r"|refundable|wheelchair|together\s+with|using)\b"
+    ),
+    re.IGNORECASE,
+)
 _BOUND = re.compile(
     r"\b(?:at\s+least|at\s+most|up\s+to|(?:no\s+)?(?:more|fewer|less)\s+than|over"
     r"|under|between|a\s+maximum\s+of"
@@ -132,6 +139,19 @@ def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
         raise NotUnderstoodError(
             f"How many tickets are {quoted(many[0])} in {quoted(clause.quote)} in "
             f"all? Say one number."
+        )
+    if several := re.search(
+        r"\band\s+(?:for|to|at|on)\s+(?:the|an?|tonight|tomorrow)\b.*", _tail(said), re.IGNORECASE
+    ):
+        raise NotUnderstoodError(
+            f"{quoted(several[0])} in {quoted(clause.quote)}: how many tickets are "
+            f"for what? Say for example '2 for the game and 3 for the concert'."
+        )
+    if term := _TERMS.search(said):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} asks for {term[0]!r}, which a purchase here "
+            f"does not know. Leave it out; an "
+            "expense can be put on a budget, for example 'log the expense to the marketing budget'."
         )
     if priced := AMOUNT.search(without_dates(said)):
         raise NotUnderstoodError(

@@ -286,3 +286,8 @@ FRAMES: Final = (
         name="account_info",
     ),
 )
+
+
+def frame_of(words: str) -> Frame | None:
+    """Return what a clause asks for, by its words alone."""
+    return next((frame for frame in FRAMES if frame.pattern.match(words)), None)

@@ -60,7 +60,8 @@ def as_command(words: str, *, plain: bool) -> str:
 
     Args:
         words: The clause.
-        plain: Whether it is a command already; only `make sure that …` and `have … booked` are then read.
+        plain: Whether it is a command already; then only `make sure that …` and `have … booked`
+            are read.
     """
     if plain:
         return next((said for form in _MEANT[:2] if (said := _active(form, words))), words)
