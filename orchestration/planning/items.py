@@ -22,6 +22,7 @@ from orchestration.planning.drafts import Draft
 from orchestration.planning.leave_tasks import leave_question, leave_request, leave_withdrawal
 from orchestration.planning.message_tasks import notification
 from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
+from orchestration.planning.negations import negated_name
 from orchestration.planning.onboarding_tasks import employee_question, onboarding
 from orchestration.planning.order_words import Order
 from orchestration.planning.problems import NotUnderstoodError, quoted
@@ -41,13 +42,6 @@ if TYPE_CHECKING:
 
 APPROVAL = "approval"
 _ARTICLE = re.compile(r"^(?:it|them|those|these|that)\b", re.IGNORECASE)
-_ANYTHING = re.compile(
-    (
-        r"(?:book|buy|purchase|order|spend|get|reserve)(?:ing)?\b.*\b(?:anything|any|it"
-        r"|them|those|money|tickets?|yet|that)\b|(?:booking|buying|purchase)s?$"
-    ),
-    re.IGNORECASE,
-)
 _BOOK_THEM = re.compile(
     (
         r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that"
@@ -130,7 +124,7 @@ def read_items(clauses: Sequence[Clause], *, text: Text, agents: Sequence[AgentC
 def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCard]) -> None:
     words = clause.words
     if (what := negated_command(words)) is not None:
-        items.negated.append((_negated_name(what, clause), clause.quote))
+        items.negated.append((negated_name(what, clause), clause.quote))
         return
     if _BOOK_THEM.fullmatch(words) and any(draft.name == "purchase" for draft in items.drafts):
         _merge(clause, items)
@@ -262,30 +256,6 @@ def _approval(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft:
         topic=approval_topic(words) if custom is None else re.sub(r"\W+", "_", custom[1]),
         amount=amount,
     )
-
-
-def _negated_name(what: str, clause: Clause) -> str:
-    words = command_words(re.sub(r"^(?:to\s+|the\s+|any\s+|an?\s+)", "", what)) or what
-    if asks_person(what) or re.match(
-        r"(?:approvals?|sign-?offs?|permission)\b", what, re.IGNORECASE
-    ):
-        return "expense_approval"
-    if _ANYTHING.match(what):
-        return "purchase"
-    frame = frame_of(words) or frame_of(what)
-    if frame is None:
-        raise NotUnderstoodError(
-            f"{quoted(clause.quote)} says what is not to be done, and it is not "
-            f"clear what that is. Say only what is to be done."
-        )
-    if re.search(
-        r"\b(?:more\s+than|before|until|unless|except|but|other|than)\b", what, re.IGNORECASE
-    ):
-        raise NotUnderstoodError(
-            f"{quoted(clause.quote)} sets a limit that cannot be kept. Say plainly "
-            f"what is to be done."
-        )
-    return frame.name
 
 
 def _without_message(words: str) -> str:

@@ -17,6 +17,7 @@ from state.errors import AgentRefusedError
 
 if TYPE_CHECKING:
     from orchestration.planning.clauses import Clause
+    from state.jsonvalue import JsonObject
 
 _NAME = r"(?-i:[A-Z])[\w'.-]*(?:\s+(?-i:[A-Z])[\w'.-]*){0,3}"
 _EMPLOYEE = tuple(
@@ -47,6 +48,14 @@ _DAYS = re.compile(
     ),
     re.IGNORECASE,
 )
+_PUT_IN = re.compile(
+    r"\bin\s+(?=[0-9]+\s+(?:[a-z]+\s+){0,2}?days?\s+(?:of\b|off\b|leave|vacation|holiday|for\b))",
+    re.IGNORECASE,
+)
+"""`put in 5 days of leave` is not `in 5 days`."""
+_FOR_SOMEBODY = re.compile(r"\bfor\b(?!\s+(?:[0-9]|an?\b|two|three|four|five))", re.IGNORECASE)
+_ONE_DAY = re.compile(r"\b(?:on\s|off\s*$|day\b)", re.IGNORECASE)
+_KNOWN = word_set("working days day inclusive including back returning")
 _MYSELF = re.compile(r"\b(?:i|me|my|myself)\b", re.IGNORECASE)
 
 
@@ -56,68 +65,56 @@ def leave_request(frame: Frame, clause: Clause, words: str) -> Draft:
     Raises:
         NotUnderstoodError: It is not clear for whom, from when or for how long.
     """
-    words = re.sub(
-        (
-            r"\bin\s+(?=[0-9]+\s+(?:[a-z]+\s+){0,2}?days?\s+(?:of\b|off\b|leave|vacation"
-            r"|holiday|for\b))"
-        ),
-        "",
-        words,
-        flags=re.IGNORECASE,
-    )
-    count = check_day(words, clause.quote, most=2)
-    days, weeks = _days(words, clause.quote)
-    single = bool(
-        re.search(r"\b(?:on|for|take|off|book)\s+(?:this\s+)?\w+(?:\s+\w+)?", words)
-    ) and bool(re.search(r"\b(?:on\s|off\s*$|day\b)", words))
-    person = employee_in(words)
-    if person and re.search(
-        rf"{re.escape(person)}(?:\s+and|,)\s+(?:for\s+)?[A-Z]", without_dates(words)
-    ):
-        raise NotUnderstoodError(
-            f"{quoted(clause.quote)} is about several people; ask for the leave of "
-            f"each in a part of its own."
-        )
-    check_parts(
-        words,
-        quote=clause.quote,
-        known=word_set("working days day inclusive including back returning"),
-    )
-    draft = Draft(
+    said = _PUT_IN.sub("", words)
+    dates = check_day(said, clause.quote, most=2)
+    check_parts(said, quote=clause.quote, known=_KNOWN)
+    person = _person(said, clause.quote)
+    days, weeks = _length(said, clause.quote, dates=dates)
+    fields: JsonObject = {"action": frame.action}
+    if days is not None:
+        fields["days"] = days
+    if person:
+        fields["employee"] = person
+    return Draft(
         name=frame.name,
         capability=str(frame.capability),
-        message="",
+        message=_leave_message(said, days=days, person=person),
         quote=clause.quote,
         clause=clause,
-        fields={"action": frame.action},
+        fields=fields,
+        assumptions=[f"{weeks} of leave: {days} working days."] if weeks else [],
     )
-    if (
-        person is None
-        and not _MYSELF.search(words)
-        and re.search(r"\bfor\b(?!\s+(?:[0-9]|an?\b|two|three|four|five))", without_dates(words))
-    ):
+
+
+def _person(words: str, quote: str) -> str | None:
+    """Return for whom the leave is; None for whoever asks."""
+    plain, person = without_dates(words), employee_in(words)
+    if person and re.search(rf"{re.escape(person)}(?:\s+and|,)\s+(?:for\s+)?[A-Z]", plain):
         raise NotUnderstoodError(
-            f"Who is the leave in {quoted(clause.quote)} for? Say for example 'for Bob'."
+            f"{quoted(quote)} is about several people; ask for the leave of each in a part of its "
+            "own."
         )
-    if not count:
+    if person is None and not _MYSELF.search(words) and _FOR_SOMEBODY.search(plain):
         raise NotUnderstoodError(
-            f"From which day is the leave in {quoted(clause.quote)}? Say for example "
-            f"'from 2026-12-21'."
+            f"Who is the leave in {quoted(quote)} for? Say for example 'for Bob'."
         )
-    if days is None and count == 1 and single:
+    return person
+
+
+def _length(words: str, quote: str, *, dates: int) -> tuple[int | None, str]:
+    """Return how many days, and the weeks they were given in; no number where two dates say it."""
+    days, weeks = _days(words, quote)
+    if not dates:
+        raise NotUnderstoodError(
+            f"From which day is the leave in {quoted(quote)}? Say for example 'from 2026-12-21'."
+        )
+    if days is None and dates == 1:
+        if not _ONE_DAY.search(words):
+            raise NotUnderstoodError(
+                f"How many days of leave are meant in {quoted(quote)}? Say for example '3 days'."
+            )
         days = 1
-    if days is None and count == 1:
-        raise NotUnderstoodError(
-            f"How many days of leave are meant in {quoted(clause.quote)}? Say for example '3 days'."
-        )
-    if days is not None:
-        draft.fields["days"] = days
-    if person:
-        draft.fields["employee"] = person
-    if weeks:
-        draft.assumptions.append(f"{weeks} of leave: {days} working days.")
-    draft.message = _leave_message(words, days=days, person=person)
-    return draft
+    return days, weeks
 
 
 def leave_question(frame: Frame, clause: Clause, words: str) -> Draft:

@@ -38,6 +38,9 @@ _PEOPLE = (
     r"events|marketing|operations|sales|travel|training|office|hr|finance|management"
     r"|assistant|partner|interns?)"
 )
+_EXTRA = re.compile(
+    r"\b(?:with|including|excluding|except|instead)\b\s+(?!(?-i:[A-Z])|(?:my|our)\b)", re.IGNORECASE
+)
 _JOINED = re.compile(
     rf"(?:{_NAME}|{_PEOPLE})(?:\s+(?:{'|'.join(sorted(_PREPOSITIONS))})\b.*)?\s*$", re.IGNORECASE
 )
@@ -59,17 +62,23 @@ def check_tail(tail: str, *, quote: str, known: frozenset[str] = frozenset()) ->
         words = part.strip(" .!?'\"-")
         if not words or _is_known(words, known):
             continue
-        head = words.split()[0].lower()
-        if head in _PREPOSITIONS:
-            continue
-        if number == 0 and _lead(words, known):
-            continue
-        if number and _JOINED.match(words):
+        if _is_expected(words, known, first=number == 0) and not _extra(words, known):
             continue
         raise NotUnderstoodError(
             f"{quoted(words)} in {quoted(quote)} was not understood. Leave it out, or say it as a "
             "sentence of its own, beginning with what is to be done."
         )
+
+
+def _is_expected(words: str, known: frozenset[str], *, first: bool) -> bool:
+    if words.split(maxsplit=1)[0].lower() in _PREPOSITIONS:
+        return True
+    return _lead(words, known) if first else bool(_JOINED.match(words))
+
+
+def _extra(words: str, known: frozenset[str]) -> bool:
+    """Whether more is wanted than who, when and where: `with a discount`."""
+    return "with" not in known and bool(_EXTRA.search(words))
 
 
 def check_parts(words: str, *, quote: str, known: frozenset[str] = frozenset()) -> None:
