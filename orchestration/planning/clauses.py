@@ -29,6 +29,8 @@ from orchestration.planning.starters import (
 from orchestration.planning.ties import Tie, read_tie
 
 MOST_CLAUSES = 40
+_MOST_PIECES = 120
+"""Of which most are greetings and the like; reading more would only take time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class _Reader:
     last: Condition | None = None
     carried: Condition | None = None
     sentence: int = 0
+    pieces: int = 0
     fronted: bool = False
     carried_ties: list[Tie] = field(default_factory=list)
     pending_order: Order | None = None
@@ -75,17 +78,22 @@ def read_clauses(text: str) -> list[Clause]:
         reader.carried, reader.carried_ties = None, []
         for piece in pieces(without_reason(sentence.words)):
             _read_piece(reader, piece)
+            _check_number(reader)
         _check_condition_used(reader, sentence)
     _close(reader)
     for clause in reader.clauses[1:] if ordered else ():
         if clause.order in {Order.UNSAID, Order.BESIDE}:
             clause.order = Order.FOLLOWS
-    if len(reader.clauses) > MOST_CLAUSES:
-        raise NotUnderstoodError(
-            f"The request has {len(reader.clauses)} parts; at most {MOST_CLAUSES} are planned at "
-            "once. Ask for them in several requests."
-        )
     return reader.clauses
+
+
+def _check_number(reader: _Reader) -> None:
+    reader.pieces += 1
+    if len(reader.clauses) > MOST_CLAUSES or reader.pieces > _MOST_PIECES:
+        raise NotUnderstoodError(
+            f"The request has too many parts; at most {MOST_CLAUSES} are planned at once. Ask for "
+            "them in several requests."
+        )
 
 
 def _check_condition_used(reader: _Reader, sentence: Sentence) -> None:

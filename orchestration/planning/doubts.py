@@ -24,6 +24,16 @@ _MUSING = re.compile(
     r"|should\s+have)\b",
     re.IGNORECASE,
 )
+_REPEATEDLY = re.compile(
+    (
+        r"\b(?:twice|thrice|(?:two|three|four|five|[0-9]+)\s+times|every\s+\w+|daily"
+        r"|weekly|monthly|from\s+now\s+on|always)\b"
+    ),
+    re.IGNORECASE,
+)
+_WHETHER = re.compile(
+    r"\b(?:whether|how)\s+(?:or\s+not\s+)?to\b|\bif\s+(?:we|i)\s+should\b", re.IGNORECASE
+)
 _OR = re.compile(r"\b(?:and/or|or)\b|\w/\w(?!\w*[0-9])", re.IGNORECASE)
 _REPORTED = re.compile(
     (
@@ -52,6 +62,19 @@ def negated_command(words: str) -> str | None:
     return match["what"].strip() if match else None
 
 
+def check_asked(words: str, *, quote: str) -> None:
+    """Refuse a question about what should be done.
+
+    Raises:
+        NotUnderstoodError: It is one.
+    """
+    if whether := _WHETHER.search(words):
+        raise NotUnderstoodError(
+            f"{quoted(quote)} asks {quoted(whether[0])}, which is not for a planner "
+            f"to say. Say plainly what is to be done."
+        )
+
+
 def check_plain(words: str, *, quote: str, speech: bool = False) -> None:
     """Refuse to plan an effect for words that are no plain command.
 
@@ -64,6 +87,12 @@ def check_plain(words: str, *, quote: str, speech: bool = False) -> None:
             f"{quoted(quote)} says {musing[0]!r}, so it is no clear order. Say "
             f"plainly what is to be "
             "done, for example 'Book 5 tickets for tonight'."
+        )
+    if repeated := _REPEATEDLY.search(said):
+        raise NotUnderstoodError(
+            f"{quoted(quote)} wants it more than once ({repeated[0]!r}); each task "
+            f"is done once. Say it as often as it is to "
+            "be done."
         )
     if alternative := _OR.search(said):
         raise NotUnderstoodError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestration.agents.team.vocabulary import word_set
-from orchestration.planning.approvals import approval_topic, asks_person
+from orchestration.planning.approvals import APPROVAL_NOUN, approval_topic, asks_person
 from orchestration.planning.condition import About
 from orchestration.planning.custom_agents import (
     agent_task,
@@ -17,7 +17,7 @@ from orchestration.planning.custom_agents import (
 )
 from orchestration.planning.customer_tasks import account_question, amount_of, crm_update
 from orchestration.planning.deal_tasks import deal, opportunity_change
-from orchestration.planning.doubts import check_plain, negated_command
+from orchestration.planning.doubts import check_asked, check_plain, negated_command
 from orchestration.planning.drafts import Draft
 from orchestration.planning.leave_tasks import leave_question, leave_request, leave_withdrawal
 from orchestration.planning.message_tasks import notification
@@ -74,6 +74,8 @@ _LOG = next(frame for frame in FRAMES if frame.action == "log_expense")
 _FOR_WHAT = re.compile(
     r"\b(?:(?P<to>to)|for|of|before)\s+(?=(?P<what>[a-z]+\s+\S.*)$)", re.IGNORECASE
 )
+_PURPOSE = re.compile(rf"{APPROVAL_NOUN}[^,]*?\bto\s+(?P<verb>[a-z]+)", re.IGNORECASE)
+_ANY_PURPOSE = word_set("spend pay proceed go do continue the my our me us it this that finance")
 _APPROVAL_WORDS = word_set(
     "approval approvals sign-off signoff permission manager boss finance expense "
     "purchase order tickets "
@@ -183,9 +185,11 @@ def _plain_command(words: str, agents: Sequence[AgentCard]) -> str:
 
 
 def _check(frame: Frame, clause: Clause, words: str) -> None:
+    spoken = frame.action in {"send_sms", "update_crm"}
+    said = _without_message(words) if spoken else words
+    check_asked(said, quote=clause.quote)
     if frame.effect:
-        spoken = frame.action in {"send_sms", "update_crm"}
-        check_plain(_without_message(words) if spoken else words, quote=clause.quote, speech=spoken)
+        check_plain(said, quote=clause.quote, speech=spoken)
     if (last := words.rfind("\ue001")) >= 0:
         check_tail(words[last + 1 :], quote=clause.quote)
 
@@ -229,6 +233,12 @@ def _approvals(
         for draft in found:
             draft.need(approval)
         return [approval, *found]
+    if (purpose := _PURPOSE.search(words)) and purpose["verb"].lower() not in _ANY_PURPOSE:
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)}: what is to be approved "
+            f"({quoted(purpose['verb'])} ...) is nothing that the request "
+            "asks for. Say for example 'get approval, then book 10 tickets'."
+        )
     check_parts(words, quote=clause.quote, known=_APPROVAL_WORDS)
     return [_approval(clause, words, agents)]
 

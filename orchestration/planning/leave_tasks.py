@@ -33,6 +33,7 @@ _EMPLOYEE = tuple(
     )
 )
 _NO_PERSON = word_set(
+    "everyone everybody all team staff them him her us somebody someone "
     "monday tuesday wednesday thursday friday saturday sunday january february march "
     "april may june july august september october november december pto christmas "
     "easter me myself leave vacation holiday days next this the i"

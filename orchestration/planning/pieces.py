@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from orchestration.planning.approvals import asks_person
 from orchestration.planning.fillers import is_filler
+from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.starters import CONDITION, OTHERWISE, TIE, starts_clause
 from orchestration.planning.vocabulary import frame_of
 
@@ -37,6 +39,9 @@ _ONLY_LEADS = re.compile(
 )
 
 
+_MOST_JOINERS = 200
+_LOOK_AHEAD = 240
+"""In characters; what begins a command is told by its first words."""
 _UNJOINED = re.compile(
     r"(?<=[\w%$])\s+(?=(?:update|log|notify|book|buy|get|cancel|onboard|draft|refund|reserve)\s"
     r"|text\s+(?:(?-i:[A-Z])|[+0-9]))",
@@ -100,9 +105,14 @@ def pieces(sentence: str) -> list[Piece]:
 
 
 def _cuts(sentence: str) -> list[tuple[int, int]]:
+    joiners = list(islice(_JOINER.finditer(sentence), _MOST_JOINERS + 1))
+    if len(joiners) > _MOST_JOINERS:
+        raise NotUnderstoodError(
+            f"{quoted(sentence)} has too many parts for one sentence; write shorter sentences."
+        )
     cuts = [
         match.span()
-        for match in _JOINER.finditer(sentence)
+        for match in joiners
         if match.end() < len(sentence) and match.start() and _starts(match, sentence)
     ]
     for match in _SUBORDINATE.finditer(sentence):
@@ -115,11 +125,11 @@ def _cuts(sentence: str) -> list[tuple[int, int]]:
 
 def _runs_on(match: re.Match[str], sentence: str) -> bool:
     """Whether a command begins without a comma, as in `book 2 tickets update the CRM`."""
-    before, rest = sentence[: match.start()], sentence[match.end() :]
+    before, rest = sentence[: match.start()][-_LOOK_AHEAD:], sentence[match.end() :]
     if _NO_END.search(before) or _SPEAKING.search(before):
         return False
-    frame = frame_of(rest)
-    return bool(asks_person(rest)) or (frame is not None and frame.effect)
+    frame = frame_of(rest[:_LOOK_AHEAD])
+    return bool(asks_person(rest[:_LOOK_AHEAD])) or (frame is not None and frame.effect)
 
 
 def _goes_on(before: str, after: str) -> bool:
@@ -133,7 +143,7 @@ def _starts(match: re.Match[str], sentence: str) -> bool:
     rest = sentence[match.end() :]
     if ":" in match[0]:
         return True
-    until = re.split(r",\s|\s+(?:and|but)\s", rest, maxsplit=1)[0]
-    if re.search(r"\bgo(?:\s+ahead)?$|\btry$", sentence[: match.start()], re.IGNORECASE):
+    until = re.split(r",\s|\s+(?:and|but)\s", rest[:_LOOK_AHEAD], maxsplit=1)[0]
+    if re.search(r"\bgo(?:\s+ahead)?$|\btry$", sentence[: match.start()][-20:], re.IGNORECASE):
         return False
     return starts_clause(rest) or is_filler(until)

@@ -102,7 +102,7 @@ def _joined_lines(text: str) -> list[str]:
     """Return the lines, each with those that only go on with its sentence."""
     lines: list[str] = []
     for line in text.split("\n"):
-        goes_on = lines and (_OPEN_END.search(lines[-1]) or _GOES_ON.match(line))
+        goes_on = lines and (_OPEN_END.search(lines[-1][-12:]) or _GOES_ON.match(line))
         if goes_on and not _BULLET.match(line) and not starts_clause(line):
             lines[-1] = f"{lines[-1]} {line}"
         elif line.strip():
@@ -114,7 +114,7 @@ def _split(line: str) -> list[str]:
     parts: list[str] = []
     start = 0
     for match in _BREAK.finditer(line):
-        if _ABBREVIATION.search(line[start : match.start()]):
+        if _ABBREVIATION.search(line[max(start, match.start() - 12) : match.start()]):
             continue
         parts.append(line[start : match.start()])
         start = match.end()

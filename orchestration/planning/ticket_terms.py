@@ -47,6 +47,14 @@ _TRANSPORT = re.compile(
     ),
     re.IGNORECASE,
 )
+_RELATIVE = re.compile(
+    (
+        r"\b(?:which|who|that)\s+(?:(?-i:[A-Z])\w+|i|we|you|he|she|they|it|is|are|was"
+        r"|has|have|starts?)\b.*"
+    ),
+    re.IGNORECASE,
+)
+_PRICE = re.compile(r"\b(?:at|for)\s+(?:[\w-]+\s+){0,2}?(?:price|rate|cost|free)\b", re.IGNORECASE)
 _BELOW_ZERO = re.compile(r"\b(?:minus|negative)\s+\w+", re.IGNORECASE)
 _TWO_EVENTS = re.compile(
     r"\band\s+(?:for|to|at|on)\s+(?:the|an?|tonight|tomorrow)\b.*", re.IGNORECASE
@@ -71,6 +79,8 @@ _REFUSED = (
         ),
     ),
     (_BOUND, "that leaves open how many tickets; give one number"),
+    (_RELATIVE, "that describes what is meant; name the event or the day"),
+    (_PRICE, "a price cannot be promised; order without it"),
     (_BELOW_ZERO, "that many tickets are not possible; an order holds 1 to 1,000"),
 )
 

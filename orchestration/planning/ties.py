@@ -103,6 +103,8 @@ _PASSIVE = re.compile(
     r"|for)\s+(?:the\s+)?[\w ]+)?",
     re.IGNORECASE,
 )
+_MERELY = re.compile(r"(?:when|whenever)\b")
+"""`when you book 10 tickets` does not order any."""
 _PREVIOUS = re.compile(
     (
         r"(?:that|this|it|everything|all(?:\s+(?:of\s+)?(?:that|this))?|doing\s+(?:so"
@@ -154,7 +156,9 @@ def read_tie(word: str, said: str, *, whole: str = "") -> Tie | None:
     ):
         return Tie(after, Target.APPROVAL, plain)
     command = _command(plain)
-    ordered = bool(_GERUND.fullmatch(plain) or _FINITE.fullmatch(plain))
+    ordered = bool(
+        _GERUND.fullmatch(plain) or (_FINITE.fullmatch(plain) and not _MERELY.match(lowered))
+    )
     return None if command is None else Tie(after, Target.TASK, command, ordered)
 
 

@@ -138,3 +138,8 @@ async def test_the_assumption_of_one_ticket_is_told() -> None:
     proposal = await proposed("Book tickets, update CRM, get approval")
     assert proposal.assumptions[0].startswith("1 ticket, as the request gives no number")
     assert message(proposal) == "Book 1 ticket"
+
+
+async def test_a_request_of_too_many_parts_is_refused() -> None:
+    for request in ("book 2 tickets. " * 50, "hi, " * 500, "and " * 900, "a. " * 1_000):
+        assert (await proposed(request)).not_understood
