@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from state.proposal import AgentCard
 
 APPROVAL = "approval"
-_ARTICLE = re.compile(r"^(?:it|them|those|these|that)\b", re.IGNORECASE)
 _BOOK_THEM = re.compile(
     (
         r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that"
@@ -74,6 +73,15 @@ _LOG = next(frame for frame in FRAMES if frame.action == "log_expense")
 _FOR_WHAT = re.compile(
     r"\b(?:(?P<to>to)|for|of|before)\s+(?=(?P<what>[a-z]+\s+\S.*)$)", re.IGNORECASE
 )
+_AT_ONCE = frozenset({"update_crm", "log_expense", "approve_expense", "cancel_order"})
+"""Actions for which a date could only mean that they are to wait."""
+_LATER = re.compile(
+    r"\b(?:tomorrow|tonight|next\s+(?:week|month|year|\w+day)|in\s+(?:[0-9]+|an?|two"
+    r"|three)\s+(?:minutes?|hours?|days?|weeks?)"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b(?!')",
+    re.IGNORECASE,
+)
+_MEETING = re.compile(r"\b(?:call|meeting|e?mail|visit|tickets?|booking|order)\b", re.IGNORECASE)
 _PURPOSE = re.compile(rf"{APPROVAL_NOUN}[^,]*?\bto\s+(?P<verb>[a-z]+)", re.IGNORECASE)
 _ANY_PURPOSE = word_set("spend pay proceed go do continue the my our me us it this that finance")
 _APPROVAL_WORDS = word_set(
@@ -188,6 +196,11 @@ def _check(frame: Frame, clause: Clause, words: str) -> None:
     spoken = frame.action in {"send_sms", "update_crm"}
     said = _without_message(words) if spoken else words
     check_asked(said, quote=clause.quote)
+    if frame.action in _AT_ONCE and (later := _LATER.search(said)) and not _MEETING.search(said):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} is to wait ({quoted(later[0])}), but tasks run "
+            f"at once. Ask for it then, or leave that out."
+        )
     if frame.effect:
         check_plain(said, quote=clause.quote, speech=spoken)
     if (last := words.rfind("\ue001")) >= 0:

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from orchestration.planning.quotes import Text
 
 _MARK = MARK.pattern
-_SAYS = (
-    r"(?:\s*:\s*|\s+(?:saying|that\s+says|to\s+say|with\s+the\s+(?:message|text|note"
-    r"|words)|reading|which\s+says)\s*:?\s*|\s*,\s*(?=\ue000))"
-)
 _EMAIL = re.compile(r"\be-?mails?\b|\bmail\b|@", re.IGNORECASE)
 _MESSAGE = (
     r"(?:sms(?:es)?|text\s+messages?|texts?|messages?|confirmations?(?:\s+(?:sms|text"

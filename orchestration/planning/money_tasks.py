@@ -41,13 +41,6 @@ _ANY_EXPENSE = word_set(
     "receipts invoice invoices down through please if need be now report entry it's "
     "us me"
 )
-_INDEFINITE = re.compile(
-    (
-        r"^\w+(?:\s+off)?(?:\s+on)?\s+(?:an?\b|\$|us\$|[0-9])"
-        r"|\b(?:an?)\s+(?:[\w-]+\s+)?(?:us)?\$|expense\s+of\s+\$?[0-9]"
-    ),
-    re.IGNORECASE,
-)
 
 
 def expense(frame: Frame, clause: Clause, words: str) -> Draft:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 
 class Order(StrEnum):
@@ -35,7 +35,6 @@ _DONE = (
     r"|ready|ok|successful|taken\s+care\s+of"
     r"|over|set|out\s+of\s+the\s+way)|(?:goes|went|has\s+gone)\s+through)"
 )
-DONE: Final = _DONE
 _THAT_IS = (
     r"(?:that|this|it|everything|all(?:\s+of)?(?:\s+(?:that|this))?)(?:'s|\s+(?:is"
     r"|has\s+been|was))?"

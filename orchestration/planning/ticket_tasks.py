@@ -73,12 +73,14 @@ _FOR_NAME = re.compile(
     re.IGNORECASE,
 )
 _BEFORE_NOUN = word_set(
-    "more extra additional good best great adult adults cheap cheapest available "
-    "single other of jazz concert game match basketball event "
-    "show gig music night club home regular standard normal free nice x evening "
-    "entry admission tonight's tomorrow's saturday's friday's sunday's the"
+    "more extra additional good best great adult adults cheap cheapest available single other of "
+    "jazz concert game match basketball event show gig music night club home regular standard "
+    "normal free nice x evening entry admission tonight's tomorrow's saturday's friday's sunday's "
+    "the a an me us him her them my our for some few several many pair another lot lots bunch "
+    "handful team clients client customers customer everyone everybody boss manager staff whole "
+    "entire dozen couple and up i we need want like would required these those his their kids "
+    "seats tickets enough half"
 )
-_EVENT_NAMES = re.compile(r"(?-i:[A-Z])[\w'.&-]*", re.IGNORECASE)
 
 
 EVENT_WORDS: Final = word_set(
@@ -102,12 +104,27 @@ def purchase(frame: Frame, clause: Clause, words: str) -> Draft:
             f"How many tickets are {quoted(vague[0])} in {quoted(clause.quote)}? Say a number."
         )
     check_day(said, clause.quote)
+    _check_before_noun(said, clause.quote)
     check_tail(
         _tail(said),
         quote=clause.quote,
         known=word_set("eastern row side adults people persons of us guests"),
     )
     return _purchase(frame, clause, said, quantity=quantity)
+
+
+def _check_before_noun(words: str, quote: str) -> None:
+    """Refuse `get rid of the 3 tickets`: only how many and for what may stand before the noun."""
+    match = re.search(THINGS, words, re.IGNORECASE)
+    head = without_dates(words[: match.start()] if match else "")
+    for word in _VERB.sub("", head, count=1).split():
+        plain = word.strip(".,'\"-").lower()
+        known = plain in _BEFORE_NOUN or not plain or plain[0].isdigit() or word[0].isupper()
+        if not known and number_in_words(plain) is None:
+            raise NotUnderstoodError(
+                f"{quoted(word)} in {quoted(quote)} was not understood. Say for example 'Book 10 "
+                "tickets for tonight'."
+            )
 
 
 def _purchase(frame: Frame, clause: Clause, said: str, *, quantity: int | None) -> Draft:

@@ -7,8 +7,6 @@ from typing import Final, NamedTuple
 
 from state.capability import AgentCapability
 
-QUOTE: Final = "\ue000"
-"""Begins the mark that stands for quoted words; see `quotes.py`."""
 THINGS: Final = r"(?:e-?)?(?:tickets?|tix|seats?|passes|admissions)\b"
 _SHOWS = r"(?:events?|games?|match(?:es)?|concerts?|shows?|gigs?|jazz(?:\s+night)?)\b"
 _LEAVE = (
