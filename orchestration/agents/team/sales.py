@@ -17,6 +17,7 @@ from orchestration.agents.team.crm import (
 from orchestration.agents.team.deals import create_opportunity, create_proposal, update_opportunity
 from orchestration.agents.team.desk import Action, Desk
 from orchestration.agents.team.intents import SALES as INTENTS
+from orchestration.agents.team.names import matching
 from orchestration.agents.team.orders import named_orders, names_an_order, worklist
 from orchestration.agents.team.seed import HOUSE_ACCOUNT
 from orchestration.agents.team.understanding import says, speech_in
@@ -57,7 +58,18 @@ def update_crm(connection: sqlite3.Connection, ask: Ask) -> JsonObject:
     if account is not None and (note is not None or named_orders(connection, ask) is None):
         note = note or ask.text or "Account reviewed."
         return _record_note(connection, ask, account=account, note=note)
-    return _record_orders(connection, ask, account or account_called(connection, HOUSE_ACCOUNT))
+    return _record_orders(connection, ask, account or _buyer(connection, ask))
+
+
+def _buyer(connection: sqlite3.Connection, ask: Ask) -> Account:
+    """Return the account for whom orders were placed, by the field `customer`.
+
+    Unlike an `account`, it may name somebody who is none: then the company itself bought.
+    """
+    name = ask.words("customer")
+    names = [row["name"] for row in connection.execute("SELECT name FROM accounts")]
+    found = matching(name, names) if name else []
+    return account_called(connection, found[0] if len(found) == 1 else HOUSE_ACCOUNT)
 
 
 def account_info(connection: sqlite3.Connection, ask: Ask) -> JsonObject:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST_BODY = 640
 _PHONE = re.compile(r"\+?[0-9][0-9\s().-]{5,18}[0-9]")
+_EXTENSION = re.compile(r"[0-9]{3,6}")
 _RECIPIENT = re.compile(
     r"\b(?i:to|(?:text|notify|message|sms)(?!\s+to\b))\s+"
     r"(?P<to>\+?[0-9][0-9\s().-]{5,18}[0-9]|[A-Za-z][\w.'-]*(?:\s+[A-Z][\w.'-]*)?)"
@@ -129,7 +130,7 @@ def _recipient_in(text: str) -> str | None:
 
 
 def _phone_of(connection: sqlite3.Connection, recipient: str) -> str:
-    if _PHONE.fullmatch(recipient):
+    if _PHONE.fullmatch(recipient) or _EXTENSION.fullmatch(recipient):
         return recipient
     phones = dict(
         connection.execute(

@@ -28,6 +28,17 @@ def test_crm_gets_the_orders_upstream_on_the_account_named(call: Call) -> None:
     assert (answer["order_ids"], answer["account"]) == ([2], "Acme Corporation")
 
 
+@pytest.mark.parametrize(
+    ("customer", "account"),
+    [("Acme", "Acme Corporation"), ("Alice", "House Account"), ("Nobody", "House Account")],
+)
+def test_crm_gets_orders_on_the_account_of_who_bought_if_there_is_one(
+    call: Call, customer: str, account: str
+) -> None:
+    call("ticketing", "Book 2 tickets")
+    assert call("sales", action="update_crm", customer=customer)["account"] == account
+
+
 def test_crm_takes_orders_of_other_sellers(call: Call, rows: Rows) -> None:
     order = {"order_id": "A-1", "total_price": 10.0, "quantity": 2, "event": "Opera"}
     assert call("sales", action="update_crm", upstream={"x": order})["recorded"] == 1

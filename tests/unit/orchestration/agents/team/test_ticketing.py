@@ -273,3 +273,10 @@ def test_a_cancelled_order_is_not_confirmed(call: Call) -> None:
     assert call("ticketing", action="send_sms")["sent"] == 0
     with pytest.raises(AgentRefusedError, match="Order 1 was cancelled"):
         call("ticketing", action="send_sms", order_id=1)
+
+
+def test_sms_goes_to_an_extension(call: Call, rows: Rows) -> None:
+    call("ticketing", action="send_sms", to="0100", body="Hello")
+    assert rows("SELECT recipient, body FROM sms_outbox") == [
+        {"recipient": "0100", "body": "Hello"}
+    ]
