@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestration.planning.deterministic import DeterministicPlanner
 from orchestration.planning.policy import EnterprisePolicy
 from orchestration.planning.repair import ValidatedPlanner
 
@@ -32,6 +33,7 @@ class RequestPlanning:
         self, planner: Planner, agents: Agents, policy: EnterprisePolicy | None = None
     ) -> None:
         self._planner = ValidatedPlanner(planner, agents)
+        self._by_rules = isinstance(planner, DeterministicPlanner)
         self._policy = policy or EnterprisePolicy()
 
     async def plan(self, request: PlanningRequest) -> RuledRequest:
@@ -43,7 +45,12 @@ class RequestPlanning:
         proposal = await self._planner.propose(request)
         if proposal.not_understood:
             return RuledRequest((), (), proposal.not_understood)
-        ruling = self._policy.rule(proposal, messages=request.messages, agents=request.agents)
+        ruling = self._policy.rule(
+            proposal,
+            messages=request.messages,
+            agents=request.agents,
+            grounded=self._by_rules,
+        )
         if ruling.refused:
             return RuledRequest((), (), ruling.refused)
         return RuledRequest(ruling.agent_tasks(), proposal.assumptions, ())

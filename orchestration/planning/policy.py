@@ -107,7 +107,12 @@ class EnterprisePolicy:
             object.__setattr__(self, name, frozenset(map(capability_name, getattr(self, name))))
 
     def rule(
-        self, proposal: Proposal, *, messages: Sequence[JsonObject], agents: Sequence[AgentCard]
+        self,
+        proposal: Proposal,
+        *,
+        messages: Sequence[JsonObject],
+        agents: Sequence[AgentCard],
+        grounded: bool = False,
     ) -> Ruling:
         """Decide about a proposal.
 
@@ -115,6 +120,8 @@ class EnterprisePolicy:
             proposal: Of whatever planner, without problems (see `validation`).
             messages: The conversation; only what its user says counts.
             agents: Whom the planner could choose from.
+            grounded: Whether the planner makes tasks of the user's own words alone, as the one
+                by rules does, so that this need not be found out.
         """
         if len(proposal.tasks) > self.most_tasks:
             count = f"the plan has {len(proposal.tasks)} tasks, and may have {self.most_tasks}"
@@ -128,9 +135,12 @@ class EnterprisePolicy:
             assumptions=proposal.assumptions,
             asks_for=self.asks_for,
         )
-        findings = {task.task_id: self._judge(task, grounds) for task in proposal.tasks}
+        findings = {
+            task.task_id: self._judge(task, grounds, grounded=grounded) for task in proposal.tasks
+        }
         _refuse_what_builds_on_refused(proposal.tasks, findings)
-        self._keep_the_approval_that_was_asked_for(proposal, grounds, findings)
+        if not grounded:
+            self._keep_the_approval_that_was_asked_for(proposal, grounds, findings)
         refused = tuple(
             f"Task {id_!r} was refused: {'; '.join(finding.refusals)}."
             for id_, finding in findings.items()
@@ -145,8 +155,8 @@ class EnterprisePolicy:
             refused=refused,
         )
 
-    def _judge(self, task: ProposedTask, grounds: Grounds) -> Finding:
-        found = grounds.judge(task)
+    def _judge(self, task: ProposedTask, grounds: Grounds, *, grounded: bool) -> Finding:
+        found = Finding([], []) if grounded else grounds.judge(task)
         if self.ungrounded == "approve":
             found = Finding([], found.refusals + found.doubts)
         touched = grounds.touched(task)

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from orchestration.agents.team import Team
-from orchestration.planning import DeterministicPlanner
+from orchestration.planning.deterministic import DeterministicPlanner
 from state.jsonvalue import JsonObject
 from state.proposal import AgentCard, PlanningRequest, Proposal, ProposedTask
 

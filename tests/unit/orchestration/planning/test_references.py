@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from orchestration.planning import DeterministicPlanner
+from orchestration.planning.deterministic import DeterministicPlanner
 from state.jsonvalue import JsonObject, JsonValue
 from state.proposal import AgentCard, PlanningRequest, Proposal
 from tests.unit.orchestration.planning.plan import TEAM, differences, message_of, proposed
