@@ -120,7 +120,7 @@ def approval_request(task: PlannedTask, state: RunState) -> JsonObject:
     policy = policy_of(task["approval"])
     assert policy is not None  # noqa: S101  only tasks with one are asked about
     known = successful_outputs(outcomes)
-    return {
+    request: JsonObject = {
         "action_requests": [
             {
                 "name": who,
@@ -134,6 +134,9 @@ def approval_request(task: PlannedTask, state: RunState) -> JsonObject:
         "upstream": {other: known[other] for other in task["upstream"] if other in known},
         "requester": plan["user"],
     }
+    if "request" in plan and plan["request"]["assumptions"]:
+        request["assumptions"] = [*plan["request"]["assumptions"]]
+    return request
 
 
 def asked_about(task: PlannedTask) -> str:

@@ -32,6 +32,8 @@ from state.status import CoordinationStrategy
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from langgraph.graph.state import CompiledStateGraph
+
     from nodes.ports import Planner
     from orchestration.agent_registry import AgentRegistry
     from orchestration.approvals import ApprovalInbox
@@ -182,6 +184,24 @@ class EnterpriseOrchestrator:
         """What waits for a person in this orchestrator's database."""
         return self.coordinator.approvals
 
+    def compile(self, *, key: str | None = None) -> CompiledStateGraph[Any, None, Any, Any]:
+        """Return the supervisor graph itself, to draw, to invoke, to embed, or for Studio.
+
+        It takes `messages`, plans inside, does the plan, and answers with a message. It has no
+        checkpointer and nothing of this orchestrator's database; give it one to let it pause.
+
+        Args:
+            key: Names the graph; another process that compiles it under the same key can go on
+                with its runs.
+        """
+        from orchestration.supervisor import compiled_supervisor  # noqa: PLC0415  heavy
+
+        async def planning(messages: Sequence[JsonObject]) -> PlanRequest:
+            return await self._plan(messages, None, None, None)
+
+        chosen = key or f"supervisor-{new_id()}"
+        return compiled_supervisor(self.registry, planning, key=chosen)
+
     # -- planning ------------------------------------------------------------------------
 
     @property
@@ -282,11 +302,11 @@ def messages_of(given: object) -> list[JsonObject]:
     Raises:
         PlanError: They are none, or their user says nothing.
     """
-    if isinstance(given, str):
+    if isinstance(given, str) and given.strip():
         given = [{"role": "user", "content": given}]
     problems: list[Problem] = []
     messages: list[JsonObject] = []
-    if not isinstance(given, Sequence) or not given:
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
         message = f"messages is {described(given)}; give a list of messages, or a text"
         raise PlanError([Problem("bad_messages", message)])
     for number, each in enumerate(given):

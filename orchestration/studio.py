@@ -8,17 +8,21 @@ server brings its own checkpointer.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graph.compiler import compile_template
 from graph.plan_request import PlanRequest
 from graph.planner import plan
 from nodes.run_handle import RunHandle
 from orchestration.agent_registry import get_registry
+from orchestration.enterprise import EnterpriseOrchestrator
+from state.approval import ApprovalPolicy
 from state.status import CoordinationStrategy
 from state.task import AgentTask
 
 if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
     from graph.compiler import CompiledPlan
 
 
@@ -74,6 +78,39 @@ def router() -> CompiledPlan:
             },
         ),
     )
+
+
+@cache
+def approval() -> CompiledPlan:
+    """Buy tickets, pause until a person approves the expense, and tell the buyer.
+
+    If the expense is rejected, the tickets are given back.
+    """
+    return _graph(
+        "studio-approval",
+        PlanRequest(
+            tasks=[
+                AgentTask(
+                    "ticketing",
+                    _user("Book 40 tickets for tonight"),
+                    compensate={"action": "cancel_order"},
+                ),
+                AgentTask(
+                    "finance",
+                    {"action": "approve_expense"},
+                    requires_approval=ApprovalPolicy(when="outputs.ticketing.total_price > 1000"),
+                ),
+                AgentTask("ticketing", {"action": "send_sms"}, task_id="confirmation"),
+            ],
+            strategy=CoordinationStrategy.SEQUENTIAL,
+        ),
+    )
+
+
+@cache
+def supervisor() -> CompiledStateGraph[Any, None, Any, Any]:
+    """Do what a message asks for, over all agents, and answer."""
+    return EnterpriseOrchestrator().compile(key="studio-supervisor")
 
 
 def _user(text: str) -> dict[str, list[dict[str, str]]]:

@@ -1,0 +1,217 @@
+"""Requests in plain words, done by the built-in team on its own database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from orchestration import AgentRegistry, AgentSpec, EnterpriseOrchestrator
+from orchestration.agents.team import Team
+from orchestration.langgraph_placeholder import EnterpriseOrchestrator as FromTheDescription
+from state.errors import PlanError, ThreadPendingError
+from state.status import TaskStatus, WorkflowStatus
+
+DESCRIBED = [{"role": "user", "content": "Book tickets, update CRM, get approval"}]
+
+
+@pytest.fixture(autouse=True)
+def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORCHESTRATION_MODEL", raising=False)
+
+
+@pytest.fixture
+def orchestrator(tmp_path: Path) -> EnterpriseOrchestrator:
+    return opened_in(tmp_path)
+
+
+def opened_in(folder: Path, **options: Any) -> EnterpriseOrchestrator:  # noqa: ANN401
+    team, registry = Team(folder / "team.db"), AgentRegistry()
+    for name, capabilities in team.capabilities.items():
+        registry.register(AgentSpec(name, capabilities, handler=getattr(team, name)))
+    return EnterpriseOrchestrator(
+        project_id="your-project",
+        region="us-central1",
+        registry=registry,
+        database_url=f"sqlite:///{folder / 'threads.db'}",
+        **options,
+    )
+
+
+def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(folder / "team.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+EFFECTS = (
+    "SELECT (SELECT COUNT(*) FROM orders WHERE status = 'confirmed'),"
+    " (SELECT COUNT(*) FROM activities), (SELECT COUNT(*) FROM expenses)"
+)
+
+
+async def test_the_descriptions_request_pauses_and_answers_with_facts_of_the_databases(
+    tmp_path: Path, orchestrator: EnterpriseOrchestrator
+) -> None:
+    paused = await orchestrator.execute(DESCRIBED)
+    assert paused.status == WorkflowStatus.INTERRUPTED
+    (asked,) = paused.interrupts
+    assert asked.task_id == "expense_approval"
+    assert rows(tmp_path, "SELECT COUNT(*) FROM expenses") == [(0,)]
+
+    elsewhere = opened_in(tmp_path)
+    seen = await elsewhere.get_state(paused.thread_id)
+    assert (seen.status, seen["purchase"].status) == (paused.status, TaskStatus.SUCCEEDED)
+    done = await elsewhere.resume(paused.thread_id, {"expense_approval": "approve"}, by="Ivan")
+
+    assert done.status == WorkflowStatus.COMPLETED
+    ((order, total),) = rows(tmp_path, "SELECT order_id, total_cents FROM orders")
+    ((activity, reference),) = rows(tmp_path, "SELECT activity_id, order_reference FROM activities")
+    ((expense, amount),) = rows(tmp_path, "SELECT expense_id, amount_cents FROM expenses")
+    assert (amount, reference) == (total, f"order:{order}")
+    by_task = {fact["task"]: fact for fact in done.facts}
+    assert by_task["purchase"]["output"]["order_id"] == order
+    assert by_task["crm_update"]["output"]["activity_ids"] == [activity]
+    assert by_task["expense_approval"]["output"]["expense_id"] == expense
+    for number, task in (
+        (f"Order {order}", "purchase"),
+        (f"Recorded 1 order(s) for House Account: {order}", "crm_update"),
+        (f"Expense {expense}", "expense_approval"),
+    ):
+        (line,) = [line for line in done.summary.splitlines() if f"[{task}," in line]
+        assert number in line
+
+
+async def test_a_rejected_approval_takes_the_purchase_back(
+    tmp_path: Path, orchestrator: EnterpriseOrchestrator
+) -> None:
+    paused = await orchestrator.execute(DESCRIBED)
+    done = await orchestrator.resume(paused.thread_id, {"expense_approval": "reject"})
+    assert (done.status, done["purchase"].status) == (
+        WorkflowStatus.REJECTED,
+        TaskStatus.COMPENSATED,
+    )
+    assert "Undone again" in done.summary
+    assert rows(tmp_path, "SELECT status FROM orders") == [("cancelled",)]
+    assert rows(tmp_path, "SELECT COUNT(*) FROM expenses") == [(0,)]
+
+
+@pytest.mark.parametrize(("tickets", "asks"), [(10, 0), (60, 1)])
+async def test_a_condition_of_the_request_decides_whether_anybody_is_asked(
+    tmp_path: Path, orchestrator: EnterpriseOrchestrator, tickets: int, asks: int
+) -> None:
+    request = f"Book {tickets} tickets for tonight and if it costs more than $5,000 get approval"
+    done = await orchestrator.execute(request)
+    assert len(done.interrupts) == asks
+    if asks:
+        done = await orchestrator.resume(
+            done.thread_id, {each.task_id: "approve" for each in done.interrupts}
+        )
+    assert done.status == WorkflowStatus.COMPLETED
+    assert rows(tmp_path, "SELECT quantity FROM orders") == [(tickets,)]
+    assert rows(tmp_path, "SELECT COUNT(*) FROM expenses") == [(asks,)]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "Book tickets and frobnicate the CRM",
+        "Buy 5 or 6 tickets",
+        "Book tickets",
+        "Should we maybe book 20 tickets?",
+        "Reserve a table at the moon",
+    ],
+)
+async def test_what_is_not_understood_is_said_and_nothing_is_done(
+    tmp_path: Path, orchestrator: EnterpriseOrchestrator, request_: str
+) -> None:
+    done = await orchestrator.execute(request_)
+    assert done.status == WorkflowStatus.FAILED
+    assert done.error is not None
+    assert (done.error["code"], done.tasks) == ("not_understood", ())
+    assert done.not_understood
+    assert all(sentence in done.summary for sentence in done.not_understood)
+    if (tmp_path / "team.db").exists():
+        assert rows(tmp_path, EFFECTS) == [(0, 0, 0)]
+
+
+async def test_independent_tasks_begin_together_and_dependent_ones_wait(
+    orchestrator: EnterpriseOrchestrator,
+) -> None:
+    request = "Book 2 tickets for tonight, log the expense, and tell me what's left in the budget"
+    events = [event async for event in orchestrator.stream(request)]
+    begun = [event.task_id for event in events if event.kind == "task_started"]
+    done = [event.task_id for event in events if event.kind == "task_finished"]
+    assert {*begun[:2]} == {"purchase", "budget"}
+    assert done.index("purchase") < done.index("expense_log")
+    final = events[-1].data
+    assert (events[-1].kind, final["status"]) == ("run_finished", "completed")
+
+
+async def test_a_conversation_has_turns_with_results_of_their_own(tmp_path: Path) -> None:
+    session = opened_in(tmp_path).session("talk", user="bob")
+    first = await session.send("Buy 3 tickets for tonight")
+    second = await session.send("Sing a song")
+    third = await opened_in(tmp_path).session("talk", user="bob").send("Log the expense")
+    assert [first.status, second.status, third.status] == ["completed", "failed", "completed"]
+    turns = await session.turns()
+    assert [(each.turn, each.status) for each in turns] == [
+        (1, "completed"),
+        (2, "failed"),
+        (3, "completed"),
+    ]
+    assert json.loads(json.dumps(turns[0].result))["tasks"][0]["output"]["quantity"] == 3
+    said = [each.message for each in await session.history()]
+    assert [message["role"] for message in said] == ["user", "assistant"] * 3
+    assert said[0]["content"] == "Buy 3 tickets for tonight"
+    assert said[1]["content"] == first.summary
+
+
+async def test_a_turn_that_waits_for_a_person_takes_no_new_request(
+    tmp_path: Path, orchestrator: EnterpriseOrchestrator
+) -> None:
+    session = orchestrator.session()
+    await session.send(DESCRIBED)
+    with pytest.raises(ThreadPendingError):
+        await session.send("Buy 100 tickets")
+    assert rows(tmp_path, "SELECT quantity FROM orders") == [(1,)]
+    done = await session.resume({"expense_approval": "approve"})
+    assert done.status == WorkflowStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "messages", [[], "", [{"content": "Book 2 tickets"}], [{"role": "assistant"}], 7, [3]]
+)
+async def test_messages_that_are_none_are_refused(
+    orchestrator: EnterpriseOrchestrator,
+    messages: Any,  # noqa: ANN401  whatever a caller gives
+) -> None:
+    with pytest.raises(PlanError):
+        await orchestrator.execute(messages)
+
+
+async def test_the_supervisor_graph_does_the_same_in_anybodys_hands(
+    tmp_path: Path, orchestrator: EnterpriseOrchestrator
+) -> None:
+    graph = orchestrator.compile()
+    assert {"understand", "supervisor", "work", "answer"} < {*graph.get_graph().nodes}
+    graph.checkpointer = InMemorySaver()
+    config: Any = {"configurable": {"thread_id": "studio"}}
+    paused = await graph.ainvoke({"messages": DESCRIBED}, config)
+    (asked,) = paused["__interrupt__"]
+    assert asked.value["task_id"] == "expense_approval"
+    done = await graph.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), config)
+    assert "Expense 1" in done["messages"][-1]["content"]
+    assert rows(tmp_path, EFFECTS) == [(1, 1, 1)]
+    again = await graph.ainvoke({"messages": [{"role": "user", "content": "Sing"}]}, config)
+    assert "did nothing" in again["messages"][-1]["content"]
+    assert rows(tmp_path, EFFECTS) == [(1, 1, 1)]
+
+
+def test_the_description_imports_it_from_its_placeholder() -> None:
+    assert FromTheDescription is EnterpriseOrchestrator
