@@ -14,6 +14,7 @@ from orchestration.cli import (
     thread_commands,
     workflow_commands,
 )
+from orchestration.cli.ask import ask
 from orchestration.cli.demo import demo
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.run import run
@@ -54,6 +55,7 @@ def orchestration(
 
 app.command(epilog=EPILOG)(demo)
 app.command(epilog=EPILOG)(run)
+app.command(epilog=EPILOG)(ask)
 app.command(epilog=EPILOG)(validate)
 retention_commands.register(thread_commands.app)
 app.add_typer(agent_commands.app, name="agents")

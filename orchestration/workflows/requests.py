@@ -26,10 +26,10 @@ def plan_request(
     Raises:
         PlanError: The parameters do not fit it.
     """
-    options = options or {}
+    options, given = options or {}, checked_parameters(workflow, parameters)
     request = request_of(
         workflow,
-        parameters=checked_parameters(workflow, parameters) or None,
+        parameters=None if workflow.parameters is None else given,
         tenant=options.get("tenant"),
         user=options.get("user"),
         session=options.get("session", False),
