@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DESCRIPTION = ROOT.parent / "shared" / "ORCHESTRATION_LAYER.md"
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-OTHER_COMPONENTS = ("optimizer", "EnterpriseOrchestrator", "api.main", "amount > 1000")
+OTHER_COMPONENTS = ("optimizer", "# orchestrator", "api.main", "amount > 1000")
 """Words in the description's blocks on components that are not built yet."""
 
 
@@ -55,10 +55,11 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         await run_block(source, names)
         if "Approve expense" in source:
             names["sequential_tasks"] = names["tasks"]
-        if "= await coordinator" in source:
+        if "= await coordinator" in source or "= await orchestrator" in source:
             result = names["result"] if "result = await" in source else names["results"]
             seen.append((source.strip().splitlines()[-1].strip(), str(result.status)))
     names["coordinator"].close()
+    names["orchestrator"].close()
     statuses = [status for _, status in seen]
     assert statuses == [
         WorkflowStatus.COMPLETED,  # sequential, ten tickets
@@ -69,6 +70,10 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         WorkflowStatus.INTERRUPTED,  # a hundred tickets wait for an approval
         WorkflowStatus.COMPLETED,  # approved
         WorkflowStatus.REJECTED,  # and so taken back
+        WorkflowStatus.INTERRUPTED,  # the description's request waits for an approval
+        WorkflowStatus.COMPLETED,  # approved
+        WorkflowStatus.COMPLETED,  # a negotiation
+        WorkflowStatus.INTERRUPTED,  # tickets for each guest wait for the payment
         WorkflowStatus.COMPLETED,  # a definition by its name
         WorkflowStatus.COMPLETED,  # the second turn of a conversation
     ], seen
@@ -78,10 +83,11 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         "rejected",
     ]
     assert names["agent"].agent_id == "ticketing"
+    assert names["signalled"].result.status == WorkflowStatus.COMPLETED
     assert [agent.agent_id for agent in names["agents"]] == ["ticketing"]
     printed = capsys.readouterr().out
     assert "You said 'Two seats, please'." in printed
-    assert "Total agents: 4" in printed
+    assert "Total agents: 6" in printed
     assert "run_finished" in printed
 
 
