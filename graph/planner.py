@@ -61,6 +61,8 @@ def _document(request: PlanRequest, draft: Draft) -> PlanDocument:
     """Plan a whole workflow, or one inside a task; what has problems is of no use."""
     strategy = _strategy(request.strategy, draft)
     mode = _failure_mode(request, strategy, draft)
+    if strategy == CoordinationStrategy.CYCLIC:
+        draft.take_turns()
     ids = _task_ids(request.tasks, strategy, draft)
     needs = _needs(request.tasks, ids, strategy, mode, draft)
     tasks = {

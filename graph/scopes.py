@@ -66,8 +66,9 @@ def _fill(graph: PlanGraph, task: PlannedTask, leaving: str) -> list[str]:
     if "repeat" not in task:
         return fill(graph, body, last)
     deciding = task["id"] + AGAIN
-    entries = fill(graph, body, deciding)
-    graph.add_node(
-        deciding, again, metadata={NEXT_NODES: (entries, last)}, destinations=(*entries, last)
-    )
+    entries: list[str] = []  # a join needs the node that it leads to, before they are known
+    ways = {last: "done"}
+    graph.add_node(deciding, again, metadata={NEXT_NODES: (entries, last)}, destinations=ways)
+    entries += fill(graph, body, deciding)
+    ways |= dict.fromkeys(entries, "next turn")
     return entries

@@ -18,10 +18,11 @@ from nodes.run_handle import RunHandle, handle_around, handle_of
 from nodes.scope_outcome import own_outcomes, scope_outcome
 from state.errors import OutOfTurnsError
 from state.jsonvalue import NotJsonError, json_object
-from state.outcome import Outcome, blocks, error_record, is_finished
+from state.outcome import Outcome, cancellation_record, error_record, is_finished
 from state.plan import INSIDE, PlanDocument, PlannedTask, Scope, in_turn, is_stale
+from state.result import settled_status
 from state.run_state import RunState, RunUpdate
-from state.status import CoordinationStrategy, TaskStatus
+from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonValue
@@ -54,7 +55,7 @@ async def again(state: RunState, config: RunnableConfig) -> Command[str]:
     first, last = config["metadata"][NEXT_NODES]
     plan, run = state["plan"], handle_of(state)
     own = own_outcomes(plan, state["outcomes"])
-    if called_off(run) is not None or any(map(blocks, own.values())):
+    if settled_status(plan, own) != WorkflowStatus.COMPLETED:
         return Command(goto=last)
     repeat, turn = plan["repeat"], plan["turn"]
     try:
@@ -66,6 +67,8 @@ async def again(state: RunState, config: RunnableConfig) -> Command[str]:
             scope=scope_of(plan),
         ):
             return Command(goto=last)
+        if (cancelled := called_off(run)) is not None:
+            return Command(goto=last, update={"route": {"ended": cancellation_record(cancelled)}})
         if turn < repeat["max_turns"]:
             return Command(goto=first, update=_next_turn(plan, turn + 1))
         words = repeat["until"].get("expression") or repeat["until"].get("name")
@@ -145,7 +148,9 @@ def _inner_plan(task: PlannedTask, plan: PlanDocument, now: float) -> PlanDocume
         "scope": scope,
     }
     if "turn" in plan:
-        scope["turn"] = inner["turn"] = plan["turn"]
+        scope["turn"] = plan["turn"]
+        if "supervision" not in inner:  # which counts its own
+            inner["turn"] = plan["turn"]
     if "item" in plan:
         inner["item"] = plan["item"]
     if "parameters" in plan:

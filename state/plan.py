@@ -25,6 +25,8 @@ RESERVED_NODES = frozenset({AGGREGATE, COMPENSATE, ROUTER, LOADER})
 """Names of nodes that are no task."""
 SUPERVISOR, HANDOFF = "supervisor", "handoff"
 """The node of a cyclic plan that says whose turn is next: with a supervisor, and without."""
+FINISH = "finish"
+"""What a supervisor answers when nothing is left to do."""
 CYCLIC_NODES = frozenset({SUPERVISOR, HANDOFF})
 INSIDE = "/"
 """Stands between a task and what is inside it, in run ids and in the paths of tasks."""

@@ -96,8 +96,8 @@ class TaskResult:
 
     @property
     def cost(self) -> float:
-        """What the agent said it cost."""
-        return self._outcome.get("cost", 0.0)
+        """What the agent said it cost; with whatever is inside the task, undoing included."""
+        return self._outcome.get("cost", 0.0) + _cost_of(self.tasks)
 
     @property
     def duration_seconds(self) -> float:
@@ -210,8 +210,7 @@ class WorkflowResult(Sequence[TaskResult]):
     @property
     def cost(self) -> float:
         """Sum of what the agents said they cost, undoing included."""
-        works = [*self.tasks, *filter(None, (task.compensation for task in self.tasks))]
-        return sum(work.cost for work in works)
+        return _cost_of(self.tasks)
 
     def as_json(self) -> JsonObject:
         """The result as a JSON object, for `--json` and logs."""
@@ -237,12 +236,17 @@ class WorkflowResult(Sequence[TaskResult]):
         return said
 
 
+def _cost_of(tasks: Sequence[TaskResult]) -> float:
+    undoings = filter(None, (task.compensation for task in tasks))
+    return sum(work.cost for work in (*tasks, *undoings))
+
+
 def workflow_status(
     plan: Plan,
     outcomes: Mapping[str, Outcome],
     *,
     interrupted: bool = False,
-    ended: bool = False,
+    ended: ErrorRecord | None = None,
 ) -> WorkflowStatus:
     """Sum up what became of a plan's tasks, and of undoing them.
 
@@ -250,10 +254,12 @@ def workflow_status(
         plan: Whose tasks.
         outcomes: What became of them.
         interrupted: Whether anything waits for an answer.
-        ended: Whether a cycle ended before it was done.
+        ended: Why a cycle ended before it was done.
     """
     document = plan.document
-    if ended:
+    if ended is not None:
+        if ended["code"] == SkipCause.CANCELLED:
+            return WorkflowStatus.CANCELLED
         some = any(outcome["status"] == TaskStatus.SUCCEEDED for outcome in outcomes.values())
         return WorkflowStatus.PARTIAL if some else WorkflowStatus.FAILED
     statuses = {outcome["status"] for outcome in outcomes.values()}

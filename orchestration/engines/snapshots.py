@@ -132,7 +132,7 @@ def result_of(
     ended = (values.get("route") or {}).get("ended")
     return WorkflowResult(
         thread_id,
-        workflow_status(plan, outcomes, interrupted=bool(pending), ended=ended is not None),
+        workflow_status(plan, outcomes, interrupted=bool(pending), ended=ended),
         tuple([TaskResult(id_, outcomes.get(id_)) for id_ in plan.document["order"]]),
         pending,
         values.get("aggregate"),

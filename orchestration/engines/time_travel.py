@@ -134,13 +134,14 @@ def _keep_turns(document: dict[str, Any], seed: Seed, values: Mapping[str, Any])
     for key in ("turn", "current", "handoff"):
         if key in then:
             document[key] = then[key]
-    seed["turns"] = [*values.get("turns", [])]
+    seed["turns"] = [each for each in values.get("turns", []) if each["task"] is not None]
 
 
 def _refuse_callables(plan: Plan, kept: Collection[str]) -> None:
     """Return if no Python callable is needed: the fork would have none, in any process."""
+    done = [] if "supervision" in plan.document else [[task_id] for task_id in kept]
     for use, document in plan.callables():
-        if document["key"].split(INSIDE)[1:2] not in [[task_id] for task_id in kept]:
+        if document["key"].split(INSIDE)[1:2] not in done:
             raise ForkError(
                 f"{use} is a Python callable, which a fork does not have; write it as a CEL "
                 "expression string in workflows that are to be forked"

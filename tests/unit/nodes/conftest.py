@@ -54,6 +54,7 @@ class Bench:
         request = PlanRequest(tasks=tasks, **wishes)
         planned = plan(request, agents=self.agents, run_id="run")
         self._parts = LocalParts(
+            run_id="run",
             callables=planned.callables,
             observe=lambda id_, outcome: self.told.append((id_, outcome["status"])),
         )
