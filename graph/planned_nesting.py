@@ -43,14 +43,12 @@ def planned_nesting(task: Nesting, place: Place, draft: Draft, plan_inside: Insi
         plan_inside: Plans a request in the draft of the task.
     """
     planned = planned_shell(task, place, draft)
-    match task:
-        case SubWorkflow():
-            request, knows = _request(task.workflow, place.id_, draft), frozenset[str]()
-        case Repeat():
-            request, knows = _request(task.tasks, place.id_, draft), IN_TURNS
-            _refuse_cycle(request, place.id_, draft)
-        case ForEach():
-            request, knows = _request(task.tasks, place.id_, draft), FOR_ITEMS
+    inside, knows = _inside(task)
+    request = _request(inside, place.id_, draft)
+    if request is None:
+        return planned
+    if isinstance(task, Repeat):
+        _refuse_cycle(request, place.id_, draft)
     inner = draft.within(place.id_, planned["upstream"], knows=knows)
     if inner.inside.count(INSIDE) > DEEPEST:
         draft.problem(
@@ -65,7 +63,18 @@ def planned_nesting(task: Nesting, place: Place, draft: Draft, plan_inside: Insi
     return planned
 
 
-def _request(inside: object, id_: str, draft: Draft) -> PlanRequest:
+def _inside(task: Nesting) -> tuple[object, frozenset[str]]:
+    """What a task is made of, and what expressions know there."""
+    match task:
+        case SubWorkflow():
+            return task.workflow, frozenset()
+        case Repeat():
+            return task.tasks, IN_TURNS
+        case ForEach():
+            return task.tasks, FOR_ITEMS
+
+
+def _request(inside: object, id_: str, draft: Draft) -> PlanRequest | None:
     """What is to be planned inside a task; a list of tasks is a sequence."""
     match inside:
         case Workflow():
@@ -79,7 +88,7 @@ def _request(inside: object, id_: str, draft: Draft) -> PlanRequest:
         f"task {id_!r} has {described(inside)} inside; give a Workflow, or tasks",
         id_,
     )
-    return PlanRequest([])
+    return None
 
 
 def _repeat(task: Repeat, id_: str, inner: Draft) -> RepeatDocument:
