@@ -10,6 +10,7 @@ from state.compensation import next_compensation, uncompensated
 from state.failure_mode import stop_verdict
 from state.jsonvalue import json_object
 from state.outcome import blocks, error_json, is_finished
+from state.plan import INSIDE
 from state.status import SkipCause, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -204,8 +205,8 @@ class WorkflowResult(Sequence[TaskResult]):
 
     @property
     def uncompensated(self) -> tuple[str, ...]:
-        """Tasks that should have been undone and could not be, so that their effects stand."""
-        return tuple(task.task_id for task in self.tasks if task.uncompensated)
+        """Paths of tasks that should have been undone and could not be: their effects stand."""
+        return tuple(_uncompensated(self.tasks))
 
     @property
     def cost(self) -> float:
@@ -234,6 +235,13 @@ class WorkflowResult(Sequence[TaskResult]):
         if self.turns:
             said["turns"] = [json_object(each, at="turns") for each in self.turns]
         return said
+
+
+def _uncompensated(tasks: Sequence[TaskResult], inside: str = "") -> Iterator[str]:
+    for task in tasks:
+        if task.uncompensated:
+            yield inside + task.task_id
+        yield from _uncompensated(task.tasks, f"{inside}{task.task_id}{INSIDE}")
 
 
 def _cost_of(tasks: Sequence[TaskResult]) -> float:

@@ -56,6 +56,7 @@ from orchestration.engines.snapshots import (
 )
 from orchestration.engines.time_travel import forked_plan
 from orchestration.engines.views import ThreadViews
+from state.compensation import undoing_begun
 from state.errors import (
     DecisionError,
     DrainedError,
@@ -412,7 +413,7 @@ class EmbeddedEngine:
             snapshot,
             run_id=run_id,
             inputs=inputs,
-            undone=[id_ for id_, outcome in latest.items() if "compensation" in outcome],
+            undone=[id_ for id_, outcome in latest.items() if undoing_begun(outcome)],
             user=user,
         )
         claim = self._database.history.begin(
