@@ -9,8 +9,8 @@ from langgraph.graph import START, StateGraph
 from graph.steps import END_NODE, add_ending
 from graph.strategies import fill
 from nodes.agent_call import NEXT_NODES
-from nodes.scope import AGAIN, ENTER, ITEM, LEAVE, again, enter, leave
-from state.plan import Plan
+from nodes.scope import again, enter, leave
+from state.plan import AGAIN, ENTER, ITEM, LEAVE, Plan
 from state.run_state import CoreOutput, CyclicState, RunState
 
 if TYPE_CHECKING:

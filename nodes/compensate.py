@@ -19,7 +19,7 @@ from nodes.upstream import Upstream
 from state.agent_context import AgentContext
 from state.compensation import next_compensation, place_of, with_undoing
 from state.outcome import Outcome
-from state.plan import COMPENSATE, INSIDE
+from state.plan import COMPENSATE, INSIDE, own_outcomes
 from state.result import settled_status
 from state.run_state import RunState
 
@@ -55,7 +55,8 @@ async def compensate(state: RunState, config: RunnableConfig) -> Command[str]:
 
 
 def _next(plan: PlanDocument, outcomes: Outcomes) -> str | None:
-    return next_compensation(plan, outcomes, status=settled_status(plan, outcomes))
+    own = own_outcomes(plan, outcomes)
+    return next_compensation(plan, own, status=settled_status(plan, own))
 
 
 class Undoable(NamedTuple):

@@ -15,11 +15,21 @@ from langgraph.types import Command, Overwrite, Send
 from nodes.agent_call import NEXT_NODES, announce, called_off, hindrance
 from nodes.expressions import ExpressionError, evaluate, holds, scope_of
 from nodes.run_handle import RunHandle, handle_around, handle_of
-from nodes.scope_outcome import own_outcomes, scope_outcome
+from nodes.scope_outcome import scope_outcome
 from state.errors import OutOfTurnsError
 from state.jsonvalue import NotJsonError, json_object
 from state.outcome import Outcome, cancellation_record, error_record, is_finished
-from state.plan import INSIDE, PlanDocument, PlannedTask, Scope, in_turn, is_stale
+from state.plan import (
+    ENTER,
+    INSIDE,
+    ITEM,
+    PlanDocument,
+    PlannedTask,
+    Scope,
+    in_turn,
+    is_stale,
+    own_outcomes,
+)
 from state.result import settled_status
 from state.run_state import RunState, RunUpdate
 from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
@@ -29,10 +39,6 @@ if TYPE_CHECKING:
     from state.plan import Item
     from state.run_state import Outcomes
 
-ENTER: Final = ".enter"
-AGAIN: Final = ".again"
-ITEM: Final = ".item"
-LEAVE: Final = ".leave"
 END_NODE: Final = "__end__"
 MOST_ITEMS: Final = 10_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from state.outcome import Outcome, blocks
+from state.plan import own_outcomes
 from state.result import settled_status
 from state.status import SkipCause, TaskStatus, WorkflowStatus
 
@@ -22,11 +23,6 @@ _STATUS: Final[Mapping[WorkflowStatus, TaskStatus]] = {
     WorkflowStatus.CANCELLED: TaskStatus.CANCELLED,
 }
 """Anything else has failed."""
-
-
-def own_outcomes(plan: PlanDocument, outcomes: Mapping[str, Outcome]) -> Outcomes:
-    """The outcomes of a plan's own tasks, without what shows through from around it."""
-    return {id_: outcomes[id_] for id_ in plan["order"] if id_ in outcomes}
 
 
 def scope_outcome(state: RunState) -> Outcome:

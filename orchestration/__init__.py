@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from state.result import TaskResult, WorkflowResult
     from state.retry import RetryPolicy
     from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
-    from state.task import AgentTask
+    from state.task import AgentTask, ForEach, Repeat, SubWorkflow
+    from state.workflow import Workflow
 
 check_own_packages()
 
@@ -111,7 +112,8 @@ _HOMES = {
     "state.result": ("TaskResult", "WorkflowResult"),
     "state.retry": ("RetryPolicy",),
     "state.status": ("CoordinationStrategy", "TaskStatus", "WorkflowStatus"),
-    "state.task": ("AgentTask",),
+    "state.task": ("AgentTask", "ForEach", "Repeat", "SubWorkflow"),
+    "state.workflow": ("Workflow",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -137,6 +139,7 @@ __all__ = [
     "DrainedError",
     "EncryptionError",
     "FailureMode",
+    "ForEach",
     "ForkError",
     "HandoffError",
     "HistoryWindow",
@@ -146,11 +149,13 @@ __all__ = [
     "OutOfTurnsError",
     "PlanError",
     "RegistrationError",
+    "Repeat",
     "RequestNotFoundError",
     "RetentionError",
     "RetryPolicy",
     "RoutingError",
     "SimpleCoordinator",
+    "SubWorkflow",
     "SupervisorError",
     "TaskResult",
     "TaskStatus",
@@ -161,6 +166,7 @@ __all__ = [
     "ThreadPendingError",
     "TurnError",
     "UnknownReplyError",
+    "Workflow",
     "WorkflowEvent",
     "WorkflowResult",
     "WorkflowStatus",

@@ -90,9 +90,48 @@ def event_line(event: WorkflowEvent) -> tuple[str, str] | None:
             return _undone(event.task_id, event.data)
         case "task_finished" | "task_retrying":
             return _ended(event.task_id, event.data, again=event.kind == "task_retrying")
+        case "turn_started":
+            return _turn(event.task_id, event.data), "dim"
+        case "turns_ended":
+            return _turns_ended(event.task_id, event.data), "dim"
         case "approval_requested":
             return f"? {event.task_id} waits for a person's approval", STYLES["interrupted"]
     return None
+
+
+def _turn(path: str, turn: Json) -> str:
+    """Say whose turn begins, and why."""
+    match turn["by"]:
+        case "loop":
+            return f"↻ {path}: turn {turn['turn']}"
+        case "handoff":
+            how = f"{turn['sender']} hands over to {path}"
+        case "supervisor":
+            how = f"the supervisor calls {path}"
+        case "start":
+            how = f"{path} begins"
+        case _:
+            how = f"{path} goes on"
+    return f"↻ turn {turn['turn']}: {how}{_because(turn)}"
+
+
+def _turns_ended(path: str, turn: Json) -> str:
+    """Say what ended a cycle."""
+    why = {
+        "until": "its end is reached",
+        "supervisor": "the supervisor finishes",
+        "max_turns": "no turn is left",
+        "failure": "a task did not succeed",
+        "handoff": "it was handed over to nobody",
+        "cancelled": "it was cancelled",
+    }.get(turn["by"], "nobody is next")
+    where = f"{path}: " if path else ""
+    return f"· {where}after turn {turn['turn']} {why}{_because(turn)}"
+
+
+def _because(turn: Json) -> str:
+    said = turn["message"] or turn["reason"]
+    return f": {_short(said)}" if said else ""
 
 
 def question(interrupt: Json) -> str:
