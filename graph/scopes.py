@@ -32,9 +32,8 @@ def scope_graph(task: PlannedTask) -> PlanGraph:
         entries = _fill(graph, task, leaving)
         after = entries
     entering = task["id"] + ENTER
-    graph.add_node(
-        entering, enter, metadata={NEXT_NODES: after}, destinations=(*entries, leaving, END_NODE)
-    )
+    ways = dict.fromkeys((*entries, *after, END_NODE))
+    graph.add_node(entering, enter, metadata={NEXT_NODES: after}, destinations=tuple(ways))
     graph.add_edge(START, entering)
     return graph
 
