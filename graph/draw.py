@@ -110,13 +110,15 @@ def _plain(graph: Graph) -> Graph:
 def _joined(first: Edge, second: Edge) -> Edge:
     return first._replace(
         target=second.target,
-        data=first.data or second.data,
+        data=second.data if first.data is None else first.data,
         conditional=first.conditional or second.conditional,
     )
 
 
 def _shown(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return {key: each for key, each in (metadata or {}).items() if not key.startswith(_OURS)} or None
+    return {
+        key: each for key, each in (metadata or {}).items() if not key.startswith(_OURS)
+    } or None
 
 
 def _flat(graph: Graph) -> Graph:

@@ -57,7 +57,7 @@ def planned_nesting(task: Nesting, place: Place, draft: Draft, plan_inside: Insi
         return planned
     planned["body"] = plan_inside(request, inner)
     if isinstance(task, Repeat):
-        planned["repeat"] = _repeat(task, place.id_, inner)
+        planned["repeat"] = _repeat(task, inner)
     if isinstance(task, ForEach):
         planned["for_each"] = _for_each(task, place.id_, draft)
     return planned
@@ -91,7 +91,7 @@ def _request(inside: object, id_: str, draft: Draft) -> PlanRequest | None:
     return None
 
 
-def _repeat(task: Repeat, id_: str, inner: Draft) -> RepeatDocument:
+def _repeat(task: Repeat, inner: Draft) -> RepeatDocument:
     until = planned_expression(
         task.until, at="the end of the loop", key=inner.key("until"), id_=None, draft=inner
     )

@@ -3,7 +3,8 @@
 A CEL expression (`common-expression-language`) sees `outputs` (by task id, of the tasks
 that succeeded), `outcomes` (by task id, with `status`, `error`, ...), `input` (the
 input data of its own task, or what the router was given) and `parameters` (of the run); in
-a loop or a cycle `turn`, from 1 on (0 where a supervisor says who is first); in the work for an item of a list `item` and `index`.
+a loop or a cycle `turn`, from 1 on (0 where a supervisor says who is first); in the work for
+an item of a list `item` and `index`.
 """
 
 from __future__ import annotations

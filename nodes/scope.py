@@ -172,9 +172,7 @@ def _visible(task: PlannedTask, outcomes: Outcomes) -> Outcomes:
     A task inside hides one of the same name around it.
     """
     hidden = task["body"]["tasks"]
-    return {
-        id_: outcomes[id_] for id_ in task["upstream"] if id_ in outcomes and id_ not in hidden
-    }
+    return {id_: outcomes[id_] for id_ in task["upstream"] if id_ in outcomes and id_ not in hidden}
 
 
 # -- items ----------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from state.plan import PlanDocument, Work
     from state.run_state import Outcomes, TurnRecord
 
+
 class Verdict(NamedTuple):
     """Whose turn is next."""
 

@@ -54,10 +54,11 @@ class WorkflowEvent:
     task_id: str = ""
     """Of a task inside others its path, e.g. `offers/3/price` or `talk#2/buyer`."""
     data: JsonObject = field(default_factory=dict)
-    """`run_started`: `order`, `strategy`. `turn_started`, `turns_ended`: `turn`, and of a cycle
-    a `TurnRecord`. `task_started`, `compensation_started`: `attempt`. `task_finished`, `task_retrying`, `compensation_finished`, `compensation_retrying`: a
-    `TaskResult`. `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`.
-    What happens in a turn has `turn` too."""
+    """`run_started`: `order`, `strategy`. `turn_started`, `turns_ended`: `turn` and `by`, and of
+    a cycle a `TurnRecord`. `task_started`, `compensation_started`: `attempt`. `task_finished`,
+    `task_retrying`, `compensation_finished`, `compensation_retrying`: a `TaskResult`.
+    `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`. What happens in a
+    turn has `turn` too."""
 
     def as_json(self) -> JsonObject:
         """The event as a JSON object."""

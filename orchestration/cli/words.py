@@ -78,25 +78,30 @@ def _answer(output: Json) -> str:
 def event_line(event: WorkflowEvent) -> tuple[str, str] | None:
     """Say one event of a run as a line and its style; None if there is nothing to say."""
     match event.kind:
-        case "task_started":
-            attempt = event.data.get("attempt", 1)
-            again = f", attempt {attempt}" if attempt != 1 else ""
-            return f"→ {event.task_id} started{again}", "cyan"
-        case "compensation_started":
-            attempt = event.data.get("attempt", 1)
-            again = f", attempt {attempt}" if attempt != 1 else ""
-            return f"← undoing {event.task_id}{again}", "cyan"
+        case "task_started" | "compensation_started":
+            return _began(event)
         case "compensation_finished" | "compensation_retrying":
             return _undone(event.task_id, event.data)
         case "task_finished" | "task_retrying":
             return _ended(event.task_id, event.data, again=event.kind == "task_retrying")
-        case "turn_started":
-            return _turn(event.task_id, event.data), "dim"
-        case "turns_ended":
-            return _turns_ended(event.task_id, event.data), "dim"
+        case "turn_started" | "turns_ended":
+            return _turn_line(event)
         case "approval_requested":
             return f"? {event.task_id} waits for a person's approval", STYLES["interrupted"]
     return None
+
+
+def _began(event: WorkflowEvent) -> tuple[str, str]:
+    attempt = event.data.get("attempt", 1)
+    again = f", attempt {attempt}" if attempt != 1 else ""
+    if event.kind == "task_started":
+        return f"→ {event.task_id} started{again}", "cyan"
+    return f"← undoing {event.task_id}{again}", "cyan"
+
+
+def _turn_line(event: WorkflowEvent) -> tuple[str, str]:
+    say = _turn if event.kind == "turn_started" else _turns_ended
+    return say(event.task_id, event.data), "dim"
 
 
 def _turn(path: str, turn: Json) -> str:

@@ -108,7 +108,7 @@ def registry(effects: Effects) -> AgentRegistry:
 
     async def count(given: Input, context: AgentContext) -> Input:
         """Count how often this task was done in the turns before."""
-        before = context.upstream.get(context.task_id, {}).get("count", 0)
+        before: Any = context.upstream.get(context.task_id, {}).get("count", 0)
         seen = {**given, "count": before}
         return await effects.happen(context.idempotency_key, seen, {"count": before + 1})
 

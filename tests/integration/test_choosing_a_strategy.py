@@ -1,6 +1,6 @@
 """The page on strategies: its examples run, and its graphs are those of their tasks.
 
-    python tests/integration/test_choosing_a_strategy.py      draws them anew
+python tests/integration/test_choosing_a_strategy.py      draws them anew
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Example(NamedTuple):
     @property
     def strategy(self) -> str:
         source: str = self.names["__source"]
-        return re.findall(r"execute_(\w+)", source)[0]
+        return str(re.findall(r"execute_(\w+)", source)[0])
 
     def drawing(self) -> str:
         """Its graph, without the node that puts the plan into the state of a bare graph."""

@@ -1,4 +1,4 @@
-"""What the planner refuses of tasks made of others and of cycles: all at once, each with its path."""
+"""What the planner refuses of nested tasks and cycles: all at once, each with its path."""
 
 from __future__ import annotations
 

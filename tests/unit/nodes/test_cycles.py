@@ -234,9 +234,7 @@ async def test_a_supervising_agent_that_hangs_is_given_up(bench: Bench) -> None:
 
     bench.hire(chief=hang, buyer=Script({"x": 1}), seller=Script({}))
     supervisor = AgentTask("chief", timeout=0.01)
-    result = await bench.run(
-        BUYER, SELLER, strategy=CYCLIC, supervisor=supervisor, start="buyer"
-    )
+    result = await bench.run(BUYER, SELLER, strategy=CYCLIC, supervisor=supervisor, start="buyer")
     assert result.error is not None
     assert "did not answer within" in result.error["message"]
 

@@ -18,6 +18,7 @@ from state.task import AgentTask, ForEach, Repeat, SubWorkflow, Task
 from state.workflow import Workflow
 
 if TYPE_CHECKING:
+    from state.result import TaskResult
     from tests.unit.nodes.conftest import Bench
 
 Input = dict[str, Any]
@@ -48,7 +49,7 @@ class Crew:
                 await asyncio.Event().wait()
         finally:
             self.running -= 1
-        seen = context.upstream.get(context.task_id, {}).get("count", 0)
+        seen: Any = context.upstream.get(context.task_id, {}).get("count", 0)
         return {"task": context.task_id, "count": seen + 1, "seen": sorted(context.upstream)}
 
     @property
@@ -71,6 +72,10 @@ def beside(*tasks: Task, **terms: Any) -> Workflow:  # noqa: ANN401
     return Workflow("beside", tasks=tasks, strategy="parallel", **terms)
 
 
+def said(task: TaskResult) -> Any:  # noqa: ANN401
+    return task.output
+
+
 @pytest.fixture
 def crew(bench: Bench) -> Crew:
     hired = Crew()
@@ -86,8 +91,8 @@ async def test_a_sub_workflow_is_one_task_with_its_tasks_inside(bench: Bench, cr
     assert result.status == WorkflowStatus.COMPLETED
     assert crew.keys == [f"{RUN}:first", f"{RUN}/buy:a", f"{RUN}/buy:b", f"{RUN}:last"]
     assert [task.task_id for task in result["buy"].tasks] == ["a", "b"]
-    assert result["buy"].output["b"]["seen"] == ["a", "first"], "it sees what is around it"
-    assert result["last"].output["seen"] == ["buy", "first"], "but nobody sees inside it"
+    assert said(result["buy"])["b"]["seen"] == ["a", "first"], "it sees what is around it"
+    assert said(result["last"])["seen"] == ["buy", "first"], "but nobody sees inside it"
 
 
 async def test_a_task_inside_hides_one_of_the_same_name_outside(bench: Bench, crew: Crew) -> None:
@@ -112,7 +117,7 @@ async def test_a_sub_workflow_that_fails_keeps_what_it_achieved(
     assert result["buy"].status == status
     assert result["buy"].error is not None
     assert result["buy"].error["message"] == error
-    assert result["buy"].output["good"]["task"] == "good"
+    assert said(result["buy"])["good"]["task"] == "good"
     assert result["next"].status == TaskStatus.SKIPPED
     assert len(crew.called("after")) == (mode == "continue")
 
@@ -131,9 +136,7 @@ async def test_a_rejection_inside_rejects_the_task_and_the_workflow(
 
 async def test_what_an_outer_quorum_ends_is_cancelled_not_failed(bench: Bench, crew: Crew) -> None:
     hanging = within("slow", do("never", {"hangs": True}), do("after"))
-    result = await bench.run(
-        do("a"), do("b"), hanging, strategy="parallel", on_failure=quorum(2)
-    )
+    result = await bench.run(do("a"), do("b"), hanging, strategy="parallel", on_failure=quorum(2))
     assert result.status == WorkflowStatus.COMPLETED
     assert result["slow"].status == TaskStatus.CANCELLED
     assert "the quorum of 2 was reached" in result["slow"].reason
@@ -149,7 +152,7 @@ async def test_failures_around_do_not_end_a_plan_inside(bench: Bench, crew: Crew
     assert result.status == WorkflowStatus.PARTIAL
     enough = SubWorkflow(beside(do("p"), do("q"), on_failure=quorum(2)), task_id="enough")
     result = await bench.run(do("one"), do("two"), enough)
-    assert result["enough"].output.keys() == {"p", "q"}
+    assert said(result["enough"]).keys() == {"p", "q"}
     assert len(crew.called("p")) == 1
 
 
@@ -163,7 +166,7 @@ async def test_a_loop_goes_on_until_it_holds_each_turn_under_keys_of_its_own(
     result = await bench.run(loop)
     assert result.status == WorkflowStatus.COMPLETED
     assert crew.keys == [f"{RUN}/loop#1:step", f"{RUN}/loop#2:step", f"{RUN}/loop#3:step"]
-    assert (result["loop"].turns, result["loop"].output["step"]["count"]) == (3, 3)
+    assert (result["loop"].turns, said(result["loop"])["step"]["count"]) == (3, 3)
 
 
 async def test_a_loop_without_end_fails_after_its_turns_and_keeps_the_last(
@@ -175,7 +178,7 @@ async def test_a_loop_without_end_fails_after_its_turns_and_keeps_the_last(
     assert error is not None
     assert error["code"] == "out_of_turns"
     assert "2 turns" in error["message"]
-    assert result["loop"].output["step"]["count"] == 2
+    assert said(result["loop"])["step"]["count"] == 2
     assert len(crew.contexts) == 2
     assert result["next"].status == TaskStatus.SKIPPED
 
@@ -232,7 +235,7 @@ async def test_a_parallel_body_joins_in_each_turn(bench: Bench, crew: Crew) -> N
     ids = [context.task_id for context in crew.contexts]
     assert sorted(ids[:2]) == sorted(ids[3:5]) == ["a", "b"]
     assert ids[2] == ids[5] == "c"
-    assert result["loop"].output["task"] == "c", "the output is what the body aggregates"
+    assert said(result["loop"])["task"] == "c", "the output is what the body aggregates"
 
 
 async def test_an_attempt_is_counted_within_its_turn(bench: Bench, crew: Crew) -> None:
@@ -293,14 +296,14 @@ async def test_each_item_has_its_own_keys_and_output_in_order(bench: Bench, crew
     result = await bench.run(ForEach(["x", "y", "z"], price, task_id="offers"))
     assert sorted(crew.keys) == [f"{RUN}/offers/{number}:price" for number in range(3)]
     assert [(each["what"], each["place"]) for each in crew.inputs] == [("x", 0), ("y", 1), ("z", 2)]
-    assert [each["task"] for each in result["offers"].output["items"]] == ["price"] * 3
+    assert [each["task"] for each in said(result["offers"])["items"]] == ["price"] * 3
     assert [task.task_id for task in result["offers"].tasks] == ["0", "1", "2"]
 
 
 async def test_no_items_are_soon_done(bench: Bench, crew: Crew) -> None:
     result = await bench.run(ForEach("[]", do("price"), task_id="offers"), do("next"))
     assert result.status == WorkflowStatus.COMPLETED
-    assert result["offers"].output == {"items": []}
+    assert said(result["offers"]) == {"items": []}
     assert [context.task_id for context in crew.contexts] == ["next"]
 
 
@@ -334,7 +337,7 @@ def for_all(mode: object, items: list[Input] = BAD, **terms: Any) -> ForEach:  #
 async def test_a_failed_item_leaves_the_others_alone(bench: Bench, crew: Crew) -> None:
     result = await bench.run(for_all("continue"))
     assert result["all"].status == TaskStatus.FAILED
-    assert [each is None for each in result["all"].output["items"]] == [
+    assert [each is None for each in said(result["all"])["items"]] == [
         number == 1 for number in range(10)
     ]
     assert len(crew.contexts) == 10
@@ -342,9 +345,7 @@ async def test_a_failed_item_leaves_the_others_alone(bench: Bench, crew: Crew) -
     assert result["all"].error["message"].startswith("1: one: not today")
 
 
-async def test_a_failed_item_ends_the_others_where_that_is_wanted(
-    bench: Bench, crew: Crew
-) -> None:
+async def test_a_failed_item_ends_the_others_where_that_is_wanted(bench: Bench, crew: Crew) -> None:
     result = await bench.run(for_all("fail_fast", max_concurrency=1))
     assert result["all"].status == TaskStatus.FAILED
     assert len(crew.contexts) <= 4, "the others never began"
@@ -383,7 +384,7 @@ async def test_a_thousand_items(bench: Bench, crew: Crew) -> None:
     result = await bench.run(ForEach(list(range(1000)), do("one"), task_id="all"))
     assert result.status == WorkflowStatus.COMPLETED
     assert len(set(crew.keys)) == 1000
-    assert len(result["all"].output["items"]) == 1000
+    assert len(said(result["all"])["items"]) == 1000
 
 
 async def test_an_item_is_tried_again_alone(bench: Bench, crew: Crew) -> None:
@@ -410,7 +411,7 @@ async def test_a_loop_in_an_item_in_a_sub_workflow_in_a_parallel_plan(
     assert sorted(steps) == [
         f"{RUN}/part/items/{item}/loop#{turn}:step" for item in (0, 1) for turn in (1, 2)
     ]
-    items = result["part"].output["items"]["items"]
+    items = said(result["part"])["items"]["items"]
     assert [each["loop"]["step"]["count"] for each in items] == [2, 2]
     assert {tuple(each.upstream) for each in crew.called("step")} == {("begin",), ("begin", "step")}
 

@@ -1,8 +1,9 @@
-"""Nested and cyclic runs from outside: events, questions, cancelling, draining, forks, templates."""
+"""Nested and cyclic runs from outside: events, questions, stopping, forks, templates."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
@@ -94,11 +95,8 @@ AGREED = "has(outputs.seller) && has(outputs.seller.agreed)"
 async def told(office: Office, *tasks: Task, **options: Any) -> list[str]:  # noqa: ANN401
     """What the command line prints of a run, without times."""
     hire(office, "dice", dice)
-    lines = []
-    async for event in office.coordinator.stream(tasks, **options):
-        if line := event_line(event):
-            lines.append(line[0].partition(" in ")[0])
-    return lines
+    lines = [event_line(event) async for event in office.coordinator.stream(tasks, **options)]
+    return [line[0].partition(" in ")[0] for line in lines if line]
 
 
 async def dice(_given: Input, context: AgentContext) -> Input:
@@ -281,7 +279,9 @@ async def test_an_agent_that_asks_for_a_task_gets_no_laxer_policy_than_that_task
 # -- stopping -------------------------------------------------------------------------------
 
 
-async def run_to(gate: Gate, run: Any) -> asyncio.Future[WorkflowResult]:  # noqa: ANN401
+async def run_to(
+    gate: Gate, run: Coroutine[Any, Any, WorkflowResult]
+) -> asyncio.Future[WorkflowResult]:
     running = asyncio.ensure_future(run)
     async with asyncio.timeout(30):
         await gate.begun.wait()
@@ -465,6 +465,8 @@ async def test_a_cycle_that_needs_a_callable_in_any_turn_cannot_be_forked(office
         await office.coordinator.fork(done.thread_id)
 
 
+NOTHING: Any = {}
+
 # -- the graph itself -----------------------------------------------------------------------
 
 
@@ -476,7 +478,7 @@ async def test_a_nested_template_runs_bare_twice_and_asks(office: Office) -> Non
     keys = set()
     for thread in ("one", "two", "one"):
         config: Any = {"configurable": {"thread_id": thread}}
-        paused = await graph.ainvoke({}, config)
+        paused = await graph.ainvoke(NOTHING, config)
         (asked,) = paused["__interrupt__"]
         assert asked.value["task_id"] == "buy/finance"
         answer: Any = Command(resume={asked.id: {"decisions": [{"type": "approve"}]}})
@@ -498,6 +500,6 @@ async def test_a_cyclic_template_runs_bare_twice(office: Office) -> None:
     config: Any = {"configurable": {"thread_id": "one"}}
     for _ in range(2):
         seller.keys.clear()
-        values = await graph.ainvoke({}, config)
+        values = await graph.ainvoke(NOTHING, config)
         assert values["outcomes"]["seller"]["output"] == {"agreed": True}
         assert [each["turn"] for each in values["turns"]] == [1, 2, 3, 4, 4]
