@@ -76,6 +76,7 @@ async def again(state: RunState, config: RunnableConfig) -> Command[str]:
         if (cancelled := called_off(run)) is not None:
             return Command(goto=last, update={"route": {"ended": cancellation_record(cancelled)}})
         if turn < repeat["max_turns"]:
+            handle_around(plan)  # lets go of what served this turn
             return Command(goto=first, update=_next_turn(plan, turn + 1))
         words = repeat["until"].get("expression") or repeat["until"].get("name")
         ended = OutOfTurnsError(f"{turn} turns were taken, and this does not hold yet: {words}")
@@ -215,11 +216,7 @@ def _fresh_item(
     task: PlannedTask, inner: PlanDocument, item: Item, visible: Outcomes
 ) -> dict[str, Any]:
     number = str(item["index"])
-    scope: Scope = {
-        "task": number,
-        "started_at": inner["scope"]["started_at"],
-        "single": task["for_each"]["single"],
-    }
+    scope: Scope = {**inner["scope"], "task": number, "single": task["for_each"]["single"]}
     plan: PlanDocument = {
         **inner,
         "run_id": f"{inner['run_id']}{INSIDE}{number}",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from state.run_state import TurnRecord
 
 
-_NOT_REACHED: Outcome = {"status": TaskStatus.PENDING.value, "attempts": 0}
+NOT_REACHED: Outcome = {"status": TaskStatus.PENDING.value, "attempts": 0}
 
 
 class TaskResult:
@@ -32,7 +32,7 @@ class TaskResult:
     def __init__(self, task_id: str, outcome: Outcome | None = None) -> None:
         """Without an outcome, the task was not reached yet."""
         self.task_id = task_id
-        self._outcome = _NOT_REACHED if outcome is None else outcome
+        self._outcome = NOT_REACHED if outcome is None else outcome
 
     @property
     def status(self) -> TaskStatus:

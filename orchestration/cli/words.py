@@ -55,6 +55,9 @@ def said(task: Json) -> str:
         return _short(f"{task['error']['message']} ({task['error']['code']})")
     if task["reason"]:
         return _short(str(task["reason"]))
+    if inside := task.get("tasks"):
+        done = sum(each["status"] == "succeeded" for each in inside)
+        return f"{done} of {len(inside)} inside succeeded"
     return _answer(task["output"])
 
 

@@ -147,6 +147,15 @@ async def test_what_a_partial_whole_achieved_is_undone_from_outside(
     assert statuses(result["trip"])["trip/a"] == "compensated"
 
 
+async def test_a_failure_around_undoes_nothing_inside_a_whole_that_succeeded(
+    bench: Bench, world: World
+) -> None:
+    result = await bench.run(fail(), within("trip", buy("a")), on_failure="continue")
+    assert result.status == WorkflowStatus.PARTIAL
+    assert world.undone == []
+    assert result["trip"].status == SUCCEEDED
+
+
 async def test_items_are_undone_too(bench: Bench, world: World) -> None:
     bench.clock.time = 50.0
     items = ForEach([1, 2, 3], [buy("seat"), within("more", buy("meal"))], task_id="all")

@@ -156,6 +156,46 @@ async def test_failures_around_do_not_end_a_plan_inside(bench: Bench, crew: Crew
     assert len(crew.called("p")) == 1
 
 
+async def test_a_whole_workflow_may_be_chosen_asked_about_and_left_out(
+    bench: Bench, crew: Crew
+) -> None:
+    work = Workflow("work", tasks=[do("a")])
+    asked = SubWorkflow(work, task_id="asked", requires_approval=True)
+    paused = await bench.run(
+        do("other"), asked, strategy="conditional", router="'asked'", tenant="acme"
+    )
+    (question,) = paused.interrupts
+    config: Any = question.value
+    assert config["review_configs"][0]["allowed_decisions"] == ["approve", "reject", "respond"]
+    result = await bench.answer(asked="approve")
+    assert result.status == WorkflowStatus.COMPLETED
+    assert crew.contexts[0].tenant == "acme"
+    unwanted = SubWorkflow(work, task_id="unwanted", condition="false")
+    result = await bench.run(unwanted, do("next"))
+    assert result["unwanted"].status == TaskStatus.SKIPPED
+    assert result["next"].succeeded
+
+
+async def test_a_whole_workflow_may_stand_in_a_chain_beside_others(
+    bench: Bench, crew: Crew
+) -> None:
+    items = ForEach([1, 2], do("one", retry=PATIENT), task_id="items", depends_on=["first"])
+    result = await bench.run(
+        do("first"),
+        items,
+        do("after", depends_on=["items"], requires_approval=True),
+        do("x"),
+        do("y", depends_on=["x"]),
+        do("join", depends_on=["after", "y"]),
+        strategy="parallel",
+    )
+    assert [each.task_id for each in result.interrupts] == ["after"]
+    result = await bench.answer(after="approve")
+    assert result.status == WorkflowStatus.COMPLETED
+    assert sorted(result.outputs) == ["after", "first", "items", "join", "x", "y"]
+    assert len(crew.keys) == len(set(crew.keys)) == 7
+
+
 # -- loops ----------------------------------------------------------------------------------
 
 
@@ -445,6 +485,19 @@ async def test_nobody_is_asked_any_more_once_the_items_have_come_to_nothing(
     assert result.status == WorkflowStatus.FAILED
     assert result["all"].tasks[0].status in {TaskStatus.CANCELLED, TaskStatus.SKIPPED}
     assert len(crew.contexts) == 1
+
+
+async def test_items_in_a_turn_are_counted_in_that_turn_also_after_a_pause(
+    bench: Bench, crew: Crew
+) -> None:
+    one = do("one", requires_approval=True)
+    items = ForEach([1, 2, 3], one, on_failure=quorum(2), task_id="all")
+    await bench.run(Repeat([items], until="turn == 2", task_id="loop"))
+    for turn in (1, 2):
+        await bench.answer(**{f"loop#{turn}/all/0/one": "approve"})
+        result = await bench.answer(**{f"loop#{turn}/all/1/one": "approve"})
+    assert result.status == WorkflowStatus.COMPLETED
+    assert len(crew.contexts) == 4
 
 
 # -- callables ------------------------------------------------------------------------------

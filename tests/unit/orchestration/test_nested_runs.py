@@ -28,6 +28,7 @@ from orchestration import (
     WorkflowResult,
     WorkflowStatus,
 )
+from orchestration.cli.tables import results, verdict
 from orchestration.cli.words import event_line
 
 if TYPE_CHECKING:
@@ -385,6 +386,13 @@ async def test_a_drained_run_goes_on_elsewhere_where_it_stood(
     assert len(gate.keys) == len(set(gate.keys)) == (2 if kind == "loop" else 1)
 
 
+def shown(result: WorkflowResult) -> list[str]:
+    """What the command line's table of results says of each task."""
+    table = results(result.as_json())
+    paths, sayings = ([*map(str, table.columns[number].cells)] for number in (0, -1))
+    return [f"{path}: {saying}" for path, saying in zip(paths, sayings, strict=True)]
+
+
 # -- looking back ---------------------------------------------------------------------------
 
 
@@ -394,9 +402,43 @@ async def test_a_thread_inside_a_nested_plan_can_be_looked_at(office: Office) ->
     record, known = await office.coordinator.inspect(paused.thread_id)
     assert record.status == WorkflowStatus.INTERRUPTED
     assert known["buy"].status == TaskStatus.PENDING
+    assert [(task.task_id, str(task.status)) for task in known["buy"].tasks] == [
+        ("tickets", "succeeded"),
+        ("finance", "pending"),
+    ]
+    assert shown(known)[:4] == [
+        "buy: 1 of 2 inside succeeded",
+        'buy/tickets: {"by": "tickets"}',
+        "buy/finance: ",
+        "mail: ",
+    ]
     moments = await office.coordinator.timeline(paused.thread_id)
     assert moments[0].asks == ("buy/finance",)
     assert [each.thread_id for each in await office.coordinator.threads()] == [paused.thread_id]
+
+
+async def test_the_innermost_of_a_run_under_way_is_found_from_outside(office: Office) -> None:
+    gate = Gate()
+    hire(office, "gate", gate)
+    loop = Repeat([do("gate")], until="true", task_id="loop")
+    tasks = [within("buy", ForEach([1], [do(), loop], task_id="all"))]
+    running = await run_to(gate, office.coordinator.execute_sequential(tasks, thread_id="t"))
+    _, known = await office.coordinator.inspect("t")
+    gate.may_end.set()
+    await running
+    assert [line.partition(": ")[0] for line in shown(known)] == [
+        "buy",
+        "buy/all",
+        "buy/all/0",
+        "buy/all/0/tickets",
+        "buy/all/0/loop",
+        "buy/all/0/loop/gate",
+    ]
+
+
+async def test_the_verdict_says_why_a_cycle_ended(office: Office) -> None:
+    result = await office.coordinator.execute_cyclic([do()], supervisor="'tickets'", max_turns=1)
+    assert "1 turns were taken, as many as allowed" in str(verdict(result.as_json()))
 
 
 async def test_a_fork_keeps_whole_tasks_and_does_the_others_anew(office: Office) -> None:
