@@ -113,6 +113,8 @@ def forked_plan(  # noqa: PLR0913  one for each thing a fork may differ in
     document["user"] = user or document["user"]
     document["tasks"] = {**plan.document["tasks"]}
     for task_id, given in inputs.items():
+        if "body" in document["tasks"].get(task_id, {}):
+            raise ForkError(f"the input of {task_id!r} cannot be changed: it is made of others")
         if task_id not in document["tasks"] or task_id in kept:
             free = [each for each in plan.document["order"] if each not in kept]
             why = "stands as it is" if task_id in kept else "is no task of it"

@@ -446,6 +446,8 @@ async def test_a_fork_keeps_whole_tasks_and_does_the_others_anew(office: Office)
     second = within("second", do(task_id="b"), do("finance", requires_approval=True))
     paused = await office.coordinator.execute_sequential([first, second])
     await office.coordinator.resume(paused.thread_id, {"second/finance": "reject"}, by="ann")
+    with pytest.raises(ForkError, match="made of others"):
+        await office.coordinator.fork(paused.thread_id, inputs={"second": {}}, user="ann")
     made = await office.coordinator.fork(paused.thread_id)
     again = await office.coordinator.resume(made)
     assert [each.task_id for each in again.interrupts] == ["second/finance"], "asked anew"
