@@ -40,7 +40,8 @@ class TurnRecord(TypedDict):
     task: str | None
     """Whose turn it is; None at the end."""
     by: str
-    """`start`, `handoff`, `supervisor`, `until`, `max_turns`, `failure` or `end`."""
+    """`start`, `handoff`, `supervisor`, `until`, `max_turns`, `failure`, `cancelled` or `end`;
+    where a fork begins in the middle of a turn, `resumed`."""
     sender: str
     """Who had the turn before."""
     message: str
