@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graph.picture import DrawingError, Place, groups_of, in_node_order, render
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from langchain_core.runnables.graph import Edge, Graph
 
 _MERMAID_SYNTAX = re.compile(r"""[#"'&()\[\]{}<>|;`\\]|\.(?=-)|-(?=-)""")
+_OURS = "orchestration_"
+"""What the metadata begin with that the nodes need."""
+_TERMINALS = frozenset({"__start__", "__end__"})
 _MERMAID_KEYWORD = re.compile(r"(?:class|click|end|graph|style|subgraph)\b")
 
 
@@ -39,7 +42,8 @@ class DrawingFormatError(DrawingError):
 
 def mermaid(graph: Graph) -> str:
     """Draw `graph` in the Mermaid language, which GitHub and notebooks show as a picture."""
-    return "".join([_flat(graph).draw_mermaid(), *_mermaid_groups(graph, ())])
+    plain = _plain(graph)
+    return "".join([_flat(plain).draw_mermaid(), *_mermaid_groups(plain, ())])
 
 
 def ascii_art(graph: Graph) -> str:
@@ -48,7 +52,7 @@ def ascii_art(graph: Graph) -> str:
     Parts that no edge joins stand one below the other. A node with an edge to itself
     says so in its label.
     """
-    parts = (part.draw_ascii() for part in _connected_parts(_without_loops(graph)))
+    parts = (part.draw_ascii() for part in _connected_parts(_without_loops(_plain(graph))))
     lines = (line.rstrip() for part in parts for line in [*part.splitlines(), ""])
     return "\n".join(lines).rstrip() + "\n"
 
@@ -59,7 +63,7 @@ def png(graph: Graph) -> bytes:
     Raises:
         DrawingError: The layout failed; the reason is in the message.
     """
-    return render(graph)
+    return render(_plain(graph))
 
 
 def write_drawing(graph: Graph, path: Path) -> None:
@@ -80,6 +84,41 @@ _FORMATS: dict[str, Callable[[Graph], bytes]] = {
     ".png": png,
     ".txt": lambda graph: ascii_art(graph).encode(),
 }
+
+
+def _plain(graph: Graph) -> Graph:
+    """Copy `graph` without what says nothing: starts and ends of subgraphs, our own metadata.
+
+    LangGraph keeps the end of a subgraph as a node where more than one way leads to it.
+    """
+    inner = {id_ for id_ in graph.nodes if ":" in id_ and id_.rpartition(":")[2] in _TERMINALS}
+    edges = list(graph.edges)
+    for end in inner:
+        into = [edge for edge in edges if edge.target == end]
+        out = [edge for edge in edges if edge.source == end]
+        edges = [edge for edge in edges if end not in {edge.source, edge.target}]
+        joined = (_joined(first, second) for first in into for second in out)
+        edges += (edge for edge in joined if edge not in edges)
+    nodes = {
+        id_: node._replace(metadata=_shown(node.metadata))
+        for id_, node in graph.nodes.items()
+        if id_ not in inner
+    }
+    return replace(graph, nodes=nodes, edges=edges)
+
+
+def _joined(first: Edge, second: Edge) -> Edge:
+    return first._replace(
+        target=second.target,
+        data=second.data if first.data is None else first.data,
+        conditional=first.conditional or second.conditional,
+    )
+
+
+def _shown(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {
+        key: each for key, each in (metadata or {}).items() if not key.startswith(_OURS)
+    } or None
 
 
 def _flat(graph: Graph) -> Graph:
@@ -144,15 +183,26 @@ def _mermaid_groups(graph: Graph, place: Place) -> Iterator[str]:
 
 
 def _without_loops(graph: Graph) -> Graph:
-    """Copy `graph` with loops said in labels: LangGraph's text drawing fails at them."""
+    """Copy `graph` with loops said in labels: LangGraph's text drawing fails at them.
+
+    Nor does it draw arrowheads, so that a way there and back looks like a way there.
+    """
     times = Counter(node.name for node in graph.nodes.values())
     loops = {edge.source for edge in graph.edges if edge.source == edge.target}
+    ways = {(edge.source, edge.target) for edge in graph.edges}
+    edges = [edge for edge in in_node_order(graph) if edge.source != edge.target]
+    forth: set[tuple[str, str]] = set()
+    for edge in edges:
+        if (edge.target, edge.source) not in forth:
+            forth.add((edge.source, edge.target))
+    returning = {target for source, target in forth if (target, source) in ways - forth}
     nodes = {}
     for id_, node in graph.nodes.items():
         name = id_.replace(":", " / ") if times[node.name] > 1 else node.name
-        nodes[id_] = node._replace(name=f"{name} (repeats)" if id_ in loops else name)
-    edges = [edge for edge in in_node_order(graph) if edge.source != edge.target]
-    return replace(graph, nodes=nodes, edges=edges)
+        name = f"{name} (repeats)" if id_ in loops else name
+        nodes[id_] = node._replace(name=f"{name} (and back)" if id_ in returning else name)
+    kept = [edge for edge in edges if (edge.source, edge.target) in forth]
+    return replace(graph, nodes=nodes, edges=kept)
 
 
 def _connected_parts(graph: Graph) -> Iterator[Graph]:

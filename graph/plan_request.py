@@ -95,12 +95,19 @@ class Draft:
     """What expressions know here."""
     loops: bool = False
     """Whether its tasks are done again and again."""
+    in_turns: bool = False
+    """Whether they are, or what they are inside of is."""
 
     def problem(self, code: str, message: str, task_id: str | None = None) -> None:
         """Note one more reason why this cannot run."""
         where = f"in {self.inside.rstrip(INSIDE)!r}: " if self.inside else ""
         path = None if task_id is None else self.inside + task_id
-        self.problems.append(Problem(code, where + message, path or self.inside or None))
+        self.problems.append(Problem(code, where + message, path or self.inside[:-1] or None))
+
+    def take_turns(self) -> None:
+        """Note that this is the plan of a cycle."""
+        self.variables |= IN_TURNS
+        self.in_turns = True
 
     def key(self, kind: str, id_: str = "") -> str:
         """Return the key of a callable: its kind, and the path of the task it is about."""
@@ -118,6 +125,7 @@ class Draft:
             visible=visible,
             variables=self.variables | knows,
             loops=knows == IN_TURNS,
+            in_turns=self.in_turns or knows == IN_TURNS,
         )
 
 

@@ -28,6 +28,13 @@ def planned_compensation(task: Task, planned: PlannedTask, draft: Draft) -> Work
         draft: Takes the problems.
     """
     wanted, id_ = task.compensate, planned["id"]
+    if draft.in_turns:
+        draft.problem(
+            "bad_compensation",
+            f"task {id_!r} has compensate, but in a loop or a cycle only what the last turn did is "
+            "known. Give one to the Repeat or SubWorkflow around it, for all its turns",
+            id_,
+        )
     if isinstance(wanted, AgentTask):
         return _by_a_task(wanted, id_, draft)
     if not isinstance(wanted, Mapping):

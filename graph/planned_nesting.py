@@ -12,6 +12,7 @@ from nodes.expressions import FOR_ITEMS, IN_TURNS, expression_problem
 from state.failure_mode import FailureMode
 from state.jsonvalue import NotJsonError, described, json_object
 from state.plan import INSIDE
+from state.status import CoordinationStrategy
 from state.task import ForEach, Repeat, SubWorkflow, Task
 from state.workflow import Workflow
 
@@ -42,13 +43,12 @@ def planned_nesting(task: Nesting, place: Place, draft: Draft, plan_inside: Insi
         plan_inside: Plans a request in the draft of the task.
     """
     planned = planned_shell(task, place, draft)
-    match task:
-        case SubWorkflow():
-            request, knows = _request(task.workflow, place.id_, draft), frozenset[str]()
-        case Repeat():
-            request, knows = _request(task.tasks, place.id_, draft), IN_TURNS
-        case ForEach():
-            request, knows = _request(task.tasks, place.id_, draft), FOR_ITEMS
+    inside, knows = _inside(task)
+    request = _request(inside, place.id_, draft)
+    if request is None:
+        return planned
+    if isinstance(task, Repeat):
+        _refuse_cycle(request, place.id_, draft)
     inner = draft.within(place.id_, planned["upstream"], knows=knows)
     if inner.inside.count(INSIDE) > DEEPEST:
         draft.problem(
@@ -57,13 +57,24 @@ def planned_nesting(task: Nesting, place: Place, draft: Draft, plan_inside: Insi
         return planned
     planned["body"] = plan_inside(request, inner)
     if isinstance(task, Repeat):
-        planned["repeat"] = _repeat(task, place.id_, inner)
+        planned["repeat"] = _repeat(task, inner)
     if isinstance(task, ForEach):
         planned["for_each"] = _for_each(task, place.id_, draft)
     return planned
 
 
-def _request(inside: object, id_: str, draft: Draft) -> PlanRequest:
+def _inside(task: Nesting) -> tuple[object, frozenset[str]]:
+    """What a task is made of, and what expressions know there."""
+    match task:
+        case SubWorkflow():
+            return task.workflow, frozenset()
+        case Repeat():
+            return task.tasks, IN_TURNS
+        case ForEach():
+            return task.tasks, FOR_ITEMS
+
+
+def _request(inside: object, id_: str, draft: Draft) -> PlanRequest | None:
     """What is to be planned inside a task; a list of tasks is a sequence."""
     match inside:
         case Workflow():
@@ -77,14 +88,14 @@ def _request(inside: object, id_: str, draft: Draft) -> PlanRequest:
         f"task {id_!r} has {described(inside)} inside; give a Workflow, or tasks",
         id_,
     )
-    return PlanRequest([])
+    return None
 
 
-def _repeat(task: Repeat, id_: str, inner: Draft) -> RepeatDocument:
+def _repeat(task: Repeat, inner: Draft) -> RepeatDocument:
     until = planned_expression(
         task.until, at="the end of the loop", key=inner.key("until"), id_=None, draft=inner
     )
-    return {"until": until, "max_turns": planned_turns(task.max_turns, f"task {id_!r}", inner)}
+    return {"until": until, "max_turns": planned_turns(task.max_turns, "the loop", inner)}
 
 
 def planned_turns(wanted: object, whose: str, draft: Draft) -> int:
@@ -96,16 +107,31 @@ def planned_turns(wanted: object, whose: str, draft: Draft) -> int:
     return 1
 
 
+def _refuse_cycle(request: PlanRequest, id_: str, draft: Draft) -> None:
+    """A loop and a cycle both count turns, so one plan cannot be both."""
+    if request.strategy == CoordinationStrategy.CYCLIC:
+        draft.problem(
+            "bad_repeat",
+            f"task {id_!r} repeats a cyclic workflow, whose own turns these would be; put it "
+            "into a task: Repeat([SubWorkflow(...)], ...)",
+            id_,
+        )
+
+
 def _for_each(task: ForEach, id_: str, draft: Draft) -> ForEachDocument:
     limit = task.max_concurrency
     if limit is not None and (type(limit) is not int or limit < 1):
         message = f"task {id_!r}: max_concurrency is {described(limit)}; give at least 1, or None"
         draft.problem("bad_concurrency", message, id_)
+    items, mode = _items(task.items, id_, draft), _mode(task.on_failure, id_, draft)
+    if mode.kind == "quorum" and isinstance(items, list) and mode.needed > len(items):
+        message = f"task {id_!r}: quorum({mode.needed}) of {len(items)} items cannot be"
+        draft.problem("bad_failure_mode", message, id_)
     return {
-        "items": _items(task.items, id_, draft),
+        "items": items,
         "single": isinstance(task.tasks, Task),
         "max_concurrency": limit,
-        "on_failure": _mode(task.on_failure, id_, draft).document(),
+        "on_failure": mode.document(),
     }
 
 
@@ -115,7 +141,7 @@ def _items(wanted: object, id_: str, draft: Draft) -> list[JsonValue] | str:
         if problem := expression_problem(wanted, draft.variables):
             draft.problem("bad_expression", f"{at} is not valid CEL: {problem}", id_)
         return wanted
-    if not isinstance(wanted, Sequence):
+    if not isinstance(wanted, Sequence) or isinstance(wanted, bytes | bytearray):
         message = f"{at} is {described(wanted)}; give a list, or a CEL expression for one"
         draft.problem("bad_items", message, id_)
         return []

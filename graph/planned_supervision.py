@@ -10,7 +10,7 @@ from graph.plan_request import Draft
 from graph.planned_compensation import planned_work
 from graph.planned_nesting import planned_turns
 from state.jsonvalue import described
-from state.plan import SUPERVISOR
+from state.plan import FINISH, SUPERVISOR
 from state.status import CoordinationStrategy
 from state.task import DEFAULT_TURNS, AgentTask
 
@@ -30,6 +30,9 @@ def planned_supervision(
     for task, id_ in zip(request.tasks, ids, strict=True):
         _check_member(task, id_, draft)
     router, agent = _supervisor(request, ids, draft)
+    if FINISH in ids and request.supervisor is not None:
+        message = f"task id {FINISH!r} is what a supervisor says at the end; choose another"
+        draft.problem("bad_task_id", message, FINISH)
     until = None
     if request.until is not None:
         until = planned_expression(
@@ -76,7 +79,7 @@ def _supervisor(
         return None, None
     if not isinstance(wanted, AgentTask):
         router = planned_choice(wanted, "supervisor", draft)
-        check_targets(router, [*ids, "finish"], "supervisor", draft)
+        check_targets(router, [*ids, FINISH], "supervisor", draft)
         return router, None
     own = Draft(draft.agents, draft.run_id)
     work = planned_work(wanted, SUPERVISOR, own)

@@ -67,10 +67,17 @@ def planned_shell(task: Task, place: Place, draft: Draft) -> PlannedTask:
         "condition": planned_condition(task, id_, draft),
         "approval": None
         if task.requires_approval is False
-        else planned_approval(task.requires_approval, {}, id_, draft),
+        else _without_edits(planned_approval(task.requires_approval, {}, id_, draft)),
         "timeout_seconds": None,
         "retry": None,
     }
+
+
+def _without_edits(policy: PolicyDocument | None) -> PolicyDocument | None:
+    """There is no input that somebody could edit."""
+    if policy is None:
+        return None
+    return {**policy, "allowed": [each for each in policy["allowed"] if each != "edit"]}
 
 
 def planned_condition(task: Task, id_: str, draft: Draft) -> ExpressionDocument | None:

@@ -64,6 +64,8 @@ def _document(request: PlanRequest, draft: Draft) -> PlanDocument:
     answers_only = request.request is not None and bool(request.request["not_understood"])
     if not request.tasks and not answers_only:
         draft.problem("no_tasks", "there are no tasks; give at least one")
+    if strategy == CoordinationStrategy.CYCLIC:
+        draft.take_turns()
     ids = _task_ids(request.tasks, strategy, draft)
     needs = _needs(request.tasks, ids, strategy, mode, draft)
     tasks = {

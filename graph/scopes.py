@@ -9,8 +9,8 @@ from langgraph.graph import START, StateGraph
 from graph.steps import END_NODE, add_ending
 from graph.strategies import fill
 from nodes.agent_call import NEXT_NODES
-from nodes.scope import AGAIN, ENTER, ITEM, LEAVE, again, enter, leave
-from state.plan import Plan
+from nodes.scope import again, enter, leave
+from state.plan import AGAIN, ENTER, ITEM, LEAVE, Plan
 from state.run_state import CoreOutput, CyclicState, RunState
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ def scope_graph(task: PlannedTask) -> PlanGraph:
         entries = _fill(graph, task, leaving)
         after = entries
     entering = task["id"] + ENTER
-    graph.add_node(
-        entering, enter, metadata={NEXT_NODES: after}, destinations=(*entries, leaving, END_NODE)
-    )
+    ways = dict.fromkeys((*entries, *after, END_NODE))
+    graph.add_node(entering, enter, metadata={NEXT_NODES: after}, destinations=tuple(ways))
     graph.add_edge(START, entering)
     return graph
 
@@ -66,8 +65,9 @@ def _fill(graph: PlanGraph, task: PlannedTask, leaving: str) -> list[str]:
     if "repeat" not in task:
         return fill(graph, body, last)
     deciding = task["id"] + AGAIN
-    entries = fill(graph, body, deciding)
-    graph.add_node(
-        deciding, again, metadata={NEXT_NODES: (entries, last)}, destinations=(*entries, last)
-    )
+    entries: list[str] = []  # a join needs the node that it leads to, before they are known
+    ways = {last: "done"}
+    graph.add_node(deciding, again, metadata={NEXT_NODES: (entries, last)}, destinations=ways)
+    entries += fill(graph, body, deciding)
+    ways |= dict.fromkeys(entries, "next turn")
     return entries

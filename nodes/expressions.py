@@ -3,7 +3,8 @@
 A CEL expression (`common-expression-language`) sees `outputs` (by task id, of the tasks
 that succeeded), `outcomes` (by task id, with `status`, `error`, ...), `input` (the
 input data of its own task, or what the router was given) and `parameters` (of the run); in
-a loop or a cycle `turn`, from 1 on; in the work for an item of a list `item` and `index`.
+a loop or a cycle `turn`, from 1 on (0 where a supervisor says who is first); in the work for
+an item of a list `item` and `index`.
 """
 
 from __future__ import annotations
@@ -79,11 +80,12 @@ def expression_problem(expression: str, known: frozenset[str] = VARIABLES) -> st
 
 def scope_of(plan: PlanDocument) -> Mapping[str, JsonValue]:
     """What expressions know beside outcomes and input, where the plan stands now."""
-    if not ("parameters" in plan or "turn" in plan or "item" in plan):
+    cyclic = "supervision" in plan
+    if not (cyclic or "parameters" in plan or "turn" in plan or "item" in plan):
         return _NOTHING
     scope: dict[str, JsonValue] = {"parameters": plan.get("parameters", {})}
-    if "turn" in plan:
-        scope["turn"] = plan["turn"]
+    if cyclic or "turn" in plan:
+        scope["turn"] = plan.get("turn", 0)
     if "item" in plan:
         scope |= {"item": plan["item"]["value"], "index": plan["item"]["index"]}
     return scope

@@ -28,7 +28,8 @@ async def route(state: RunState, config: RunnableConfig) -> Command[str]:
     plan = state["plan"]
     run, after = handle_of(state), config["metadata"][NEXT_NODES]
     if (cancelled := called_off(run)) is not None:
-        return Command(goto=after, update={"outcomes": dict.fromkeys(plan["order"], cancelled)})
+        ended = dict.fromkeys(plan["order"], in_turn(cancelled, plan))
+        return Command(goto=after, update={"outcomes": ended})
     record = state.get("route") or _decide(plan, run)  # a fork keeps its way
     chosen = record.get("chosen")
     if chosen is None:

@@ -18,7 +18,7 @@ from nodes.brake import Brake
 from nodes.concurrency import Both, ConcurrencyLimit
 from nodes.stop_signal import StopSignal
 from state.errors import OrchestrationError
-from state.plan import INSIDE
+from state.plan import INSIDE, is_stale
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
@@ -188,7 +188,10 @@ def stop_signal(
     judges = beside and plan["on_failure"]["kind"] != "continue"
     if not judges and around is None:
         return None
-    return StopSignal(plan, known, around=around, judges=judges)
+    own = {  # neither what shows through from around the plan, nor what an earlier turn came to
+        id_: known[id_] for id_ in plan["order"] if id_ in known and not is_stale(known[id_], plan)
+    }
+    return StopSignal(plan, own, around=around, judges=judges)
 
 
 def _inside(around: RunHandle, name: str, plan: PlanDocument, known: Outcomes) -> RunHandle:

@@ -15,13 +15,25 @@ from langgraph.types import Command, Overwrite, Send
 from nodes.agent_call import NEXT_NODES, announce, called_off, hindrance
 from nodes.expressions import ExpressionError, evaluate, holds, scope_of
 from nodes.run_handle import RunHandle, handle_around, handle_of
-from nodes.scope_outcome import own_outcomes, scope_outcome
+from nodes.scope_outcome import scope_outcome
 from state.errors import OutOfTurnsError
 from state.jsonvalue import NotJsonError, json_object
-from state.outcome import Outcome, blocks, error_record, is_finished
-from state.plan import INSIDE, PlanDocument, PlannedTask, Scope, ScopeSeed, in_turn, is_stale
+from state.outcome import Outcome, cancellation_record, error_record, is_finished
+from state.plan import (
+    ENTER,
+    INSIDE,
+    ITEM,
+    PlanDocument,
+    PlannedTask,
+    Scope,
+    ScopeSeed,
+    in_turn,
+    is_stale,
+    own_outcomes,
+)
+from state.result import settled_status
 from state.run_state import RunState, RunUpdate
-from state.status import CoordinationStrategy, TaskStatus
+from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,10 +42,6 @@ if TYPE_CHECKING:
     from state.plan import Item
     from state.run_state import Outcomes
 
-ENTER: Final = ".enter"
-AGAIN: Final = ".again"
-ITEM: Final = ".item"
-LEAVE: Final = ".leave"
 END_NODE: Final = "__end__"
 MOST_ITEMS: Final = 10_000
 _OF_A_CYCLE: Final = ("turn", "current", "handoff")
@@ -57,7 +65,7 @@ async def again(state: RunState, config: RunnableConfig) -> Command[str]:
     first, last = config["metadata"][NEXT_NODES]
     plan, run = state["plan"], handle_of(state)
     own = own_outcomes(plan, state["outcomes"])
-    if called_off(run) is not None or any(map(blocks, own.values())):
+    if settled_status(plan, own) != WorkflowStatus.COMPLETED:
         return Command(goto=last)
     repeat, turn = plan["repeat"], plan["turn"]
     try:
@@ -69,7 +77,10 @@ async def again(state: RunState, config: RunnableConfig) -> Command[str]:
             scope=scope_of(plan),
         ):
             return Command(goto=last)
+        if (cancelled := called_off(run)) is not None:
+            return Command(goto=last, update={"route": {"ended": cancellation_record(cancelled)}})
         if turn < repeat["max_turns"]:
+            handle_around(plan)  # lets go of what served this turn
             return Command(goto=first, update=_next_turn(plan, turn + 1))
         words = repeat["until"].get("expression") or repeat["until"].get("name")
         ended = OutOfTurnsError(f"{turn} turns were taken, and this does not hold yet: {words}")
@@ -168,7 +179,9 @@ def _inner_plan(task: PlannedTask, plan: PlanDocument, now: float) -> PlanDocume
         "scope": scope,
     }
     if "turn" in plan:
-        scope["turn"] = inner["turn"] = plan["turn"]
+        scope["turn"] = plan["turn"]
+        if "supervision" not in inner:  # which counts its own
+            inner["turn"] = plan["turn"]
     if "item" in plan:
         inner["item"] = plan["item"]
     if "parameters" in plan:
@@ -232,11 +245,7 @@ def _fresh_item(
     task: PlannedTask, inner: PlanDocument, item: Item, visible: Outcomes, run: RunHandle
 ) -> dict[str, Any]:
     number = str(item["index"])
-    scope: Scope = {
-        "task": number,
-        "started_at": inner["scope"]["started_at"],
-        "single": task["for_each"]["single"],
-    }
+    scope: Scope = {**inner["scope"], "task": number, "single": task["for_each"]["single"]}
     plan: PlanDocument = {
         **inner,
         "run_id": f"{inner['run_id']}{INSIDE}{number}",

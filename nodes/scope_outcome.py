@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from state.outcome import Outcome, blocks
+from state.plan import own_outcomes
 from state.result import settled_status
 from state.status import SkipCause, TaskStatus, WorkflowStatus
 
@@ -24,31 +25,46 @@ _STATUS: Final[Mapping[WorkflowStatus, TaskStatus]] = {
 """Anything else has failed."""
 
 
-def own_outcomes(plan: PlanDocument, outcomes: Mapping[str, Outcome]) -> Outcomes:
-    """The outcomes of a plan's own tasks, without what shows through from around it."""
-    return {id_: outcomes[id_] for id_ in plan["order"] if id_ in outcomes}
-
-
 def scope_outcome(state: RunState) -> Outcome:
     """Sum up the plan inside a task; what was achieved is kept, however it came out."""
     plan = state["plan"]
     own = own_outcomes(plan, state["outcomes"])
     route = state.get("route") or {}
     ended = route.get("ended")
-    status = _STATUS.get(settled_status(plan, own), TaskStatus.FAILED)
-    if ended is not None:
-        status = TaskStatus.FAILED
+    status = _status(plan, own, ended)
     outcome = Outcome(status=status.value, attempts=1, inner=own, output=_output(plan, own, state))
-    if "repeat" in plan:
-        outcome["turns"] = plan["turn"]
+    if "repeat" in plan or "supervision" in plan:
+        outcome["turns"] = plan.get("turn", 0)
     match status:
         case TaskStatus.FAILED:
             outcome["error"] = ended or _error(own, route.get("error"))
         case TaskStatus.REJECTED | TaskStatus.CANCELLED:
-            outcome["reason"] = _reason(own, status)
-    if status == TaskStatus.CANCELLED:
+            outcome["reason"] = ended["message"] if ended else _reason(own)
+    if status == TaskStatus.CANCELLED and (ended or _is_called_off(own)):
         outcome["because"] = SkipCause.CANCELLED.value
     return outcome
+
+
+def _status(plan: PlanDocument, own: Outcomes, ended: ErrorRecord | None) -> TaskStatus:
+    if ended is not None:
+        called_off = ended["code"] == SkipCause.CANCELLED
+        return TaskStatus.CANCELLED if called_off else TaskStatus.FAILED
+    status = _STATUS.get(settled_status(plan, own), TaskStatus.FAILED)
+    if status == TaskStatus.FAILED and _was_stopped(own):
+        return TaskStatus.CANCELLED
+    return status
+
+
+def _was_stopped(own: Outcomes) -> bool:
+    """Whether nothing went wrong inside, and the plan around it came to its end meanwhile."""
+    left = [outcome for outcome in own.values() if blocks(outcome)]
+    return bool(left) and all(
+        outcome["status"] in {TaskStatus.CANCELLED, TaskStatus.SKIPPED} for outcome in left
+    )
+
+
+def _is_called_off(own: Outcomes) -> bool:
+    return any(outcome.get("because") == SkipCause.CANCELLED for outcome in own.values())
 
 
 def _output(plan: PlanDocument, own: Outcomes, state: RunState) -> JsonObject:
@@ -84,8 +100,9 @@ def _error(own: Outcomes, routing: str | None) -> ErrorRecord:
     return {"code": "inner_task_failed", "type": "InnerTaskError", "message": message}
 
 
-def _reason(own: Outcomes, status: TaskStatus) -> str:
+def _reason(own: Outcomes) -> str:
+    """Why the first task inside that did not succeed did not."""
     for id_, outcome in own.items():
-        if outcome["status"] == status and outcome.get("reason"):
+        if blocks(outcome) and outcome.get("reason"):
             return f"{id_}: {outcome['reason']}"
     return ""

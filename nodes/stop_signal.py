@@ -87,8 +87,17 @@ class StopSignal:
         """
         if self._around is None:
             return await self._guard(work, only_waits=only_waits)
-        own = self._guard(work, only_waits=only_waits)
-        return await self._around.guard(own, only_waits=only_waits)
+        running = asyncio.ensure_future(work)
+        running.add_done_callback(_retrieve)
+        ended = self._around.verdict
+        if ended is not None and (only_waits or ended.cancel_running):
+            running.cancel()  # before it begins
+        own = self._guard(running, only_waits=only_waits)
+        try:
+            return await self._around.guard(own, only_waits=only_waits)
+        except BaseException:
+            running.cancel()  # as `own` may not even have begun
+            raise
 
     async def _guard(self, work: Awaitable[T], *, only_waits: bool) -> T:
         running = asyncio.ensure_future(work)

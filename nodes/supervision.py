@@ -21,8 +21,8 @@ from nodes.upstream import Upstream
 from state.agent_context import AgentContext
 from state.errors import HandoffError, OutOfTurnsError, SupervisorError
 from state.jsonvalue import described, json_object
-from state.outcome import blocks, error_record, is_finished, skipped
-from state.plan import SUPERVISOR, in_turn, is_stale
+from state.outcome import blocks, cancellation_record, error_record, is_finished, skipped
+from state.plan import FINISH, SUPERVISOR, in_turn, is_stale
 from state.run_state import CyclicState
 from state.status import SkipCause, TaskStatus
 
@@ -30,12 +30,9 @@ if TYPE_CHECKING:
     from nodes.run_handle import RunHandle
     from state.errors import TurnError
     from state.jsonvalue import JsonObject
-    from state.outcome import Outcome
-    from state.plan import PlanDocument
+    from state.outcome import ErrorRecord, Outcome
+    from state.plan import PlanDocument, Work
     from state.run_state import Outcomes, TurnRecord
-
-FINISH = "finish"
-"""What a supervisor answers when nothing is left to do."""
 
 
 class Verdict(NamedTuple):
@@ -52,8 +49,8 @@ class Verdict(NamedTuple):
 async def supervise(state: CyclicState, config: RunnableConfig) -> Command[str]:
     """Decide whose turn is next, or end the cycle."""
     plan, run = state["plan"], handle_of(state)
-    if called_off(run) is not None:
-        return _end(state, run, Verdict(None, "cancelled"), config)
+    if (cancelled := called_off(run)) is not None:
+        return _end(state, run, Verdict(None, "cancelled"), config, cancellation_record(cancelled))
     verdict = _pending(plan, state["outcomes"]) or await _decide(state, run, config)
     if verdict.task is None or verdict.error is not None:
         return _end(state, run, verdict, config)
@@ -71,7 +68,8 @@ def _go_on(state: CyclicState, verdict: Verdict, turn: int) -> Command[str]:
     plan = state["plan"]
     assert verdict.task is not None  # noqa: S101  the caller has looked
     changed: PlanDocument = {**plan, "turn": turn, "current": verdict.task}
-    changed.pop("handoff", None)
+    if verdict.by != "resumed":
+        changed.pop("handoff", None)
     if verdict.by in {"handoff", SUPERVISOR}:
         sender = plan.get("current", SUPERVISOR) if verdict.by == "handoff" else SUPERVISOR
         changed["handoff"] = {
@@ -95,7 +93,11 @@ def _record(plan: PlanDocument, verdict: Verdict, turn: int) -> TurnRecord:
 
 
 def _end(
-    state: CyclicState, run: RunHandle, verdict: Verdict, config: RunnableConfig
+    state: CyclicState,
+    run: RunHandle,
+    verdict: Verdict,
+    config: RunnableConfig,
+    ended: ErrorRecord | None = None,
 ) -> Command[str]:
     """End the cycle: say why, and that whoever had no turn was not needed."""
     plan = state["plan"]
@@ -107,7 +109,9 @@ def _end(
     record = _record(plan, verdict, plan.get("turn", 0))
     update: dict[str, Any] = {"outcomes": left, "turns": [*state.get("turns", []), record]}
     if verdict.error is not None:
-        update["route"] = {"ended": error_record(verdict.error)}
+        ended = error_record(verdict.error)
+    if ended is not None:
+        update["route"] = {"ended": ended}
     return Command(goto=config["metadata"][NEXT_NODES], update=update)
 
 
@@ -230,7 +234,12 @@ async def _call(state: CyclicState, run: RunHandle, config: RunnableConfig) -> J
         user=plan["user"],
     )
     given: JsonObject = {**work["input"], **_situation(state)}
-    outcome = await attempt({**work, "input": given}, context, run=run, stop=run.stop)
+    asked: Work = {**work, "input": given}
+    if run.slots is None:
+        outcome = await attempt(asked, context, run=run, stop=run.stop)
+    else:
+        async with run.slots:
+            outcome = await attempt(asked, context, run=run, stop=run.stop)
     if outcome["status"] != TaskStatus.SUCCEEDED:
         error = outcome.get("error")
         why = outcome["status"] if error is None else error["message"]

@@ -98,6 +98,15 @@ def error_record(error: BaseException) -> ErrorRecord:
     }
 
 
+def cancellation_record(cancelled: Outcome) -> ErrorRecord:
+    """Say as an error why a loop or a cycle did not go on, from what its tasks would become."""
+    return {
+        "code": SkipCause.CANCELLED.value,
+        "type": "Cancellation",
+        "message": cancelled.get("reason", ""),
+    }
+
+
 def _message(error: BaseException) -> str:
     try:
         return str(error) or described(error)

@@ -26,7 +26,11 @@ RESERVED_NODES = frozenset({AGGREGATE, COMPENSATE, ROUTER, LOADER})
 """Names of nodes that are no task."""
 SUPERVISOR, HANDOFF = "supervisor", "handoff"
 """The node of a cyclic plan that says whose turn is next: with a supervisor, and without."""
+FINISH = "finish"
+"""What a supervisor answers when nothing is left to do."""
 CYCLIC_NODES = frozenset({SUPERVISOR, HANDOFF})
+ENTER, AGAIN, ITEM, LEAVE = ".enter", ".again", ".item", ".leave"
+"""What the names of the nodes around a plan inside a task end in, after the task's id."""
 INSIDE = "/"
 """Stands between a task and what is inside it, in run ids and in the paths of tasks."""
 
@@ -373,6 +377,11 @@ def path_of(document: PlanDocument, task_id: str) -> str:
 def is_stale(outcome: Outcome, plan: PlanDocument) -> bool:
     """Whether an outcome is of an earlier turn."""
     return outcome.get("turn", 0) < plan.get("turn", 0)
+
+
+def own_outcomes(plan: PlanDocument, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """The outcomes of a plan's own tasks, without what shows through from around it."""
+    return {id_: outcomes[id_] for id_ in plan["order"] if id_ in outcomes}
 
 
 def in_turn(outcome: Outcome, plan: PlanDocument) -> Outcome:

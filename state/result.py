@@ -10,6 +10,7 @@ from state.compensation import next_compensation, uncompensated
 from state.failure_mode import stop_verdict
 from state.jsonvalue import json_object
 from state.outcome import blocks, error_json, is_finished
+from state.plan import INSIDE
 from state.status import SkipCause, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from state.run_state import TurnRecord
 
 
-_NOT_REACHED: Outcome = {"status": TaskStatus.PENDING.value, "attempts": 0}
+NOT_REACHED: Outcome = {"status": TaskStatus.PENDING.value, "attempts": 0}
 
 
 class TaskResult:
@@ -31,12 +32,12 @@ class TaskResult:
     def __init__(self, task_id: str, outcome: Outcome | None = None) -> None:
         """Without an outcome, the task was not reached yet."""
         self.task_id = task_id
-        self._outcome = _NOT_REACHED if outcome is None else outcome
+        self._outcome = NOT_REACHED if outcome is None else outcome
 
     @property
     def outcome(self) -> Outcome | None:
         """How it stands in the checkpoints; None if it was not reached yet."""
-        return None if self._outcome is _NOT_REACHED else self._outcome
+        return None if self._outcome is NOT_REACHED else self._outcome
 
     @property
     def status(self) -> TaskStatus:
@@ -101,8 +102,8 @@ class TaskResult:
 
     @property
     def cost(self) -> float:
-        """What the agent said it cost."""
-        return self._outcome.get("cost", 0.0)
+        """What the agent said it cost; with whatever is inside the task, undoing included."""
+        return self._outcome.get("cost", 0.0) + _cost_of(self.tasks)
 
     @property
     def duration_seconds(self) -> float:
@@ -214,14 +215,13 @@ class WorkflowResult(Sequence[TaskResult]):
 
     @property
     def uncompensated(self) -> tuple[str, ...]:
-        """Tasks that should have been undone and could not be, so that their effects stand."""
-        return tuple(task.task_id for task in self.tasks if task.uncompensated)
+        """Paths of tasks that should have been undone and could not be: their effects stand."""
+        return tuple(_uncompensated(self.tasks))
 
     @property
     def cost(self) -> float:
         """Sum of what the agents said they cost, undoing included."""
-        works = [*self.tasks, *filter(None, (task.compensation for task in self.tasks))]
-        return sum(work.cost for work in works)
+        return _cost_of(self.tasks)
 
     def as_json(self) -> JsonObject:
         """The result as a JSON object, for `--json` and logs."""
@@ -247,12 +247,24 @@ class WorkflowResult(Sequence[TaskResult]):
         return said
 
 
+def _uncompensated(tasks: Sequence[TaskResult], inside: str = "") -> Iterator[str]:
+    for task in tasks:
+        if task.uncompensated:
+            yield inside + task.task_id
+        yield from _uncompensated(task.tasks, f"{inside}{task.task_id}{INSIDE}")
+
+
+def _cost_of(tasks: Sequence[TaskResult]) -> float:
+    undoings = filter(None, (task.compensation for task in tasks))
+    return sum(work.cost for work in (*tasks, *undoings))
+
+
 def workflow_status(
     plan: Plan,
     outcomes: Mapping[str, Outcome],
     *,
     interrupted: bool = False,
-    ended: bool = False,
+    ended: ErrorRecord | None = None,
 ) -> WorkflowStatus:
     """Sum up what became of a plan's tasks, and of undoing them.
 
@@ -260,10 +272,12 @@ def workflow_status(
         plan: Whose tasks.
         outcomes: What became of them.
         interrupted: Whether anything waits for an answer.
-        ended: Whether a cycle ended before it was done.
+        ended: Why a cycle ended before it was done.
     """
     document = plan.document
-    if ended:
+    if ended is not None:
+        if ended["code"] == SkipCause.CANCELLED:
+            return WorkflowStatus.CANCELLED
         some = any(outcome["status"] == TaskStatus.SUCCEEDED for outcome in outcomes.values())
         return WorkflowStatus.PARTIAL if some else WorkflowStatus.FAILED
     statuses = {outcome["status"] for outcome in outcomes.values()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, NotRequired, TypedDict
 
 from state.jsonvalue import JsonObject, JsonValue
-from state.outcome import ErrorRecord, Outcome
+from state.outcome import ErrorRecord, Outcome, is_finished
 from state.plan import PlanDocument
 from state.status import TaskStatus
 
@@ -40,7 +40,8 @@ class TurnRecord(TypedDict):
     task: str | None
     """Whose turn it is; None at the end."""
     by: str
-    """`start`, `handoff`, `supervisor`, `until`, `max_turns`, `failure` or `end`."""
+    """`start`, `handoff`, `supervisor`, `until`, `max_turns`, `failure`, `cancelled` or `end`;
+    where a fork begins in the middle of a turn, `resumed`."""
     sender: str
     """Who had the turn before."""
     message: str
@@ -75,9 +76,19 @@ _AGE: Mapping[str, int] = {TaskStatus.PENDING: 0, TaskStatus.COMPENSATED: 2}
 
 
 def _age(outcome: Outcome) -> tuple[int, ...]:
+    age: tuple[int, ...]
     age = (outcome.get("turn", 0), outcome["attempts"], _AGE.get(outcome["status"], 1))
+    if "inner" in outcome:
+        age = (*age, sum(map(_undoings, outcome["inner"].values())))
     undoing = outcome.get("compensation")
     return age if undoing is None else (*age, *_age(undoing))
+
+
+def _undoings(outcome: Outcome) -> int:
+    """How far undoing a task and what is inside it has come; it only grows."""
+    undoing = outcome.get("compensation")
+    own = 0 if undoing is None else 2 * undoing["attempts"] + is_finished(undoing)
+    return own + sum(map(_undoings, outcome.get("inner", {}).values()))
 
 
 class CoreState(TypedDict):

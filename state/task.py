@@ -44,7 +44,9 @@ class Task:
     compensate: AgentTask | Mapping[str, Any] | None = None
     """How to undo the task if it succeeds and the workflow is then rejected, fails or is
     cancelled: a task for any agent, or input data for the agent that did this one (with
-    this one's timeout and retry). The agent gets this task's output as `upstream`."""
+    this one's timeout and retry). The agent gets this task's output as `upstream`. Of a task
+    that is made of others and has none, those are undone by theirs. What is done in turns,
+    inside a `Repeat` or a cyclic workflow, can only be undone as a whole."""
 
     status: TaskStatus = field(default=TaskStatus.PENDING, init=False)
     output: JsonObject = field(default_factory=dict, init=False)
@@ -85,7 +87,8 @@ class Repeat(Task):
     """Tasks that are done again and again, until something holds.
 
     In each turn they see what the turn before came to as `upstream`. The output is that of
-    the last turn; running out of turns is a failure, which keeps that output.
+    the last turn; running out of turns is a failure, which keeps that output. So is a turn
+    whose tasks, taken as a workflow, did not complete.
     """
 
     tasks: Sequence[Task] | Workflow
@@ -99,7 +102,8 @@ class ForEach(Task):
     """The same work for every item of a list, all at once.
 
     Expressions of the tasks know `item` and `index`, from 0 on. The output has `items`: the
-    output of each item's work, in the order of the items, null where it did not succeed.
+    output of each item's work, in the order of the items, null where it did not succeed. The
+    task as a whole succeeds if all items did, or a `quorum` of them.
     """
 
     items: str | Sequence[Any]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+import re
+from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestration.cli.terminal import styled
 from orchestration.cli.words import event_line
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from orchestration.workflow_events import WorkflowEvent
     from state.jsonvalue import JsonObject
+
+MOST_NAMES: Final = 8
+_STEPS = re.compile(r"[/#]")
 
 
 class Progress:
@@ -53,7 +57,17 @@ class Progress:
             self._console.print(styled(*line), soft_wrap=True)
 
     def _now(self) -> str:
-        return f"running: {', '.join(self._running)}" if self._running else "saving"
+        return running_now(self._running)
+
+
+def running_now(paths: Collection[str]) -> str:
+    """Say what runs: of tasks inside others only the innermost, and of many the first."""
+    around = {path[: mark.start()] for path in paths for mark in _STEPS.finditer(path)}
+    inner = [path for path in paths if path not in around]
+    if not inner:
+        return "saving"
+    more = f" and {len(inner) - MOST_NAMES} more" if len(inner) > MOST_NAMES else ""
+    return f"running: {', '.join(inner[:MOST_NAMES])}{more}"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.agents.built_in import KIND
 from orchestration.cli.options import command_line
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from orchestration.cli.words import Json
     from state.jsonvalue import JsonObject
     from state.plan import PlannedTask
+
+
+MOST_INSIDE: Final = 20
+"""Tasks shown inside another one."""
 
 
 def table(*columns: str, rows: Iterable[Sequence[RenderableType]], grows: str = "") -> Table:
@@ -61,7 +65,7 @@ def suggest(out: Console, commands: Iterable[tuple[str, str]]) -> None:
 
 def results(result: Json) -> Table:
     """Say what became of each task of a `WorkflowResult.as_json()`."""
-    rows = [_result_row(task) for task in result["tasks"]]
+    rows = [_result_row(path, task) for path, task in _with_inner(result["tasks"])]
     columns = ("Task", "Agent", "Status", "Time", "What it said")
     return table(*columns, rows=rows, grows="What it said")
 
@@ -75,6 +79,8 @@ def verdict(result: Json) -> RenderableType:
     undone = sum(task["status"] == "compensated" for task in tasks)
     more = f" {undone} of them undone." if undone else ""
     said_so = styled(f": {succeeded + undone} of {len(tasks)} tasks succeeded.{more}")
+    if error := result.get("error"):
+        said_so += styled(f" {error['message']}.", STYLES["partial"])
     if not_undone := result.get("uncompensated"):
         names = ", ".join(not_undone)
         said_so += styled(f" Could not be undone: {names}; what it did stands.", STYLES["failed"])
@@ -206,13 +212,16 @@ def thread_facts(record: ThreadRecord, *, database: str) -> Table:
 
 def plan(record: ThreadRecord, result: Json) -> Table:
     """Say each task's plan and what became of it."""
-    document = record.plan.document
     rows = []
-    for task in result["tasks"]:
-        name, agent, status, took, saying = _result_row(task)
-        planned = document["tasks"][task["task_id"]]
-        who = agent if task["agent"] else styled(planned["agent"] or planned["capability"] or "")
-        rows.append((name, who, styled(terms(planned)), status, took, saying))
+    for path, task in _with_inner(result["tasks"]):
+        name, agent, status, took, saying = _result_row(path, task)
+        planned = record.plan.task_at(path)
+        who, when = agent, ""
+        if planned is not None:
+            when = terms(planned)
+            if not task["agent"]:
+                who = styled(planned["agent"] or planned["capability"] or "")
+        rows.append((name, who, styled(when), status, took, saying))
     columns = ("Task", "Agent", "Plan", "Status", "Time", "What it said")
     return table(*columns, rows=rows, grows="What it said")
 
@@ -234,16 +243,35 @@ def terms(task: PlannedTask) -> str:
         said_terms.append(f"within {duration(task['timeout_seconds'])}")
     if task["retry"]:
         said_terms.append(f"at most {task['retry']['max_attempts']} attempts")
+    said_terms += _how_often(task)
     if undo := task.get("compensate"):
         said_terms.append(f"can be undone by {undo['agent'] or undo['capability']}")
     return "\n".join(said_terms)
 
 
-def _result_row(task: Any) -> tuple[RenderableType, ...]:  # noqa: ANN401  `TaskResult.as_json()`
+def _how_often(task: PlannedTask) -> Iterator[str]:
+    """Say how often what is inside a task is done."""
+    if "repeat" in task:
+        until, most = task["repeat"]["until"], task["repeat"]["max_turns"]
+        yield f"until {until.get('expression') or until.get('name')}, at most {most} turns"
+    if "for_each" in task:
+        items = task["for_each"]["items"]
+        yield f"for each of {items if isinstance(items, str) else len(items)}"
+
+
+def _with_inner(tasks: Sequence[Any], inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Each task with its path, and those inside it; of many, the first."""
+    for task in tasks:
+        path = f"{inside}{task['task_id']}"
+        yield path, task
+        yield from _with_inner(task.get("tasks", ())[:MOST_INSIDE], f"{path}/")
+
+
+def _result_row(path: str, task: Any) -> tuple[RenderableType, ...]:  # noqa: ANN401  as JSON
     agent = f"{task['agent']} (version {task['version']})" if task["version"] else task["agent"]
     attempts = f" (attempt {task['attempts']})" if task["attempts"] > 1 else ""
     return (
-        styled(task["task_id"], "bold"),
+        styled(path, "bold"),
         styled(agent if task["version"] != "1" else task["agent"]),
         _status(task["status"]),
         styled(duration(task["duration_seconds"]) + attempts if task["attempts"] else ""),

@@ -55,6 +55,9 @@ def said(task: Json) -> str:
         return _short(f"{task['error']['message']} ({task['error']['code']})")
     if task["reason"]:
         return _short(str(task["reason"]))
+    if inside := task.get("tasks"):
+        done = sum(each["status"] == "succeeded" for each in inside)
+        return f"{done} of {len(inside)} inside succeeded"
     return _answer(task["output"])
 
 
@@ -78,18 +81,14 @@ def _answer(output: Json) -> str:
 def event_line(event: WorkflowEvent) -> tuple[str, str] | None:
     """Say one event of a run as a line and its style; None if there is nothing to say."""
     match event.kind:
-        case "task_started":
-            attempt = event.data.get("attempt", 1)
-            again = f", attempt {attempt}" if attempt != 1 else ""
-            return f"→ {event.task_id} started{again}", "cyan"
-        case "compensation_started":
-            attempt = event.data.get("attempt", 1)
-            again = f", attempt {attempt}" if attempt != 1 else ""
-            return f"← undoing {event.task_id}{again}", "cyan"
+        case "task_started" | "compensation_started":
+            return _began(event)
         case "compensation_finished" | "compensation_retrying":
             return _undone(event.task_id, event.data)
         case "task_finished" | "task_retrying":
             return _ended(event.task_id, event.data, again=event.kind == "task_retrying")
+        case "turn_started" | "turns_ended":
+            return _turn_line(event)
         case "task_waiting":
             line = f"… {event.task_id} waits {_awaited(event.data)}"
         case "approval_requested":
@@ -105,6 +104,54 @@ def _awaited(data: Json) -> str:
     if data["signal"] is None:
         return until
     return f"for the signal {data['signal']!r}" + (f", {until}" if until else "")
+
+
+def _began(event: WorkflowEvent) -> tuple[str, str]:
+    attempt = event.data.get("attempt", 1)
+    again = f", attempt {attempt}" if attempt != 1 else ""
+    if event.kind == "task_started":
+        return f"→ {event.task_id} started{again}", "cyan"
+    return f"← undoing {event.task_id}{again}", "cyan"
+
+
+def _turn_line(event: WorkflowEvent) -> tuple[str, str]:
+    say = _turn if event.kind == "turn_started" else _turns_ended
+    return say(event.task_id, event.data), "dim"
+
+
+def _turn(path: str, turn: Json) -> str:
+    """Say whose turn begins, and why."""
+    match turn["by"]:
+        case "loop":
+            return f"↻ {path}: turn {turn['turn']}"
+        case "handoff":
+            how = f"{turn['sender']} hands over to {path}"
+        case "supervisor":
+            how = f"the supervisor calls {path}"
+        case "start":
+            how = f"{path} begins"
+        case _:
+            how = f"{path} goes on"
+    return f"↻ turn {turn['turn']}: {how}{_because(turn)}"
+
+
+def _turns_ended(path: str, turn: Json) -> str:
+    """Say what ended a cycle."""
+    why = {
+        "until": "its end is reached",
+        "supervisor": "the supervisor finishes",
+        "max_turns": "no turn is left",
+        "failure": "a task did not succeed",
+        "handoff": "it was handed over to nobody",
+        "cancelled": "it was cancelled",
+    }.get(turn["by"], "nobody is next")
+    where = f"{path}: " if path else ""
+    return f"· {where}after turn {turn['turn']} {why}{_because(turn)}"
+
+
+def _because(turn: Json) -> str:
+    said = turn["message"] or turn["reason"]
+    return f": {_short(said)}" if said else ""
 
 
 def question(interrupt: Json) -> str:

@@ -70,6 +70,7 @@ from orchestration.engines.upgrading import (
     upgraded,
 )
 from orchestration.engines.views import ThreadViews
+from state.compensation import undoing_begun
 from state.errors import (
     CallableLostError,
     DecisionError,
@@ -597,7 +598,7 @@ class EmbeddedEngine:
             snapshot,
             run_id=run_id,
             inputs=inputs,
-            undone=[id_ for id_, outcome in latest.items() if "compensation" in outcome],
+            undone=[id_ for id_, outcome in latest.items() if undoing_begun(outcome)],
             user=user,
         )
         claim = self._database.history.begin(
@@ -725,7 +726,7 @@ class EmbeddedEngine:
         handle = self._handle(segment, known, local)
         segment.status = RUNNING
         segment.may_ask = segment.may_ask or asks(plan)
-        lapsed = False
+        lapsed: set[str] = set()
         with open_handle(plan.run_id, handle):
             while True:
                 given = _resumption(answers) or graph_input
@@ -738,15 +739,15 @@ class EmbeddedEngine:
                     break
                 if again := [each.id for each in asked if each.id in taken]:
                     await self._database.approvals.applied(segment.thread_id, again)
-                if not lapsed and _is_over(handle):
-                    lapsed = True  # nobody is asked any more, but by what undoes something
+                if over := _over(handle) - lapsed:
+                    lapsed |= over  # nobody is asked there any more, but by what undoes something
                     continue
                 if await self._pause(segment, asked):
                     # what was done inside a subgraph is not in the outer graph's output yet
                     done = merge_outcomes(values.get("outcomes", {}), known)
                     values = {**values, "outcomes": done}
                     break
-                if lapsed or not _is_over(handle):  # else it was cancelled from elsewhere
+                if not _over(handle) - lapsed:  # else it was cancelled from elsewhere
                     answers = await self._answers(segment, asked)
         return self._conclude(segment, values, asked)
 
@@ -791,10 +792,16 @@ class EmbeddedEngine:
         return result
 
 
-def _is_over(handle: RunHandle) -> bool:
-    """Whether the run has its end, though tasks may still have to be told."""
-    stopped = handle.stop is not None and handle.stop.verdict is not None
-    return stopped or (handle.brake is not None and handle.brake.cancellation is not None)
+def _over(handle: RunHandle) -> set[str]:
+    """The plans that have their end, though tasks may still have to be told; by path."""
+    over = {
+        path
+        for path, each in (("", handle), *handle.scopes.items())
+        if each.stop is not None and each.stop.verdict is not None
+    }
+    if handle.brake is not None and handle.brake.cancellation is not None:
+        over.add("")
+    return over
 
 
 def _lease_of(claimed: Claimed) -> tuple[Lease, str] | None:

@@ -12,14 +12,16 @@ from state.conversation import answered, brought
 from state.errors import CallableLostError
 from state.jsonvalue import json_like
 from state.outcome import is_finished
-from state.plan import INSIDE
-from state.result import PendingInterrupt, TaskResult, WorkflowResult, workflow_status
+from state.plan import INSIDE, own_outcomes
+from state.result import NOT_REACHED, PendingInterrupt, TaskResult, WorkflowResult, workflow_status
 from state.run_state import Outcomes, merge_outcomes
+from state.status import TaskStatus
 
 if TYPE_CHECKING:
     from langgraph.types import Interrupt
 
     from state.jsonvalue import JsonValue
+    from state.outcome import Outcome
     from state.plan import Plan, PlanDocument
 
 STATE_KEYS = {"router": "route", "aggregate": "aggregate"}
@@ -65,6 +67,23 @@ def scopes_in(snapshot: StateSnapshot) -> Iterator[tuple[PlanDocument, Outcomes]
         if not _is_of(plan, task.state):
             yield task.state.values["plan"], known_outcomes(task.state)
         yield from scopes_in(task.state)
+
+
+def with_inner(known: Outcomes, scopes: Iterable[tuple[PlanDocument, Outcomes]]) -> Outcomes:
+    """Add what is known inside of tasks that are under way, for whoever looks on."""
+    whole: Outcomes = {**known}
+    for plan, found in scopes:
+        *around, last = plan["run_id"].partition(INSIDE)[2].split(INSIDE)
+        place = whole
+        for part in around:
+            place = place.setdefault(part.partition("#")[0], _under_way({}))["inner"]
+        pending = dict.fromkeys(plan["order"], NOT_REACHED)
+        place[last.partition("#")[0]] = _under_way({**pending, **own_outcomes(plan, found)})
+    return whole
+
+
+def _under_way(inner: Outcomes) -> Outcome:
+    return {"status": TaskStatus.PENDING.value, "attempts": 0, "inner": inner}
 
 
 def next_step(snapshot: StateSnapshot, plan: Plan) -> Next:
@@ -132,7 +151,7 @@ def result_of(
     ended = (values.get("route") or {}).get("ended")
     return WorkflowResult(
         thread_id,
-        workflow_status(plan, outcomes, interrupted=bool(pending), ended=ended is not None),
+        workflow_status(plan, outcomes, interrupted=bool(pending), ended=ended),
         tuple([TaskResult(id_, outcomes.get(id_)) for id_ in plan.document["order"]]),
         pending,
         values.get("aggregate"),

@@ -113,6 +113,8 @@ def forked_plan(  # noqa: PLR0913  one for each thing a fork may differ in
     document["user"] = user or document["user"]
     document["tasks"] = {**plan.document["tasks"]}
     for task_id, given in inputs.items():
+        if "body" in document["tasks"].get(task_id, {}):
+            raise ForkError(f"the input of {task_id!r} cannot be changed: it is made of others")
         if task_id not in document["tasks"] or task_id in kept:
             free = [each for each in plan.document["order"] if each not in kept]
             why = "stands as it is" if task_id in kept else "is no task of it"
@@ -134,13 +136,14 @@ def _keep_turns(document: dict[str, Any], seed: Seed, values: Mapping[str, Any])
     for key in ("turn", "current", "handoff"):
         if key in then:
             document[key] = then[key]
-    seed["turns"] = [*values.get("turns", [])]
+    seed["turns"] = [each for each in values.get("turns", []) if each["task"] is not None]
 
 
 def _refuse_callables(plan: Plan, kept: Collection[str]) -> None:
     """Return if no Python callable is needed: the fork would have none, in any process."""
+    done = [] if "supervision" in plan.document else [[task_id] for task_id in kept]
     for use, document in plan.callables():
-        if document["key"].split(INSIDE)[1:2] not in [[task_id] for task_id in kept]:
+        if document["key"].split(INSIDE)[1:2] not in done:
             raise ForkError(
                 f"{use} is a Python callable, which a fork does not have; write it as a CEL "
                 "expression string in workflows that are to be forked"

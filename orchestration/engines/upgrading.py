@@ -15,10 +15,9 @@ from langgraph.types import StateSnapshot
 from checkpoints.upgrades import UpgradeRecord
 from nodes.agent_call import approval_key
 from nodes.approval import approval_record
-from nodes.scope_outcome import own_outcomes
 from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in, task_of
 from state.errors import MigrationError, UpgradeError
-from state.plan import INSIDE, Plan, PlanDocument, ScopeSeed, Seed
+from state.plan import INSIDE, Plan, PlanDocument, ScopeSeed, Seed, own_outcomes
 from state.result import TaskResult
 from state.upgrade import carrying_problems, compare
 

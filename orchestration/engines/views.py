@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestration.engines.segment import thread_config
-from orchestration.engines.snapshots import belongs_to, known_outcomes, result_of
+from orchestration.engines.snapshots import (
+    belongs_to,
+    known_outcomes,
+    result_of,
+    scopes_in,
+    with_inner,
+)
 from orchestration.engines.time_travel import Moment, timeline
 
 if TYPE_CHECKING:
@@ -82,5 +88,6 @@ class ThreadViews:
             return record, result_of(
                 thread_id, record.plan, record.plan.document.get("seed", {}), ()
             )
-        values = {**snapshot.values, "outcomes": known_outcomes(snapshot)}
+        known = with_inner(known_outcomes(snapshot), scopes_in(snapshot))
+        values = {**snapshot.values, "outcomes": known}
         return record, result_of(thread_id, record.plan, values, snapshot.interrupts)

@@ -13,12 +13,13 @@ from graph.plan_request import PlanRequest
 from graph.planner import plan
 from orchestration import AgentRegistry, AgentSpec
 from state.retry import RetryPolicy
-from state.task import AgentTask
+from state.task import AgentTask, Repeat, SubWorkflow, Task
+from state.workflow import Workflow
 
 A = AgentTask
 
 
-def compiled(*tasks: AgentTask, **wishes: Any) -> CompiledStateGraph[Any, Any, Any, Any]:  # noqa: ANN401
+def compiled(*tasks: Task, **wishes: Any) -> CompiledStateGraph[Any, Any, Any, Any]:  # noqa: ANN401
     agents = AgentRegistry()
     for name in ("buy", "pay", "tell"):
         agents.register(AgentSpec(name, handler=dict))
@@ -26,14 +27,14 @@ def compiled(*tasks: AgentTask, **wishes: Any) -> CompiledStateGraph[Any, Any, A
     return build(plan(request, agents=agents, run_id="r").plan).compile()
 
 
-def drawing(*tasks: AgentTask, **wishes: Any) -> str:  # noqa: ANN401
+def drawing(*tasks: Task, **wishes: Any) -> str:  # noqa: ANN401
     text: str = compiled(*tasks, **wishes).get_graph(xray=True).draw_mermaid(with_styles=False)
     for code, letter in (("\\2e", "."), ("\\3a", ":")):
         text = text.replace(code, letter)
     return text.replace("\t", "  ").strip()
 
 
-SNAPSHOTS: dict[str, tuple[list[AgentTask], dict[str, Any], str]] = {
+SNAPSHOTS: dict[str, tuple[list[Task], dict[str, Any], str]] = {
     "a sequence is flat": (
         [A("buy"), A("pay"), A("tell")],
         {},
@@ -192,6 +193,63 @@ SNAPSHOTS: dict[str, tuple[list[AgentTask], dict[str, Any], str]] = {
           subgraph buy
           buy:buy.approval --> buy:buy;
           end
+        """,
+    ),
+    "a whole workflow is a subgraph that is entered and left": (
+        [SubWorkflow(Workflow("w", tasks=[A("buy"), A("pay")]))],
+        {},
+        """
+        graph TD;
+          __start__ --> w:w.enter;
+          w:__end__ --> __end__;
+          subgraph w
+          w:buy --> w:pay;
+          w:pay --> w:w.leave;
+          w:w.enter -.-> w:__end__;
+          w:w.enter -.-> w:buy;
+          w:w.leave --> w:__end__;
+          end
+        """,
+    ),
+    "a loop goes on from a join": (
+        [
+            Repeat(
+                Workflow("w", tasks=[A("buy"), A("pay")], strategy="parallel"),
+                until="true",
+                task_id="r",
+            )
+        ],
+        {},
+        """
+        graph TD;
+          __start__ --> r:r.enter;
+          r:__end__ --> __end__;
+          subgraph r
+          r:aggregate --> r:r.leave;
+          r:buy --> r:r.again;
+          r:pay --> r:r.again;
+          r:r.again -. &nbsp;done&nbsp; .-> r:aggregate;
+          r:r.again -. &nbsp;next turn&nbsp; .-> r:buy;
+          r:r.again -. &nbsp;next turn&nbsp; .-> r:pay;
+          r:r.enter -.-> r:__end__;
+          r:r.enter -.-> r:buy;
+          r:r.enter -.-> r:pay;
+          r:r.leave --> r:__end__;
+          end
+        """,
+    ),
+    "agents hand over by one node": (
+        [A("buy"), A("pay", requires_approval=True)],
+        {"strategy": "cyclic"},
+        """
+        graph TD;
+          __start__ --> handoff;
+          buy --> handoff;
+          handoff -.-> __end__;
+          handoff -.-> buy;
+          handoff -.-> pay.approval;
+          pay --> handoff;
+          pay.approval --> pay;
         """,
     ),
     "an N is flat": (

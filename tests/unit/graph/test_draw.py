@@ -410,3 +410,29 @@ def test_importing_the_drawings_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=30
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_the_end_of_a_subgraph_and_what_only_nodes_need_are_not_drawn() -> None:
+    """More than one way leads to the end of a subgraph, so LangGraph keeps it as a node."""
+    inner = StateGraph(Work)
+    inner.add_node("enter", do, destinations=("work", END), metadata={"orchestration_next": "x"})
+    inner.add_node("work", do)
+    inner.add_edge(START, "enter")
+    inner.add_edge("work", END)
+    outer = StateGraph(Work)
+    outer.add_node("part", inner.compile())
+    outer.add_node("after", do)
+    outer.add_edge(START, "part")
+    outer.add_edge("part", "after")
+    outer.add_edge("after", END)
+    text = mermaid(outer.compile().get_graph(xray=True))
+    assert "orchestration_next" not in text
+    assert "part\\7c__end__" not in text
+    assert "part\\7center -.-> after;" in text
+    assert "part\\7cwork --> after;" in text
+
+
+def test_a_way_there_and_back_says_so_in_letters() -> None:
+    text = ascii_art(drawn(Edge("hub", "a"), Edge("a", "hub"), Edge("hub", "b"), nodes="hub a b"))
+    assert "a (and back)" in text
+    assert "b (and back)" not in text

@@ -15,7 +15,7 @@ from orchestration.engines.local_parts import LocalParts
 from state.decision import Decider
 from state.result import WorkflowResult
 from state.run_state import Outcomes
-from state.task import AgentTask
+from state.task import Task
 
 
 @dataclass
@@ -50,10 +50,11 @@ class Bench:
         for agent_id, handler in handlers.items():
             self.agents.register(AgentSpec(agent_id, handler=handler))
 
-    async def run(self, *tasks: AgentTask, **wishes: Any) -> WorkflowResult:  # noqa: ANN401
+    async def run(self, *tasks: Task, **wishes: Any) -> WorkflowResult:  # noqa: ANN401
         request = PlanRequest(tasks=tasks, **wishes)
         planned = plan(request, agents=self.agents, run_id="run")
         self._parts = LocalParts(
+            run_id="run",
             callables=planned.callables,
             observe=lambda id_, outcome: self.told.append((id_, outcome["status"])),
         )

@@ -239,3 +239,65 @@ async def test_what_waits_for_its_turn_to_be_tried_again_is_given_up_at_the_end(
     assert (result["flaky"].status, result["flaky"].attempts) == (TaskStatus.CANCELLED, 1)
     assert result["flaky"].error is not None
     assert len(tries) == 1
+
+
+def inside(around: StopSignal, mode: FailureMode) -> StopSignal:
+    document: Any = {"on_failure": mode.document(), "order": ["x", "y"]}
+    return StopSignal(document, {}, around=around, judges=mode.kind != "continue")
+
+
+GOES_ON = FailureMode("continue")
+
+
+@pytest.mark.parametrize("mode", [GOES_ON, FAIL_FAST])
+async def test_the_end_of_the_plan_around_ends_calls_inside(mode: FailureMode) -> None:
+    around, slow = signal(FAIL_FAST), Slow()
+    stop = inside(inside(around, mode), mode)
+    call = asyncio.ensure_future(stop.guard(slow({})))
+    await slow.begun.wait()
+    around.record("a", LOST)
+    with pytest.raises(CancelledByStopError, match="'a' did not succeed"):
+        await call
+    assert slow.cancelled
+    assert stop.verdict == around.verdict
+
+
+async def test_the_end_of_a_plan_inside_leaves_the_one_around_alone() -> None:
+    around, slow, other = signal(FAIL_FAST), Slow(), Slow()
+    stop = inside(around, FAIL_FAST)
+    call = asyncio.ensure_future(stop.guard(slow({})))
+    beside = asyncio.ensure_future(around.guard(other({})))
+    await slow.begun.wait()
+    stop.record("x", LOST)
+    with pytest.raises(CancelledByStopError, match="'x' did not succeed"):
+        await call
+    assert around.verdict is None
+    other.finish.set()
+    assert await beside == {"slow": True}
+
+
+async def test_an_end_before_a_guarded_call_has_begun_leaves_nothing_behind() -> None:
+    """Whatever is cancelled before it began is closed: no call is ever left unawaited."""
+    around, slow = signal(FAIL_FAST), Slow()
+    stop = inside(around, GOES_ON)
+    call = asyncio.ensure_future(stop.guard(slow({})))
+    asyncio.get_running_loop().call_soon(around.record, "a", LOST)
+    with pytest.raises(CancelledByStopError):
+        await call
+    late = Slow()
+    with pytest.raises(CancelledByStopError):
+        await stop.guard(late({}))
+    await asyncio.sleep(0)
+    assert not late.begun.is_set()
+
+
+async def test_a_call_inside_that_ends_by_itself_says_what_it_said() -> None:
+    async def refuse() -> NoReturn:
+        raise ValueError("mine")
+
+    stop = inside(signal(FAIL_FAST), FAIL_FAST)
+    slow = Slow()
+    slow.finish.set()
+    assert await stop.guard(slow({})) == {"slow": True}
+    with pytest.raises(ValueError, match="mine"):
+        await stop.guard(refuse())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestration.cli.progress import running_now
 from orchestration.cli.tables import verdict
 from orchestration.cli.terminal import printable
 from orchestration.cli.words import STYLES, duration, event_line, question, said
@@ -115,3 +116,47 @@ def test_the_verdict_says_what_was_undone_and_what_could_not_be() -> None:
         "Rejected: 2 of 3 tasks succeeded. 1 of them undone. "
         "Could not be undone: pay; what it did stands."
     )
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        ([], "saving"),
+        (["buy"], "running: buy"),
+        (["buy", "loop", "loop#2/all", "loop#2/all/0/one"], "running: buy, loop#2/all/0/one"),
+        ([f"all/{n}/one" for n in range(10)], "all/7/one and 2 more"),
+    ],
+)
+def test_what_runs_now_is_said_by_the_innermost(paths: list[str], expected: str) -> None:
+    assert running_now(paths).endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "turn", "expected"),
+    [
+        ("turn_started", "loop", {"turn": 2, "by": "loop"}, "↻ loop: turn 2"),
+        ("turn_started", "a", {"turn": 1, "by": "start"}, "↻ turn 1: a begins"),
+        (
+            "turn_started",
+            "talk/b",
+            {"turn": 2, "by": "handoff", "sender": "a", "message": "", "reason": "too dear"},
+            "↻ turn 2: a hands over to talk/b: too dear",
+        ),
+        (
+            "turn_started",
+            "b",
+            {"turn": 2, "by": "supervisor"},
+            "↻ turn 2: the supervisor calls b",
+        ),
+        ("turn_started", "b", {"turn": 2, "by": "resumed"}, "↻ turn 2: b goes on"),
+        ("turns_ended", "", {"turn": 4, "by": "max_turns"}, "· after turn 4 no turn is left"),
+        ("turns_ended", "talk", {"turn": 4, "by": "end"}, "· talk: after turn 4 nobody is next"),
+    ],
+)
+def test_a_turn_is_told_in_words(
+    kind: EventKind, path: str, turn: JsonObject, expected: str
+) -> None:
+    data: JsonObject = {"message": "", "reason": "", "sender": "", **turn}
+    line = event_line(WorkflowEvent(1, kind, "t", path, data))
+    assert line is not None
+    assert line[0] == expected
