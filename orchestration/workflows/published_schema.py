@@ -10,6 +10,8 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PUBLISHED: Final = "docs/workflow.schema.json"
 """Where it is kept in the project's repository."""
 
+_MAP: Final = {"additionalProperties": {"type": "string"}, "type": "object"}
+
 
 def workflow_schema() -> dict[str, Any]:
     """Return the schema that every workflow file follows."""
@@ -34,7 +36,10 @@ def _plain(value: object, *, names: bool = False) -> object:
         for key, item in value.items()
         if names or not (key == "title" or (key == "default" and item is None))
     }
-    return {
+    plain = {
         key: _plain(item, names=not names and key in {"properties", "$defs"})
         for key, item in kept.items()
     }
+    if not names and _MAP in plain.get("oneOf", ()):  # what is a mapping may look like a map too
+        plain["anyOf"] = plain.pop("oneOf")
+    return plain
