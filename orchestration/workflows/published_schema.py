@@ -40,6 +40,7 @@ def _plain(value: object, *, names: bool = False) -> object:
         key: _plain(item, names=not names and key in {"properties", "$defs"})
         for key, item in kept.items()
     }
-    if not names and _MAP in plain.get("oneOf", ()):  # what is a mapping may look like a map too
-        plain["anyOf"] = plain.pop("oneOf")
+    choices = plain.get("oneOf")
+    if not names and isinstance(choices, list) and _MAP in choices:
+        plain["anyOf"] = plain.pop("oneOf")  # what is a mapping may look like a map of texts too
     return plain
