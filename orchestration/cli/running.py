@@ -14,7 +14,7 @@ from orchestration.cli.exit_codes import code_of_status
 from orchestration.cli.options import command_line
 from orchestration.cli.progress import Progress
 from orchestration.cli.reporting import RunStoppedError
-from orchestration.cli.terminal import console, print_json, styled
+from orchestration.cli.terminal import console, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -97,20 +97,12 @@ def show_result(
     out.print()
     out.print(tables.results(result))
     out.print(tables.verdict(result))
-    if summary := _summary(result):
-        out.print(styled(f"\n{summary}\n"), soft_wrap=True)
+    tables.answer(out, result)
     if used_database(database) != IN_MEMORY:
         if ask:
             tables.ask(out, result, database=database)
     elif result["interrupts"]:
         out.print("Nobody can answer: it was kept in memory only. Use another --database.")
-
-
-def _summary(result: Json) -> str:
-    """The answer to a request in plain words, finished or not; nothing for other runs."""
-    aggregate = result.get("aggregate")
-    text = aggregate.get("text") if isinstance(aggregate, dict) else None
-    return str(result.get("summary") or text or "")
 
 
 def exit_with(result: Json) -> None:

@@ -70,6 +70,14 @@ def results(result: Json) -> Table:
     return table(*columns, rows=rows, grows="What it said")
 
 
+def answer(out: Console, result: Json) -> None:
+    """Print the answer to a request in plain words; nothing for other runs."""
+    aggregate = result.get("aggregate")
+    text = aggregate.get("text") if isinstance(aggregate, dict) else None
+    if said := result.get("summary") or text:
+        out.print(styled(f"\n{said}\n"), soft_wrap=True)
+
+
 def verdict(result: Json) -> RenderableType:
     """Say how the workflow as a whole ended."""
     status = str(result["status"])

@@ -100,6 +100,7 @@ def show_thread(
         out.print(tables.thread_facts(record, database=used_database(database)))
         out.print()
         out.print(tables.plan(record, result))
+        tables.answer(out, result)
         if signals:
             out.print(tables.signals(signals))
         tables.ask(out, result, database=database)
