@@ -67,17 +67,21 @@ def planned_shell(task: Task, place: Place, draft: Draft) -> PlannedTask:
         "condition": planned_condition(task, id_, draft),
         "approval": None
         if task.requires_approval is False
-        else _without_edits(planned_approval(task.requires_approval, {}, id_, draft)),
+        else _without_edits(planned_approval(task.requires_approval, {}, id_, draft), id_, draft),
         "timeout_seconds": None,
         "retry": None,
     }
 
 
-def _without_edits(policy: PolicyDocument | None) -> PolicyDocument | None:
+def _without_edits(policy: PolicyDocument | None, id_: str, draft: Draft) -> PolicyDocument | None:
     """There is no input that somebody could edit."""
     if policy is None:
         return None
-    return {**policy, "allowed": [each for each in policy["allowed"] if each != "edit"]}
+    allowed = [each for each in policy["allowed"] if each != "edit"]
+    if "edit" in policy["allowed"] and allowed == ["reject"]:
+        message = f"task {id_!r}: approval allows only 'edit', and there is no input to edit"
+        draft.problem("bad_approval", message, id_)
+    return {**policy, "allowed": allowed}
 
 
 def planned_condition(task: Task, id_: str, draft: Draft) -> ExpressionDocument | None:
