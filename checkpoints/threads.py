@@ -157,8 +157,19 @@ class ThreadStore(Protocol):
         """
         ...
 
-    async def upgrade(self, lease: Lease, plan: Plan, record: UpgradeRecord) -> None:
+    async def upgrade(
+        self, lease: Lease, plan: Plan, record: UpgradeRecord, *, taken: Collection[str]
+    ) -> bool:
         """Let a thread go on under another plan; its open questions and checkpoints go.
+
+        Args:
+            lease: The thread.
+            plan: What it goes on with; holds what was achieved, and answers.
+            record: What is noted of that.
+            taken: Interrupt ids of the answers that the plan holds.
+
+        Returns:
+            Whether it does; not if another answer was recorded meanwhile, and nothing happened.
 
         Raises:
             LeaseLostError: The thread belongs to another; nothing was changed.

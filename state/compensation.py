@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
 from state.outcome import is_finished
+from state.plan import foreign_tasks
 from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def next_compensation(
     """
     if status not in UNDOES or not any(task.get("compensate") for task in plan["tasks"].values()):
         return None
-    seeded = plan["seed"]["outcomes"] if "seed" in plan else {}  # not this run's to undo
+    foreign = foreign_tasks(plan)
     for task_id in reversed(finish_order(plan, outcomes)):
-        if task_id in seeded:
+        if task_id in foreign:
             continue
         if plan["tasks"][task_id].get("compensate") and _can_be_undone(outcomes.get(task_id)):
             return task_id

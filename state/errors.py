@@ -388,6 +388,7 @@ class AlreadyDecidedError(DecisionError):
         decided_by: str | None,
         decided_at: float | None,
         decision: str,
+        asked_anew: str = "",
     ) -> None:
         self.task_id = task_id
         self.status = status
@@ -397,7 +398,15 @@ class AlreadyDecidedError(DecisionError):
         """Seconds since the epoch."""
         self.decision = decision
         """`approve`, `edit`, `reject` or `respond`; empty where it lapsed."""
-        if decided_at is None:
+        self.asked_anew = asked_anew
+        """The request that took its place, as the workflow was changed; or empty."""
+        if asked_anew:
+            why = (
+                "lapsed, as the run goes on under another version of its workflow, and nothing "
+                f"was recorded. It is asked anew as request {asked_anew}: look at that one and "
+                "decide it"
+            )
+        elif decided_at is None:
             why = "lapsed, as the run ended or went on without an answer"
         else:
             why = f"was decided by {decided_by or 'somebody'} at {_utc(decided_at)}: {decision}"
@@ -405,7 +414,7 @@ class AlreadyDecidedError(DecisionError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with keywords."""
-        values = (self.status, self.decided_by, self.decided_at, self.decision)
+        values = (self.status, self.decided_by, self.decided_at, self.decision, self.asked_anew)
         return _already_decided, (self.thread_id, self.task_id, *values)
 
 
@@ -416,6 +425,7 @@ def _already_decided(  # noqa: PLR0913, PLR0917  what pickle keeps
     decided_by: str | None,
     decided_at: float | None,
     decision: str,
+    asked_anew: str,
 ) -> AlreadyDecidedError:
     return AlreadyDecidedError(
         thread_id,
@@ -424,6 +434,7 @@ def _already_decided(  # noqa: PLR0913, PLR0917  what pickle keeps
         decided_by=decided_by,
         decided_at=decided_at,
         decision=decision,
+        asked_anew=asked_anew,
     )
 
 
