@@ -179,9 +179,15 @@ class MemoryThreads:
             raise ThreadNotFoundError(thread_id, known)
         return self._records[thread_id]
 
-    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def recent(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return records, the last changed first."""
-        records = [each for each in self._records.values() if status in {None, each.status}]
+        records = [
+            each
+            for each in self._records.values()
+            if status in {None, each.status} and workflow in {None, each.workflow}
+        ]
         return sorted(records, key=lambda each: each.updated_at, reverse=True)[:limit]
 
     # -- for retention ---------------------------------------------------------------------

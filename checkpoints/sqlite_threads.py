@@ -200,10 +200,18 @@ class SqliteThreads:
         """Return one record."""
         return await self._run(partial(lease_sql.get, thread_id=thread_id, cipher=self._cipher))
 
-    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def recent(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return records, the last changed first."""
         return await self._run(
-            partial(lease_sql.recent, limit=limit, status=status, cipher=self._cipher)
+            partial(
+                lease_sql.recent,
+                limit=limit,
+                status=status,
+                workflow=workflow,
+                cipher=self._cipher,
+            )
         )
 
     async def _run(self, write: Write[T]) -> T:

@@ -78,6 +78,12 @@ class ThreadRecord(NamedTuple):
     cancellation: Cancellation | None = None
     """Set if somebody called the run off; it may still have to be carried out."""
 
+    @property
+    def workflow(self) -> str | None:
+        """The name of its workflow, if that has one."""
+        definition = self.plan.document.get("definition")
+        return None if definition is None else definition["name"]
+
 
 class ThreadStore(Protocol):
     """Keeps thread records and hands out leases; every method is atomic."""
@@ -188,6 +194,8 @@ class ThreadStore(Protocol):
         """
         ...
 
-    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def recent(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return records, the last changed first."""
         ...

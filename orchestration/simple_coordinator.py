@@ -469,7 +469,14 @@ class SimpleCoordinator:
             lines = [
                 f"~ it cannot be used for this run: {line}" for line in str(error).splitlines()
             ]
-            raise UpgradeError(thread_id, name, old=old, new=new, differences=lines) from error
+            raise UpgradeError(
+                thread_id,
+                name,
+                old=old,
+                new=new,
+                differences=lines,
+                database=named_database(self._database_url),
+            ) from error
 
     def _as_begun(self, name: str, version: str, plan_: Plan) -> Planned | None:
         """Plan by the version that a run began with, if it is still known: for its callables."""
@@ -632,10 +639,12 @@ class SimpleCoordinator:
 
     # -- looking -------------------------------------------------------------------------
 
-    async def threads(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def threads(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return the threads of the database, the last changed first."""
         engine = await self._engine()
-        return await engine.views.threads(limit=limit, status=status)
+        return await engine.views.threads(limit=limit, status=status, workflow=workflow)
 
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Return a thread and what is known of its run, without touching either.
@@ -829,8 +838,14 @@ class SimpleCoordinator:
                 clock=SystemClock(self._clock),
                 announce=announcer,
                 current=self._current,
+                called=named_database(self._database_url),
             )
             return self._opened
+
+
+def named_database(url: str | None) -> str | None:
+    """How commands in messages name a database: not at all by default, or with a password."""
+    return None if url is None or "@" in url else url
 
 
 def new_id() -> str:

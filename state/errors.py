@@ -50,7 +50,8 @@ wrong becomes an outcome, and control flow (interrupts, cancellation) is never c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+import shlex
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -494,15 +495,24 @@ class UpgradeError(ThreadError):
 
     code = "incompatible_upgrade"
 
-    def __init__(
-        self, thread_id: str, name: str, *, old: str, new: str, differences: Sequence[str]
+    def __init__(  # noqa: PLR0913  one for each part of the message
+        self,
+        thread_id: str,
+        name: str,
+        *,
+        old: str,
+        new: str,
+        differences: Sequence[str],
+        database: str | None = None,
     ) -> None:
+        self.database = database
+        """How the commands in the message name the database; None is the default."""
         self.name = name
         self.old = old
         self.new = new
         self.differences = tuple(differences)
         super().__init__(thread_id, f"{name} {old} → {new}")
-        self.args = (thread_id, name, old, new, self.differences)
+        self.args = (thread_id, name, old, new, self.differences, database)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the keyword arguments."""
@@ -519,17 +529,22 @@ class UpgradeError(ThreadError):
             f"thread {self.thread_id!r} began with workflow {self.name!r} {self.old}, and "
             f"{self.new} differs in ways that a run cannot simply go on with{same}:\n{lines}\n"
             "Nothing was changed. Do one of these:\n"
-            f"  finish it as it began:  orchestration threads resume {self.thread_id} --as-begun\n"
-            "  say what becomes of what:  orchestration threads migrate "
-            f"{self.thread_id} --with MODULE:FUNCTION\n"
-            f"  call it off:  orchestration threads cancel {self.thread_id}"
+            f"  finish it as it began:  {self._command('resume', '--as-begun')}\n"
+            "  say what becomes of what:  "
+            f"{self._command('migrate', '--with', 'MODULE:FUNCTION')}\n"
+            f"  call it off:  {self._command('cancel')}"
         )
 
+    def _command(self, verb: str, *options: str) -> str:
+        where = () if self.database is None else ("--database", self.database)
+        return shlex.join(("orchestration", "threads", verb, self.thread_id, *options, *where))
 
-def _upgrade_error(
-    thread_id: str, name: str, old: str, new: str, differences: Sequence[str]
-) -> UpgradeError:
-    return UpgradeError(thread_id, name, old=old, new=new, differences=differences)
+
+def _upgrade_error(*values: Any) -> UpgradeError:  # noqa: ANN401  what pickle keeps
+    thread_id, name, old, new, differences, database = values
+    return UpgradeError(
+        thread_id, name, old=old, new=new, differences=differences, database=database
+    )
 
 
 class MigrationError(ThreadError):

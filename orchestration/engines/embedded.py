@@ -164,6 +164,7 @@ class EmbeddedEngine:
         clock: Clock = SYSTEM_CLOCK,
         announce: Callable[[Sequence[Due]], None] = announce_nothing,
         current: Current = as_it_began,
+        called: str | None = None,
     ) -> None:
         """Take what is to be used.
 
@@ -176,6 +177,7 @@ class EmbeddedEngine:
             announce: Begins to tell people what happened to requests; never waits.
             current: Plans the request of a thread's run by the latest version of its
                 workflow, or by that which it began with; None where that is not known.
+            called: How commands in messages name the database; None is the default.
         """
         self._database = database
         self._agents = agents
@@ -183,6 +185,7 @@ class EmbeddedEngine:
         self._clock = clock
         self._announce = announce
         self._current = current
+        self._called = called
         self._seconds = lease_seconds(lease)
         self._keeper = LeaseKeeper(database.threads, self._seconds)
         self._compiler = Compiler(database.checkpointer, database.store)
@@ -387,7 +390,9 @@ class EmbeddedEngine:
         upgrade = standing.upgrade_to(plan, new)
         lines = [*map(str, upgrade.differences), *standing.hindrances()]
         if not upgrade.is_compatible or standing.asks_inside:
-            raise upgrade_error(segment.thread_id, plan, new, lines)
+            raise upgrade_error(
+                segment.thread_id, plan, new, differences=lines, database=self._called
+            )
         replacement = Replacement(
             upgraded(new, standing, by_path(snapshot.interrupts, answers)),
             upgrade_record(plan, new, upgrade),

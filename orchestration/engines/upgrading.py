@@ -266,10 +266,19 @@ def upgrade_record(
     )
 
 
-def upgrade_error(thread_id: str, old: Plan, new: Plan, lines: list[str]) -> UpgradeError:
+def upgrade_error(
+    thread_id: str, old: Plan, new: Plan, *, differences: list[str], database: str | None
+) -> UpgradeError:
     """Say why a run cannot follow its workflow."""
     name, version = _definition(old)
-    return UpgradeError(thread_id, name, old=version, new=_definition(new)[1], differences=lines)
+    return UpgradeError(
+        thread_id,
+        name,
+        old=version,
+        new=_definition(new)[1],
+        differences=differences,
+        database=database,
+    )
 
 
 def _definition(plan: Plan) -> tuple[str, str]:

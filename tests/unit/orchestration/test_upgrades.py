@@ -653,7 +653,7 @@ class Seat(TypedDict):
 
 
 def seat_graph() -> Any:  # noqa: ANN401  LangGraph's type takes four parameters
-    async def ask_for_seat(state: Seat) -> Seat:  # noqa: ARG001
+    async def ask_for_seat(state: Seat) -> Seat:
         return {"seat": interrupt("aisle or window?")}
 
     graph = StateGraph(Seat)
