@@ -181,6 +181,7 @@ class SqliteThreads:
         """Let a thread go on under another plan, unless it was answered meanwhile."""
 
         def write(connection: sqlite3.Connection) -> bool:
+            lease_sql.check_token(connection, lease.thread_id, lease.token)
             ledger = self._approvals.on(connection)
             if ledger_sql.is_answered(ledger, lease.thread_id, but=taken):
                 return False

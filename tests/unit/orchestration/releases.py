@@ -43,7 +43,7 @@ class Site:
     failures: dict[str, int] = field(default_factory=dict)
     """How often each task fails before it succeeds."""
     hangs: dict[str, Any] = field(default_factory=dict)
-    """What tasks do instead."""
+    """What is done instead, by the call."""
 
     def __post_init__(self) -> None:
         self.agents = AgentRegistry()
@@ -114,6 +114,6 @@ class Site:
         if self.failures.get(context.task_id, 0) > 0:
             self.failures[context.task_id] -= 1
             raise ConnectionError("not now")
-        if hang := self.hangs.get(context.task_id):
+        if hang := self.hangs.get(self.calls[-1]):
             await hang(given)
         return {"did": context.task_id, **given}

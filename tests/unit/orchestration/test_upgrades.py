@@ -288,8 +288,8 @@ async def test_an_answer_that_a_dead_process_recorded_is_taken_up_by_a_sweep(sit
 # -- what is under way ------------------------------------------------------------------
 
 
-async def die_in(site: Site, task_id: str, *tasks: Any, **wishes: Any) -> None:  # noqa: ANN401
-    """Begin a run, and stop it while this task is at work."""
+async def die_in(site: Site, call: str, *tasks: Any, **wishes: Any) -> None:  # noqa: ANN401
+    """Begin a run, and stop it in the middle of this call."""
     reached = asyncio.Event()
 
     async def hang(_given: dict[str, Any]) -> dict[str, Any]:
@@ -297,17 +297,17 @@ async def die_in(site: Site, task_id: str, *tasks: Any, **wishes: Any) -> None: 
         await asyncio.Event().wait()
         return {}
 
-    site.hangs[task_id] = hang
+    site.hangs[call] = hang
     running = asyncio.ensure_future(site.begin(*tasks, **wishes))
     async with asyncio.timeout(10):
         await reached.wait()
     running.cancel()
     await asyncio.wait({running})
-    del site.hangs[task_id]
+    del site.hangs[call]
 
 
 async def test_what_was_under_way_is_called_again_under_its_key(site: Site) -> None:
-    await die_in(site, "b", task("a"), task("b"), task("c"))
+    await die_in(site, ":b", task("a"), task("b"), task("c"))
     site.release(task("a"), task("b", timeout=5), task("new"), task("c"))
     result = await site.resume()
     assert str(result.status) == "completed"
@@ -316,7 +316,7 @@ async def test_what_was_under_way_is_called_again_under_its_key(site: Site) -> N
 
 
 async def test_nothing_is_put_before_what_was_under_way(site: Site) -> None:
-    await die_in(site, "b", task("a"), task("b"), task("c"))
+    await die_in(site, ":b", task("a"), task("b"), task("c"))
     site.release(task("a"), task("new"), task("b"), task("c"))
     with pytest.raises(UpgradeError, match="added before 'b', which has begun"):
         await site.resume()
@@ -386,6 +386,18 @@ async def test_a_cancelled_run_ends_as_it_began(site: Site) -> None:
     result = await site.runs.cancel(THREAD, by="ann")
     assert result is not None
     assert shown(result) == {"a": "compensated", "b": "cancelled", "c": "cancelled"}
+    assert await site.runs.upgrades(THREAD) == []
+
+
+async def test_a_run_that_is_being_undone_ends_as_it_began(site: Site) -> None:
+    undoable = [task(id_, compensate={"undo": 1}) for id_ in ("a", "b")]
+    site.failures["c"] = 1
+    await die_in(site, ":a:compensate", *undoable, task("c"))
+    assert site.calls == [":a", ":b", ":c", ":b:compensate", ":a:compensate"]
+    site.release(*undoable, task("c"), task("new"))
+    result = await site.resume()
+    assert shown(result) == {"a": "compensated", "b": "compensated", "c": "failed"}
+    assert site.calls[5:] == [":a:compensate"]
     assert await site.runs.upgrades(THREAD) == []
 
 
