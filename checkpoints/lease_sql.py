@@ -233,13 +233,15 @@ def recent(
     *,
     limit: int,
     status: str | None,
+    workflow: str | None = None,
     cipher: TextCipher = PLAIN_TEXT,
 ) -> list[ThreadRecord]:
     """Return records, the last changed first."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM orchestration_threads "  # noqa: S608
-        "WHERE ?1 IS NULL OR status = ?1 ORDER BY updated_at DESC LIMIT ?2",
-        (status, limit),
+        "WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR definition_name = ?2) "
+        "ORDER BY updated_at DESC LIMIT ?3",
+        (status, workflow, limit),
     )
     return [_record(row, cipher) for row in rows]
 

@@ -92,8 +92,7 @@ async def approve(state: RunState, config: RunnableConfig) -> RunUpdate:
     """Pause until somebody decides about the task, unless nobody has to."""
     plan, outcomes = state["plan"], state["outcomes"]
     task = plan["tasks"][config["metadata"]["langgraph_node"].removesuffix(APPROVAL)]
-    known = outcomes.get(task["id"])
-    if (known is not None and not is_stale(known, plan)) or approval_of(task, state) is not None:
+    if _is_over(task["id"], state) or approval_of(task, state) is not None:
         return {}
     if blocked(task, outcomes, handle_of(state)) is not None:
         return {}

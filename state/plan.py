@@ -16,7 +16,7 @@ from state.status import CoordinationStrategy
 from state.waiting import WaitDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Collection, Hashable, Iterator, Mapping
 
 PLAN_SCHEMA = 3
 """Version of the documents below; stored with every plan."""
@@ -167,6 +167,8 @@ class Seed(TypedDict):
     approvals: NotRequired[dict[str, JsonObject]]
     scopes: NotRequired[dict[str, ScopeSeed]]
     """By the path of the task; of a loop, without its turn."""
+    foreign: NotRequired[list[str]]
+    """Tasks that another run did, so that this one never undoes them; without it, all."""
 
 
 class Definition(TypedDict):
@@ -174,6 +176,16 @@ class Definition(TypedDict):
 
     name: str
     version: str
+    chosen: NotRequired[list[str]]
+    """Keys of the plan that whoever began the run chose, whatever the workflow says."""
+
+
+def foreign_tasks(plan: PlanDocument) -> Collection[str]:
+    """The tasks that another run did, of which this one is a fork."""
+    if "seed" not in plan:
+        return ()
+    seed = plan["seed"]
+    return seed.get("foreign", seed["outcomes"])
 
 
 class RequestDocument(TypedDict):

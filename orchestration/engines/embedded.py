@@ -17,7 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from langgraph.types import Command
 
@@ -63,6 +63,7 @@ from orchestration.engines.upgrading import (
     asked_names,
     by_path,
     is_newer,
+    is_undoing,
     scope_seeds,
     standing_of,
     upgrade_error,
@@ -121,12 +122,24 @@ NO_PARTS = LocalParts()
 NO_ANSWERS: Final[Mapping[str, object]] = {}
 
 
-def as_it_began(_plan: Plan) -> None:
+def as_it_began(_thread_id: str, _plan: Plan, *, as_begun: bool) -> None:
     """Know of no other version."""
 
 
 def announce_nothing(_due: Sequence[Due]) -> None:
     """Tell nobody."""
+
+
+class Current(Protocol):
+    """Plans a run's request as its workflow is now, or as it was when the run began."""
+
+    def __call__(self, thread_id: str, plan: Plan, /, *, as_begun: bool) -> Planned | None:
+        """Return the plan, and its callables; None where that version is not known.
+
+        Raises:
+            UpgradeError: The latest version cannot be used for the run.
+        """
+        ...
 
 
 class Answered(NamedTuple):
@@ -151,7 +164,8 @@ class EmbeddedEngine:
         lease: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
         announce: Callable[[Sequence[Due]], None] = announce_nothing,
-        current: Callable[[Plan], Planned | None] = as_it_began,
+        current: Current = as_it_began,
+        called: str | None = None,
     ) -> None:
         """Take what is to be used.
 
@@ -162,8 +176,9 @@ class EmbeddedEngine:
             lease: How long one lasts, in seconds.
             clock: What time it is for the nodes.
             announce: Begins to tell people what happened to requests; never waits.
-            current: Plans a run's request by the latest version of its workflow; None where
-                that is not known.
+            current: Plans the request of a thread's run by the latest version of its
+                workflow, or by that which it began with; None where that is not known.
+            called: How commands in messages name the database; None is the default.
         """
         self._database = database
         self._agents = agents
@@ -171,6 +186,7 @@ class EmbeddedEngine:
         self._clock = clock
         self._announce = announce
         self._current = current
+        self._called = called
         self._seconds = lease_seconds(lease)
         self._keeper = LeaseKeeper(database.threads, self._seconds)
         self._compiler = Compiler(database.checkpointer, database.store)
@@ -330,10 +346,12 @@ class EmbeddedEngine:
         goes_on = segment.brake.cancellation is None
         asked = snapshot.interrupts if goes_on and step != "start" else ()
         answers = await self._answers(segment, asked, questions) if asked else NO_ANSWERS
-        newest = self._current(plan) if goes_on and not as_begun else None
+        as_begun = as_begun or not goes_on or is_undoing(known)
+        newest = self._current(segment.thread_id, plan, as_begun=as_begun)
         if newest is not None:
             local = local.knowing(newest.callables, plan.run_id)
-            if is_newer(newest.plan, plan) and are_approvals(asked, answers):
+            follows = not as_begun and is_newer(newest.plan, plan)
+            if follows and are_approvals(asked, answers):
                 return await self._upgrade(segment, snapshot, newest.plan, local, answers)
         if step == "start":
             return await self._begin(segment, snapshot, local)
@@ -373,12 +391,16 @@ class EmbeddedEngine:
         upgrade = standing.upgrade_to(plan, new)
         lines = [*map(str, upgrade.differences), *standing.hindrances()]
         if not upgrade.is_compatible or standing.asks_inside:
-            raise upgrade_error(segment.thread_id, plan, new, lines)
+            raise upgrade_error(
+                segment.thread_id, plan, new, differences=lines, database=self._called
+            )
         replacement = Replacement(
             upgraded(new, standing, by_path(snapshot.interrupts, answers)),
             upgrade_record(plan, new, upgrade),
+            frozenset(answers),
         )
-        return await self._go_on_as(segment, snapshot, replacement, local)
+        result = await self._go_on_as(segment, snapshot, replacement, local)
+        return result or await self._resume(segment, local)
 
     async def _go_on_as(
         self,
@@ -386,11 +408,14 @@ class EmbeddedEngine:
         snapshot: StateSnapshot,
         replacement: Replacement,
         local: LocalParts,
-    ) -> WorkflowResult:
-        """Replace the plan of a thread that is held, and run it on."""
+    ) -> WorkflowResult | None:
+        """Replace the plan of a thread that is held, and run it on; None if it was answered."""
         plan, thread_id = replacement.plan, segment.thread_id
         check_callables(thread_id, plan, snapshot, local.callables)
-        await self._database.threads.upgrade(segment.held.lease, plan, replacement.record)
+        if not await self._database.threads.upgrade(
+            segment.held.lease, plan, replacement.record, taken=replacement.taken
+        ):
+            return None
         segment.plan = plan
         segment.config = thread_config(thread_id, segment.held.lease.token, plan)
         known = {**plan.document["seed"]["outcomes"]}
@@ -434,14 +459,19 @@ class EmbeddedEngine:
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
             standing = standing_of(snapshot, record.plan)
             names = asked_names(thread_id, standing, new.plan, ask)
-            answers = await self._answers(segment, snapshot.interrupts)
             upgrade = standing.upgrade_to(record.plan, new.plan)
-            replacement = Replacement(
-                upgraded(new.plan, standing, by_path(snapshot.interrupts, answers), renamed=names),
-                upgrade_record(record.plan, new.plan, upgrade, by=by),
-            )
             local = local.knowing(new.callables, record.plan.run_id)
-            return await self._go_on_as(segment, snapshot, replacement, local)
+            result = None
+            while result is None:  # an answer may come in between
+                answers = await self._answers(segment, snapshot.interrupts)
+                given = by_path(snapshot.interrupts, answers)
+                replacement = Replacement(
+                    upgraded(new.plan, standing, given, renamed=names),
+                    upgrade_record(record.plan, new.plan, upgrade, by=by),
+                    frozenset(answers),
+                )
+                result = await self._go_on_as(segment, snapshot, replacement, local)
+            return result
 
     async def _begin(
         self, segment: Segment, snapshot: StateSnapshot, local: LocalParts
@@ -534,6 +564,9 @@ class EmbeddedEngine:
         graph = self._compiler.compile(record.plan)
         snapshot = await graph.aget_state(thread_config(record.thread_id), subgraphs=True)
         here = local.callables if local.run_id == record.plan.run_id else {}
+        with suppress(UpgradeError):  # the answer is recorded all the same
+            if newest := self._current(record.thread_id, record.plan, as_begun=False):
+                here = {**newest.callables, **here}
         check_callables(record.thread_id, record.plan, snapshot, here)
 
     async def cancel(self, thread_id: str, cancellation: Cancellation) -> None:
