@@ -21,7 +21,8 @@ from state.errors import (
     ThreadNotFoundError,
     ThreadPendingError,
 )
-from state.plan import PLAN_SCHEMA, Plan
+from state.plan import Plan
+from state.plan_document import PLAN_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

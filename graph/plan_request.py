@@ -10,13 +10,14 @@ from nodes.expressions import IN_TURNS, VARIABLES
 from state.errors import Problem
 from state.failure_mode import FailureMode
 from state.jsonvalue import JsonObject, NotJsonError, json_object
-from state.plan import INSIDE, Plan
+from state.plan import Plan
+from state.plan_document import INSIDE
 from state.status import CoordinationStrategy
 from state.task import DEFAULT_TURNS
 
 if TYPE_CHECKING:
     from nodes.ports import Agents
-    from state.plan import Definition, RequestDocument
+    from state.plan_document import Definition, RequestDocument
     from state.task import AgentTask, Condition, Task
     from state.workflow import Aggregation, Router, Workflow
 

@@ -12,7 +12,7 @@ from nodes.expressions import expression_problem
 from state.approval import DEFAULT_POLICY, ApprovalPolicy
 from state.capability import AgentCapability
 from state.jsonvalue import described, plain_text
-from state.plan import ExpressionDocument, PlannedTask
+from state.plan_document import ExpressionDocument, PlannedTask
 from state.retry import RetryPolicy
 
 if TYPE_CHECKING:

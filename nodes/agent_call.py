@@ -21,7 +21,8 @@ from nodes.upstream import Upstream
 from state.agent_context import AgentContext
 from state.jsonvalue import JsonObject
 from state.outcome import Outcome, blocks, error_record, is_finished, skipped
-from state.plan import Handoff, PlanDocument, PlannedTask, Work, in_turn, is_stale
+from state.plan import in_turn, is_stale
+from state.plan_document import Handoff, PlanDocument, PlannedTask, Work
 from state.run_state import ApprovalRecord, RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 

@@ -34,7 +34,7 @@ from state.status import TaskStatus
 if TYPE_CHECKING:
     from state.approval import PolicyDocument
     from state.jsonvalue import JsonObject
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
 
 APPROVAL = ".approval"
 CONDITION = ".condition"

@@ -6,14 +6,15 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
 from state.outcome import is_finished
-from state.plan import INSIDE, foreign_tasks
+from state.plan import foreign_tasks
+from state.plan_document import INSIDE
 from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from state.outcome import Outcome
-    from state.plan import PlanDocument, PlannedTask
+    from state.plan_document import PlanDocument, PlannedTask
 
 UNDOES: Final = frozenset(
     {WorkflowStatus.REJECTED, WorkflowStatus.FAILED, WorkflowStatus.CANCELLED}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
-    from state.plan import PlanDocument, PlannedTask
+    from state.plan_document import PlanDocument, PlannedTask
 
 TIMER: Final = "timer"
 SIGNAL: Final = "signal"

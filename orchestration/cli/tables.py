@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestration.agents.spec import AgentSpec
     from orchestration.cli.words import Json
     from state.jsonvalue import JsonObject
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
 
 
 MOST_INSIDE: Final = 20

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from checkpoints.threads import ThreadRecord
     from orchestration.engines.local_parts import Chunk
     from state.approval import PolicyDocument
-    from state.plan import Plan, PlanDocument
+    from state.plan import Plan
+    from state.plan_document import PlanDocument
     from state.result import PendingInterrupt
 
 QUESTION_POLICY: Final[PolicyDocument] = {**DEFAULT_POLICY, "separation_of_duties": False}

@@ -84,7 +84,7 @@ from state.errors import (
     ThreadFinishedError,
     UpgradeError,
 )
-from state.plan import INSIDE
+from state.plan_document import INSIDE
 from state.result import WorkflowResult
 from state.run_state import merge_outcomes
 from state.status import WorkflowStatus

@@ -17,16 +17,8 @@ from nodes.agent_call import approval_key
 from nodes.approval import approval_record
 from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in, task_of
 from state.errors import MigrationError, UpgradeError
-from state.plan import (
-    INSIDE,
-    Plan,
-    PlanDocument,
-    ScopeSeed,
-    Seed,
-    foreign_tasks,
-    own_outcomes,
-    path_of,
-)
+from state.plan import Plan, foreign_tasks, own_outcomes, path_of
+from state.plan_document import INSIDE, PlanDocument, ScopeSeed, Seed
 from state.result import TaskResult
 from state.upgrade import carrying_problems, compare
 

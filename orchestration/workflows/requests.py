@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestration.run_options import RunOptions
-    from state.plan import Definition, PlanDocument
+    from state.plan_document import Definition, PlanDocument
     from state.workflow import Workflow
 
 CHOOSABLE: Final = ("on_failure", "aggregate")

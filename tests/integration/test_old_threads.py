@@ -26,7 +26,7 @@ from orchestration import (
     WorkflowRegistry,
 )
 from state.errors import DatabaseError, EncryptionError, NewerPlanError
-from state.plan import PLAN_SCHEMA
+from state.plan_document import PLAN_SCHEMA
 from state.result import WorkflowResult
 from tests.fixtures.threads.recorded import Recorded, Standing, all_recorded
 from tests.fixtures.threads.world import World

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.plan import PLAN_SCHEMA, PlanDocument, PlannedTask
+from state.plan_document import PLAN_SCHEMA, PlanDocument, PlannedTask
 from state.upgrade import before, carrying_problems, compare
 
 IDS = "abcdef"
