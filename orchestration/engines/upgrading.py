@@ -17,7 +17,9 @@ from nodes.agent_call import approval_key
 from nodes.approval import approval_record
 from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in, task_of
 from state.errors import MigrationError, UpgradeError
+from state.jsonvalue import json_like
 from state.plan import INSIDE, Plan, PlanDocument, ScopeSeed, Seed, own_outcomes
+from state.question import is_approval, is_own
 from state.result import TaskResult
 from state.upgrade import carrying_problems, compare
 
@@ -90,7 +92,7 @@ def by_path(interrupts: Iterable[Interrupt], answers: Mapping[str, object]) -> d
 
 
 def _is_approval(interrupt: Interrupt) -> bool:
-    return isinstance(interrupt.value, Mapping) and "action_requests" in interrupt.value
+    return is_approval(json_like(interrupt.value))
 
 
 def standing_of(snapshot: StateSnapshot, plan: Plan) -> Standing:
@@ -127,9 +129,8 @@ def _under_way(snapshot: StateSnapshot, plan: Plan) -> Iterator[str]:
 
 def _asking_inside(snapshot: StateSnapshot) -> Iterator[str]:
     for interrupt in snapshot.interrupts:
-        value = interrupt.value
-        known = isinstance(value, Mapping) and ("action_requests" in value or "wait" in value)
-        if not known:
+        value = json_like(interrupt.value)
+        if not is_own(value):
             yield task_of(value) or "an agent"
 
 
