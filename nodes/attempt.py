@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
+from langgraph.types import Interrupt
 
 from nodes.expressions import ExpressionError
 from nodes.stop_signal import CancelledByStopError
@@ -21,13 +22,15 @@ from state.errors import (
     AgentUnavailableError,
     UnknownReplyError,
 )
-from state.jsonvalue import JsonObject, NotJsonError, json_object
+from state.jsonvalue import JsonObject, NotJsonError, json_like, json_object
 from state.outcome import Outcome, error_record
+from state.plan import path_in
+from state.question import by_agent, looks_own
 from state.retry import retry_delay
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from nodes.ports import Agent
     from nodes.run_handle import RunHandle
@@ -42,6 +45,12 @@ _NEVER_RETRIED = (
     AgentUnavailableError,
     ExpressionError,
     UnknownReplyError,
+)
+
+
+_STEERS: Final = (
+    "the agent, a graph, tried to steer the workflow around it (Command.PARENT), which none may; "
+    "in a cyclic workflow it hands over with 'handoff_to' in its reply"
 )
 
 
@@ -70,8 +79,10 @@ async def attempt(
             "attempts": context.attempt,
             "output": json_object(reply, at=f"the reply of agent {agent.agent_id!r}"),
         }
-    except GraphBubbleUp:  # an interrupt of a graph that is the agent
-        raise
+    except ParentCommand:
+        outcome = _failure(UnknownReplyError(_STEERS), run, work, context)
+    except GraphBubbleUp as raised:  # an interrupt of a graph that is the agent
+        raise _marked(raised, context) from None
     except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
         outcome = _failure(error, run, work, context)
     except asyncio.CancelledError:
@@ -92,6 +103,22 @@ def until_due(
     if run.brake is None:
         return run.clock.sleep(seconds)
     return run.brake.sleep(seconds, run.clock, though_cancelled=though_cancelled)
+
+
+def _marked(asked: GraphBubbleUp, context: AgentContext) -> GraphBubbleUp:
+    """What an agent asks, so that nobody takes it for a question of the plan."""
+    if not isinstance(asked, GraphInterrupt):
+        return asked
+    path = path_in(context.run_id, context.task_id)
+    interrupts: Sequence[Interrupt] = asked.args[0] if asked.args else ()
+    return GraphInterrupt([_marked_question(each, path) for each in interrupts])
+
+
+def _marked_question(asked: Interrupt, path: str) -> Interrupt:
+    shown = json_like(asked.value)
+    if not looks_own(shown):
+        return asked
+    return Interrupt(value=by_agent(shown, task_id=path), id=asked.id)
 
 
 async def _bounded(

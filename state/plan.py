@@ -132,7 +132,12 @@ def supervised(document: PlanDocument) -> bool:
 
 def path_of(document: PlanDocument, task_id: str) -> str:
     """The path of a task, where it stands inside others."""
-    _, inside, path = document["run_id"].partition(INSIDE)
+    return path_in(document["run_id"], task_id)
+
+
+def path_in(run_id: str, task_id: str) -> str:
+    """The path of a task, by the run id of the plan in which it stands."""
+    _, inside, path = run_id.partition(INSIDE)
     return f"{path}{INSIDE}{task_id}" if inside else task_id
 
 

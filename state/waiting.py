@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypedDict
 
+from state.question import is_own
+
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
     from state.plan_document import PlanDocument, PlannedTask
@@ -93,7 +95,7 @@ def awaited(question: JsonValue) -> Awaited | None:
 
 def asked_by(task: PlannedTask, question: JsonValue) -> Awaited | None:
     """What the run waits for, if this task is one that waits so; an agent may ask anything."""
-    asked = awaited(question)
+    asked = awaited(question) if is_own(question) else None
     if "wait" not in task or asked is None:
         return None
     wait = task["wait"]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoints.approvals import PENDING, STATUSES, Answer, Asked, Filter, NewRequest
 from checkpoints.threads import RUNNING
-from nodes.approval import asked_about
+from nodes.approval import APPROVAL, asked_about
 from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
 from state.jsonvalue import json_like
+from state.plan_document import INSIDE
+from state.question import is_own
 from state.waiting import asked_by
 
 if TYPE_CHECKING:
@@ -29,9 +31,16 @@ MOST_QUESTIONS: Final = 10_000
 
 
 def asked_in(chunk: Chunk) -> Iterator[Asked]:
-    """The questions that a chunk of LangGraph's `tasks` stream brings."""
+    """The questions that a chunk of LangGraph's `tasks` stream brings.
+
+    What streams from inside of an agent is not marked as its own yet, so what looks like a
+    question of the plan counts only where it comes from the very node that asks it.
+    """
     for interrupt in chunk[1].get("interrupts", ()):
-        yield asked(interrupt["id"], interrupt["value"])
+        question = asked(interrupt["id"], interrupt["value"])
+        last = question.task_id.rpartition(INSIDE)[2]
+        if not is_own(question.value) or chunk[1]["name"] in {last, last + APPROVAL}:
+            yield question
 
 
 def asked(interrupt_id: str, value: Any) -> Asked:  # noqa: ANN401  whatever an agent asks
@@ -62,6 +71,7 @@ def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
             tenant=document["tenant"],
             deadline_at=waited_for.deadline_at,
         )
+    # who asks in the name of a task, an agent too, gets no laxer policy than the task has
     policy = None if task is None else policy_of(task["approval"])
     is_approval = isinstance(question.value, dict) and "action_requests" in question.value
     if task is None or policy is None or not is_approval:

@@ -17,8 +17,10 @@ from nodes.agent_call import approval_key
 from nodes.approval import approval_record
 from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in, task_of
 from state.errors import MigrationError, UpgradeError
+from state.jsonvalue import json_like
 from state.plan import Plan, foreign_tasks, own_outcomes, path_of
 from state.plan_document import INSIDE, PlanDocument, ScopeSeed, Seed
+from state.question import is_approval, is_own
 from state.result import TaskResult
 from state.upgrade import carrying_problems, compare
 
@@ -98,7 +100,7 @@ def by_path(interrupts: Iterable[Interrupt], answers: Mapping[str, object]) -> d
 
 
 def _is_approval(interrupt: Interrupt) -> bool:
-    return isinstance(interrupt.value, Mapping) and "action_requests" in interrupt.value
+    return is_approval(json_like(interrupt.value))
 
 
 def standing_of(snapshot: StateSnapshot, plan: Plan) -> Standing:
@@ -145,9 +147,7 @@ def _asking_inside(snapshot: StateSnapshot, plan: Plan) -> Iterator[str]:
 
 
 def _is_ours(interrupt: Interrupt) -> bool:
-    return _is_approval(interrupt) or (
-        isinstance(interrupt.value, Mapping) and "wait" in interrupt.value
-    )
+    return is_own(json_like(interrupt.value))
 
 
 def _scope_seeds(snapshot: StateSnapshot) -> Iterator[tuple[str, ScopeSeed]]:
