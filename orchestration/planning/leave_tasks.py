@@ -25,6 +25,7 @@ _EMPLOYEE = tuple(
     for pattern in (
         rf"\b(?:for|of|to|does|has|is)\s+(?:our\s+colleague\s+)?(?P<name>{_NAME})",
         rf"(?P<name>{_NAME})'s?\s",
+        rf"(?P<name>{_NAME})\s+(?:still\s+)?(?:has|have|got)\b",
         (
             rf"^(?:request|book|give|grant|put|schedule|plan|get|ask|register|log|record"
             rf"|note|block)\s+(?:for\s+)?(?P<name>{_NAME})"

@@ -170,6 +170,9 @@ def _log_after_approval(drafts: list[Draft]) -> None:
         ):
             if log.clause.condition is None or approval.clause.condition is None:
                 follow(log, approval)
+                # the approval books the expense, so it has to know where
+                if "department" in log.fields and log.fields["action"] == "log_expense":
+                    approval.fields.setdefault("department", log.fields["department"])
 
 
 def guard_results(drafts: list[Draft]) -> None:
