@@ -142,13 +142,12 @@ class Place(NamedTuple):
 
     def upstream(self, draft: Draft) -> list[str]:
         """The tasks whose outputs it gets."""
-        match self.strategy:
-            case CoordinationStrategy.CYCLIC:
-                own = list(self.ids)
-            case CoordinationStrategy.SEQUENTIAL:
-                own = list(self.ids if draft.loops else self.earlier)
-            case _:
-                own = [*self.needs, self.id_] if draft.loops else self.needs
+        if self.strategy is CoordinationStrategy.SEQUENTIAL:
+            own = list(self.ids if draft.loops else self.earlier)
+        elif self.strategy is CoordinationStrategy.CYCLIC:
+            own = list(self.ids)
+        else:
+            own = [*self.needs, self.id_] if draft.loops else self.needs
         if not draft.visible:
             return own
         return [*(id_ for id_ in draft.visible if id_ not in self.ids), *own]

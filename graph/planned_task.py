@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from state.approval import PolicyDocument
     from state.jsonvalue import JsonObject
     from state.retry import RetryDocument
-    from state.task import AgentTask, Task, WaitForSignal
+    from state.task import AgentTask, Condition, Task, WaitForSignal
 
 LONGEST_TIMEOUT = 365 * 86400.0
 
@@ -42,7 +42,9 @@ def planned_task(task: AgentTask, place: Place, draft: Draft) -> PlannedTask:
         "input": input_data,
         "needs": place.needs,
         "upstream": place.upstream(draft),
-        "condition": planned_condition(task, id_, draft),
+        "condition": None
+        if task.condition is None
+        else planned_condition(task.condition, id_, draft),
         "approval": None
         if task.requires_approval is False and "requires_approval" not in input_data
         else planned_approval(task.requires_approval, input_data, id_, draft),
@@ -64,7 +66,9 @@ def planned_shell(task: Task, place: Place, draft: Draft) -> PlannedTask:
         "input": {},
         "needs": place.needs,
         "upstream": place.upstream(draft),
-        "condition": planned_condition(task, id_, draft),
+        "condition": None
+        if task.condition is None
+        else planned_condition(task.condition, id_, draft),
         "approval": None
         if task.requires_approval is False
         else _without_edits(planned_approval(task.requires_approval, {}, id_, draft), id_, draft),
@@ -84,13 +88,11 @@ def _without_edits(policy: PolicyDocument | None, id_: str, draft: Draft) -> Pol
     return {**policy, "allowed": allowed}
 
 
-def planned_condition(task: Task, id_: str, draft: Draft) -> ExpressionDocument | None:
-    """Plan a task's condition, if it has one."""
-    if task.condition is None:
-        return None
+def planned_condition(wanted: Condition, id_: str, draft: Draft) -> ExpressionDocument:
+    """Plan a task's condition."""
     at = f"the condition of task {id_!r}"
     key = draft.key("condition", id_)
-    return planned_expression(task.condition, at=at, key=key, id_=id_, draft=draft)
+    return planned_expression(wanted, at=at, key=key, id_=id_, draft=draft)
 
 
 def _input_from(wanted: object, id_: str, draft: Draft) -> dict[str, str]:
