@@ -16,6 +16,7 @@ from checkpoints.threads import UNFINISHED
 from graph.plan_request import PlanRequest
 from orchestration.enterprise_result import EnterpriseResult
 from orchestration.planning.pipeline import RequestPlanning
+from orchestration.planning.policy import EnterprisePolicy
 from orchestration.session import Session
 from orchestration.simple_coordinator import SimpleCoordinator, check_thread_id, new_id
 from orchestration.workflow_events import WorkflowEvent
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from nodes.ports import Planner
     from orchestration.agent_registry import AgentRegistry
     from orchestration.approvals import ApprovalInbox
-    from orchestration.planning.policy import EnterprisePolicy
     from orchestration.run_options import CoordinatorSettings
 
 MODEL_VARIABLE: Final = "ORCHESTRATION_MODEL"
@@ -88,11 +88,11 @@ class EnterpriseOrchestrator:
         for name, value in (("project_id", project_id), ("region", region)):
             if value is not None and (not isinstance(value, str) or not value.strip()):
                 raise ConfigurationError(f"{name} is {described(value)}; give its name, or None")
-        if model is not None and planner is not None:
-            raise ConfigurationError("model and planner are both given; give one of them")
+        check_planning(model, planner, policy)
         self.project_id = project_id
         self.region = region
-        self._model = model or os.environ.get(MODEL_VARIABLE) or None
+        named = os.environ.get(MODEL_VARIABLE, "").strip() or None
+        self._model = named if model is None else model
         self._planner = planner
         self._policy = policy
         self.coordinator = SimpleCoordinator(
@@ -208,7 +208,9 @@ class EnterpriseOrchestrator:
             return await self._plan(messages, None, None, None)
 
         chosen = key or f"supervisor-{new_id()}"
-        return compiled_supervisor(self.registry, planning, key=chosen)
+        return compiled_supervisor(
+            self.registry, planning, key=chosen, slots=self.coordinator.slots
+        )
 
     # -- planning ------------------------------------------------------------------------
 
@@ -302,6 +304,28 @@ class EnterpriseOrchestrator:
         trace: TracebackType | None,
     ) -> None:
         await self.coordinator.__aexit__(kind, error, trace)
+
+
+def check_planning(model: object, planner: object, policy: object) -> None:
+    """Return if requests can be planned and ruled with these; each may be None.
+
+    Raises:
+        ConfigurationError: One of them is something else, or two say who plans.
+    """
+    if model is not None and planner is not None:
+        raise ConfigurationError("model and planner are both given; give one of them")
+    named = isinstance(model, str) and model.strip()
+    if model is not None and not named and not hasattr(model, "with_structured_output"):
+        raise ConfigurationError(
+            f"model is {described(model)}; give a LangChain chat model, the name of one such as "
+            "'google_vertexai:gemini-2.5-flash', or None"
+        )
+    if planner is not None and not callable(getattr(planner, "propose", None)):
+        raise ConfigurationError(f"planner is {described(planner)}; it needs a method `propose`")
+    if policy is not None and not isinstance(policy, EnterprisePolicy):
+        raise ConfigurationError(
+            f"policy is {described(policy)}; give an EnterprisePolicy, or None"
+        )
 
 
 def messages_of(given: object) -> list[JsonObject]:

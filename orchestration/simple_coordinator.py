@@ -35,6 +35,7 @@ from state.errors import (
     WorkflowFileError,
     WorkflowNotFoundError,
 )
+from state.jsonvalue import described
 from state.status import CoordinationStrategy, WorkflowStatus
 from state.task import DEFAULT_TURNS
 from state.workflow import Workflow
@@ -132,6 +133,11 @@ class SimpleCoordinator:
         if self._registry is None:
             self._registry = get_registry()
         return self._registry
+
+    @property
+    def slots(self) -> ConcurrencyLimit | None:
+        """What bounds agent calls at the same time; None is no limit."""
+        return self._slots
 
     @property
     def workflows(self) -> WorkflowRegistry:
@@ -768,6 +774,9 @@ class SimpleCoordinator:
     ) -> tuple[Planned, Sequence[Task]]:
         """Plan a definition; also return its tasks, which take over what becomes of them."""
         check_thread_id(options.get("thread_id"))
+        if not isinstance(workflow, str | Workflow):
+            message = f"the workflow is {described(workflow)}; give a Workflow, or the name of one"
+            raise PlanError([Problem("bad_workflow", message)])
         if isinstance(workflow, str):
             name, _, version = workflow.partition("@")
             workflow = self.workflows.get(name, version or None)

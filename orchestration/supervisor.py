@@ -12,6 +12,7 @@ from state.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from langgraph.graph.state import CompiledStateGraph
 
@@ -43,12 +44,16 @@ class RegistryDelegation:
 
 
 def compiled_supervisor(
-    registry: AgentRegistry, planning: Planning, *, key: str
+    registry: AgentRegistry,
+    planning: Planning,
+    *,
+    key: str,
+    slots: AbstractAsyncContextManager[None] | None = None,
 ) -> CompiledStateGraph[Any, None, Any, Any]:
     """Compile the supervisor graph; see `graph.supervised.supervisor_graph`."""
     delegation = RegistryDelegation(registry, planning)
 
     def make_handle() -> RunHandle:
-        return RunHandle(agents=registry, delegation=delegation)
+        return RunHandle(agents=registry, delegation=delegation, slots=slots)
 
     return supervisor_graph(make_handle, key=key)

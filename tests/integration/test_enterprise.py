@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -16,6 +17,7 @@ from orchestration import (
     AgentRegistry,
     AgentSpec,
     ApprovalPolicy,
+    ConfigurationError,
     EnterpriseOrchestrator,
     EnterprisePolicy,
     NotAllowedError,
@@ -312,6 +314,46 @@ async def test_a_policy_asks_a_person_whatever_the_planner_says(tmp_path: Path) 
     )
     assert done.status == WorkflowStatus.COMPLETED
     assert rows(tmp_path, "SELECT quantity FROM orders") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"model": 5}, {"model": " "}, {"model": object()}, {"planner": 5}, {"policy": "none"}],
+)
+def test_a_model_planner_or_policy_that_is_none_is_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        EnterpriseOrchestrator(**wrong)
+
+
+async def test_a_blank_variable_asks_for_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATION_MODEL", " ")
+    assert (await opened_in(tmp_path).execute("Buy 2 tickets for tonight")).planner == "rules"
+
+
+async def test_the_supervisor_graph_keeps_to_the_limit_of_calls_at_once() -> None:
+    at_work, most = 0, 0
+
+    async def sms(_given: dict[str, Any]) -> dict[str, Any]:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(0)
+        at_work -= 1
+        return {"message": "sent"}
+
+    registry = AgentRegistry()
+    registry.register(AgentSpec("phone", ["notification"], handler=sms))
+    orchestrator = EnterpriseOrchestrator(
+        registry=registry, database_url="memory://", max_concurrency=1
+    )
+    request = "Text Alice that dinner is at six and text Bob that lunch is at one"
+    done = await orchestrator.compile().ainvoke(
+        {"messages": [{"role": "user", "content": request}]}
+    )
+    assert [each["status"] for each in done["outcomes"].values()] == ["succeeded"] * 2
+    assert most == 1
 
 
 async def test_a_project_alone_makes_no_model_be_used(tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ async def coordinator(agents: AgentRegistry) -> AsyncIterator[SimpleCoordinator]
         yield opened
 
 
+async def test_what_is_no_definition_is_refused(coordinator: SimpleCoordinator) -> None:
+    wrong: Any = 7
+    with pytest.raises(PlanError, match="the workflow is 7"):
+        await coordinator.execute(wrong)
+
+
 @pytest.mark.parametrize(
     ("wanted", "version"), [("orders", "2"), ("orders@1", "1"), (orders("3"), "3")]
 )
