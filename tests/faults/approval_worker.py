@@ -35,7 +35,7 @@ LEASE_SECONDS = 0.5
 PEOPLE_WAIT_SECONDS = 60
 
 
-def die(*_: object) -> NoReturn:
+def die(*_: object, **__: object) -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("still alive")
 
@@ -92,7 +92,7 @@ class MortalCoordinator(SimpleCoordinator):
         """Die where the answer is in the database, and the run has not gone on."""
         if self.kill_at == "before resume":
             engine = await self._engine()
-            engine._resume = die  # type: ignore[assignment,method-assign]
+            engine._resume = die  # type: ignore[method-assign]
         return await super().answer(*arguments, **options)
 
 
