@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestration.planning.condition import holds_for
-from orchestration.planning.items import APPROVAL
+from orchestration.planning.drafts import APPROVAL
 from orchestration.planning.order_words import Order
 from orchestration.planning.ordering import comes_after, follow
 from orchestration.planning.problems import NotUnderstoodError, quoted
@@ -36,7 +36,7 @@ def place_approvals(drafts: list[Draft]) -> list[Draft]:
 
 
 def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
-    if approval.amount is not None:
+    if approval.amount is not None and approval.topic in {None, "expense", "purchase"}:
         approval.name = "expense_approval"
         return drafts
     named = _named(approval, drafts)
@@ -78,7 +78,7 @@ def _named(approval: Draft, drafts: list[Draft]) -> list[Draft]:
 def _spoken_of(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     """`it` in `create a proposal, have it approved, then …` is what was spoken of just before."""
     before = [draft for draft in drafts[: drafts.index(approval)] if draft.effect]
-    if approval.clause.order is Order.FIRST or not before or not _IT.search(approval.clause.words):
+    if not before or not _IT.search(approval.clause.words):
         return []
     return [draft for draft in before if draft.clause is before[-1].clause]
 

@@ -34,6 +34,7 @@ _MOST_PIECES = 120
 """Of which most are greetings and the like; reading more would only take time."""
 
 
+_PURPOSE = re.compile(r"\s*for\s+(?!example\b|instance\b|that\b|this\b)[^,]+", re.IGNORECASE)
 _DETERMINER = re.compile(r"\b(?:the|an?|my|our|your|this|that|his|her|their|all)$", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ def read_clauses(text: str) -> list[Clause]:
     for sentence in sentences(without_in_order(text) if ordered else text):
         reader.sentence += 1
         reader.carried, reader.carried_ties = None, []
-        for piece in pieces(without_reason(sentence.words)):
+        for piece in _with_purpose(pieces(without_reason(sentence.words))):
             _read_piece(reader, piece)
             _check_number(reader)
         _check_condition_used(reader, sentence)
@@ -89,6 +90,18 @@ def read_clauses(text: str) -> list[Clause]:
         if clause.order in {Order.UNSAID, Order.BESIDE}:
             clause.order = Order.FOLLOWS
     return reader.clauses
+
+
+def _with_purpose(found: list[Piece]) -> list[Piece]:
+    """`For the jazz night, book 5 tickets` is `book 5 tickets for the jazz night`."""
+    if len(found) < 2 or not _PURPOSE.fullmatch(found[0].words) or found[1].joiner != ",":  # noqa: PLR2004
+        return found
+    words = found[1].words.rstrip(" .!")
+    if not starts_verb(unmarked(words).words):
+        return found
+    purpose = found[0].words.strip()
+    second = Piece("", f"{words} {purpose[0].lower()}{purpose[1:]}", found[1].before, first=True)
+    return [second, *found[2:]]
 
 
 def _check_number(reader: _Reader) -> None:

@@ -11,6 +11,7 @@ from orchestration.planning.customer_tasks import amount_of
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.tails import check_parts, check_tail
+from orchestration.planning.ticket_tasks import ORDER, order_in
 from orchestration.planning.vocabulary import Frame
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
     Raises:
         NotUnderstoodError: It is not clear which or how much.
     """
+    order = order_in(words, clause.quote)
+    words = words if order is None else " ".join(ORDER.sub(" ", words).split())
     amount = amount_of(words, clause.quote)
     draft = Draft(
         name=frame.name,
@@ -59,7 +62,7 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
         quote=clause.quote,
         clause=clause,
         fields={"action": frame.action},
-        refers=amount is None or bool(_ORDER.search(words)),
+        refers=order is None and (amount is None or bool(_ORDER.search(words))),
         topic="purchase",
         amount=amount,
     )
@@ -93,6 +96,9 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
             quote=clause.quote,
             known=word_set("expense expenses dollars usd cost costs budget department"),
         )
+    if order is not None:
+        draft.fields["order_id"], draft.missing = order, None
+        draft.message += f" for order {order}"
     return draft
 
 

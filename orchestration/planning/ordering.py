@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestration.planning.drafts import Draft
-from orchestration.planning.items import APPROVAL, copy_clause, drafts_of
+from orchestration.planning.drafts import APPROVAL, Draft
+from orchestration.planning.items import copy_clause, drafts_of
 from orchestration.planning.order_words import Order
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.ties import Target, Tie

@@ -24,7 +24,8 @@ _BE = (
 
 _WHO = (
     r"(?:(?:my|our|the|your|his|her)\s+)?(?:manager|boss|supervisor|director|finance"
-    r"|management|head\s+of\s+\w+|cfo|ceo|he|she|they|approver|team\s+lead|lead"
+    r"|(?:(?:finance|line|sales|hr|events|operations|general|account|department)\s+)?(?:manager"
+    r"|director|team|department)|management|head\s+of\s+\w+|cfo|ceo|he|she|they|approver|team\s+lead|lead"
     r"|[A-Z][\w-]+(?:\s+[A-Z][\w-]+)?)"
 )
 

@@ -81,8 +81,11 @@ def name_customer(draft: Draft, words: str, before: Sequence[Draft]) -> None:
     if (
         draft.name not in {"proposal", "opportunity", "crm_update"}
         or draft.account
-        or not _SAME_CUSTOMER.search(words)
+        or not (_SAME_CUSTOMER.search(words) or "note" in draft.fields)
     ):
+        return
+    spoken_of = {other.account for other in before if other.account and other.name != "purchase"}
+    if not _SAME_CUSTOMER.search(words) and len(spoken_of) != 1:
         return
     account = next((other.account for other in reversed(before) if other.account), None)
     if account is not None:

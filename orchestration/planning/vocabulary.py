@@ -201,7 +201,7 @@ FRAMES: Final = (
         "send_sms",
         r"(?:send|shoot)\b(?=(?:(?!\band\b).)*\b(?:sms(?:es)?|texts?|messages?"
         r"|confirmations?|notifications?|reminders?|e-?mails?)\b)"
-        r"|confirm\s+(?:it|this|that|the\s+(?:booking|order|purchase))?\s*(?:with|to"
+        r"|confirm\s+(?:it|this|that|the\s+(?:booking|order|purchase)|order\s+#?[0-9]+)?\s*(?:with|to"
         r"|by)\b|send\s+it\s+to\b"
         r"|(?:sms|text)\s+confirmations?\b|an?\s+(?:sms|text)\s+to\b",
         name="notification",
