@@ -11,6 +11,7 @@ from orchestration.planning.custom_agents import named_capability
 from orchestration.planning.customer_tasks import amount_of
 from orchestration.planning.doubts import check_plain
 from orchestration.planning.drafts import APPROVAL, Draft
+from orchestration.planning.money_tasks import department_in
 from orchestration.planning.negations import negated_name
 from orchestration.planning.order_words import Order
 from orchestration.planning.problems import NotUnderstoodError, quoted
@@ -35,6 +36,20 @@ _ANY_LIMIT = re.compile(
     re.IGNORECASE,
 )
 
+_BUY_THEM = re.compile(
+    r"(?:book|buy|get|order|purchase|reserve)\s+(?:them|those|these|the\s+(?:tickets|seats))",
+    re.IGNORECASE,
+)
+_LOG_IT = re.compile(r"(?:log|record|file|book)\s+(?:it|that|the\s+expense)", re.IGNORECASE)
+_TICKETS = re.compile(
+    r"\b(?:for|of|to\s+(?:buy|book|get|purchase))\s+(?P<what>[\w-]+\s+(?:tickets?|seats?)\b.*)",
+    re.IGNORECASE,
+)
+_EXPENSE = re.compile(
+    r"\b(?:for|of)\s+(?P<what>(?:an?|the)\s+(?:\$\s?[0-9].*\bexpense\b.*|expense\s+of\s+\$.*))",
+    re.IGNORECASE,
+)
+
 
 def asked_by_negation(clause: Clause, what: str) -> str | None:
     """Return the wish for an approval that a clause says by what is not to be done, if it does.
@@ -45,6 +60,16 @@ def asked_by_negation(clause: Clause, what: str) -> str | None:
     if _until_approval(clause, what):
         return "get approval"
     return None if clause.condition is None else _turned_approval(clause, what)
+
+
+def approved_command(approval: Draft, words: str) -> str:
+    """Return `buy them` after `get approval for 40 tickets` as `book 40 tickets`, and the like."""
+    said = approval.quote
+    if _BUY_THEM.fullmatch(words) and (match := _TICKETS.search(said)):
+        return f"book {match['what']}"
+    if _LOG_IT.fullmatch(words) and (match := _EXPENSE.search(said)):
+        return f"log {match['what']}"
+    return words
 
 
 def _until_approval(clause: Clause, what: str) -> bool:
@@ -112,13 +137,18 @@ def approval_wish(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Dr
             "for example 'if it costs more than 5000, get approval'."
         )
     custom = named_capability(words, agents)
+    department = None if amount is None else department_in(words)
     return Draft(
         name=APPROVAL,
         capability="expense_approval",
         message="Approve the expense" if amount is None else f"Approve a ${amount:,.2f} expense",
         quote=clause.quote,
         clause=clause,
-        fields={"action": "approve_expense", **({} if amount is None else {"amount": amount})},
+        fields={
+            "action": "approve_expense",
+            **({} if amount is None else {"amount": amount}),
+            **({} if department is None else {"department": department}),
+        },
         approval=True,
         topic=approval_topic(words) if custom is None else re.sub(r"\W+", "_", custom[1]),
         amount=amount,

@@ -13,7 +13,7 @@ APPROVAL_NOUN: Final = (
 _WHO = r"(?:(?!(?:and|or|if|for|to)\b)[\w.'-]+\s+){0,5}?"
 _IT = (
     r"(?:it|this|that|them|these|those|everything|all\s+of\s+(?:it|this)|(?:the|our|my"
-    r"|his|her|their|any)\s+(?:[\w-]+\s+){0,3}?[\w-]+)"
+    r"|his|her|their|any)\s+(?:[\w$.,-]+\s+){0,4}?[\w-]+)"
 )
 _APPROVED = r"(?:approved|signed\s+off|authori[sz]ed|cleared|ok(?:'d|ayed|ed)|sanctioned)\b"
 _APPROVE = (

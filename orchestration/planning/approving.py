@@ -19,6 +19,8 @@ _IT = re.compile(
     r"\s+(?:it|this|that)\b|^(?:it|this|that)\s",
     re.IGNORECASE,
 )
+_PAID = frozenset({None, "expense", "purchase"})
+"""What an approval with an amount may be about, to be an expense of its own."""
 UNDO = {"action": "cancel_order"}
 _EXPENSES = frozenset({"expense_approval", "expense_log"})
 
@@ -36,10 +38,11 @@ def place_approvals(drafts: list[Draft]) -> list[Draft]:
 
 
 def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
-    if approval.amount is not None and approval.topic in {None, "expense", "purchase"}:
+    named = _same_expense(approval, drafts)
+    if not named and approval.amount is not None and approval.topic in _PAID:
         approval.name = "expense_approval"
         return drafts
-    named = _named(approval, drafts)
+    named = named or _named(approval, drafts)
     if named:
         return _gate(approval, named, drafts)
     purchases = [draft for draft in drafts if draft.name == "purchase"]
@@ -53,6 +56,16 @@ def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     if later:
         return _before_purchase(approval, later, drafts)
     return _gate(approval, _gated(approval, drafts), drafts)
+
+
+def _same_expense(approval: Draft, drafts: list[Draft]) -> list[Draft]:
+    """The expense that the approval gives the amount of, which is not to be booked twice."""
+    if approval.amount is None:
+        return []
+    same = [
+        draft for draft in drafts if draft.name in _EXPENSES and draft.amount == approval.amount
+    ]
+    return same if len(same) == 1 else []
 
 
 def _named(approval: Draft, drafts: list[Draft]) -> list[Draft]:

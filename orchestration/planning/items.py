@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestration.agents.team.vocabulary import word_set
-from orchestration.planning.approval_wishes import approval_wish, asked_by_negation, with_limit
+from orchestration.planning.approval_wishes import (
+    approval_wish,
+    approved_command,
+    asked_by_negation,
+    with_limit,
+)
 from orchestration.planning.approvals import APPROVAL_NOUN, asks_person
 from orchestration.planning.condition import About
 from orchestration.planning.custom_agents import (
@@ -22,7 +27,7 @@ from orchestration.planning.customer_tasks import (
 )
 from orchestration.planning.deal_tasks import deal, opportunity_change
 from orchestration.planning.doubts import check_asked, check_plain, negated_command
-from orchestration.planning.drafts import Draft
+from orchestration.planning.drafts import APPROVAL, Draft
 from orchestration.planning.ellipses import spelled_out
 from orchestration.planning.leave_tasks import leave_question, leave_request, leave_withdrawal
 from orchestration.planning.message_tasks import notification
@@ -65,6 +70,8 @@ _BARE_BUY = re.compile(
     ),
     re.IGNORECASE,
 )
+_ORDER_NUMBER = re.compile(rf"order\s+#?[0-9]+\b(?!.*{THINGS})", re.IGNORECASE)
+_NUMBERED = re.compile(r"\border\s*(?:number|no\.?)?\s*#?\s*[0-9]", re.IGNORECASE)
 _FOR_IT = re.compile(
     rf"(?P<head>{THINGS})\s+(?:for|to)\s+(?:it|that(?:\s+(?:game|concert|event|show))?)$",
     re.IGNORECASE,
@@ -161,12 +168,24 @@ def _completed(words: str, clause: Clause, before: Sequence[Draft]) -> str:
     """Put in what a clause leaves to the one before it: its verb, its event."""
     if not before:
         return words
+    if before[-1].name == APPROVAL:
+        return approved_command(before[-1], words)
+    _check_order_number(words, clause, before)
     words = spelled_out(words, before[-1])
     if before[-1].name == "event_info" and _FOR_IT.search(words):
         words = _FOR_IT.sub(rf"\g<head> {event_of(before[-1], clause)}", words)
     if _BARE_BUY.fullmatch(words):
         words = f"{words} tickets {event_of(before[-1], clause)}"
     return words
+
+
+def _check_order_number(words: str, clause: Clause, before: Sequence[Draft]) -> None:
+    """Refuse `order 8` for `8 tickets`, where it may be the number of an order."""
+    if _ORDER_NUMBER.match(words) and any(_NUMBERED.search(each.quote) for each in before):
+        raise NotUnderstoodError(
+            f"Is the number in {quoted(clause.quote)} an order's, or how many tickets are wanted? "
+            "Say for example 'Cancel order 17' or 'Book 8 tickets'."
+        )
 
 
 def _merge(clause: Clause, items: Items) -> None:
@@ -258,6 +277,8 @@ def _approvals(
         frame = frame_of(command) if command else None
         if frame is None or frame.action == "approve_expense" or not frame.effect:
             continue
+        if command == "log the expense" and not match["to"]:
+            continue  # `approval for the expense` does not ask that it be logged
         approval = approval_wish(clause, words[: match.start()], agents)
         wanted = copy_clause(clause, command or "")
         wanted.order = Order.UNSAID

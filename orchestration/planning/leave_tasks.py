@@ -41,7 +41,8 @@ _NO_PERSON = word_set(
     "easter me myself leave vacation holiday days next this the i"
 )
 _VERBS = word_set(
-    "check show tell find see look what how get give does is has request book ask who when grant put"
+    "check show tell find see look what how get give does is has request book ask who when grant "
+    "put"
 )
 """What may begin a sentence before a name: `Check Bob's leave`."""
 _NUMBER = (

@@ -26,6 +26,19 @@ _DEPARTMENT = re.compile(
     ),
     re.IGNORECASE,
 )
+_BUDGET_OF = re.compile(
+    r"\b(?P<name>[\w'-]+)\s+(?:(?:team|department|dept)(?:'s)?\s+)?budgets?\b", re.IGNORECASE
+)
+_BUDGET_NAMES = (
+    frozenset(MONTHLY_BUDGETS)
+    | word_set(
+        "the our my a any all its their this that your remaining current monthly total whole "
+        "available of in check on enough month's and each which what department's team's left both "
+        "show see are is how review overall company company's latest exact"
+    )
+    | {f"{name}'s" for name in MONTHLY_BUDGETS}
+    | {"event", "operation", "sale"}
+)
 _ORDER = re.compile(
     r"\b(?:tickets?|orders?|purchase|booking|seats|it|this|that|them|these|those|reservation)\b",
     re.IGNORECASE,
@@ -120,7 +133,16 @@ def expense_reversal(frame: Frame, clause: Clause, words: str) -> Draft:
 
 
 def budget_question(frame: Frame, clause: Clause, words: str) -> Draft:
-    """Plan a question about budgets."""
+    """Plan a question about budgets.
+
+    Raises:
+        NotUnderstoodError: It names one that there is not.
+    """
+    if (match := _BUDGET_OF.search(words)) and match["name"].lower() not in _BUDGET_NAMES:
+        raise NotUnderstoodError(
+            f"There is no {quoted(match['name'])} budget, as in {quoted(clause.quote)}; there are "
+            f"those of {', '.join(MONTHLY_BUDGETS)}."
+        )
     check_parts(
         words, quote=clause.quote, known=word_set("budget left remaining spent how much what")
     )

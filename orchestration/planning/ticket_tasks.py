@@ -56,11 +56,12 @@ _FOR_COUNT = re.compile(
 )
 _ABOUT_EVENT = re.compile(
     (
-        r"\b(?:for|to|at|does|is|of|time|when)\s+(?P<event>(?:the|an?|tonight's"
+        r"\b(?:for|to|at|does|is|of|time|when)\s+(?P<event>(?!the\s+(?:price|cost)\b)(?:the|an?|tonight's"
         r"|tomorrow's|\w+day's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$"
     ),
     re.IGNORECASE,
 )
+_NOT_THE_EVENT = re.compile(rf"\s+(?:(?:start|begin|cost)s?\b|{THINGS})", re.IGNORECASE)
 _VERB = re.compile(
     (
         r"^(?:(?:i|we)(?:'d|'ll|\s+would)?\s+)?(?:(?:also\s+)?(?:re-?book|book(?:\s+in)?"
@@ -269,8 +270,7 @@ def event_of(draft: Draft, clause: Clause) -> str:
         raise NotUnderstoodError(
             f"What for is {quoted(clause.quote)}? Say for example 'Book 2 tickets for the game'."
         )
-    event = re.sub(r"\s+(?:start|begin|cost)s?\b", "", match["event"], flags=re.IGNORECASE)
-    return f"for {event.strip()}"
+    return f"for {_NOT_THE_EVENT.sub('', match['event']).strip()}"
 
 
 def _with_noun(words: str) -> str:

@@ -268,7 +268,7 @@ FRAMES: Final = (
         _C.EMPLOYEE_INFORMATION,
         "employee_info",
         r"(?:who|what|where|when|tell|show|find(?:\s+out)?|look\s+up|how|check|get"
-        r"|give)\b(?=.*\b(?:manager|manages|boss|reports?"
+        r"|give)\b(?!.*\b(?-i:[A-Z])[\w-]+(?:'s)?\s+account\b(?!\s+(?:manager|executive)))(?=.*\b(?:manager|manages|boss|reports?"
         r"|title|job|role|department|e?-?mail|phone|number|start(?:ed)?|employee"
         r"|leads|heads)\b)|who\s+is\s+[A-Z]\w+",
         effect=False,

@@ -15,6 +15,7 @@ HELD_OUT = [
     *table("eighth_requests.yaml"),
     *table("ninth_requests.yaml"),
     *table("tenth_requests.yaml"),
+    *table("eleventh_requests.yaml"),
 ]
 EVERYTHING = [*KNOWN, *HELD_OUT]
 
