@@ -55,7 +55,7 @@ def asked_by_negation(clause: Clause, what: str) -> str | None:
     """Return the wish for an approval that a clause says by what is not to be done, if it does.
 
     Raises:
-        NotUnderstoodError: Something else is not to be done under a condition.
+        NotUnderstoodError: Something else is not to be done under a condition, or until then.
     """
     if _until_approval(clause, what):
         return "get approval"
@@ -75,8 +75,13 @@ def approved_command(approval: Draft, words: str) -> str:
 def _until_approval(clause: Clause, what: str) -> bool:
     """Read `don't buy anything until Carol approves` as an approval that comes first."""
     until = [tie for tie in clause.ties if tie.after and tie.target is Target.APPROVAL]
-    if not until or negated_name(what, clause) != "purchase":
+    if not until:
         return False
+    if negated_name(what, clause) != "purchase":
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} says until when something is not to be done. Say when it is "
+            "to be done, for example 'Once Carol has approved, text Bob: all set'."
+        )
     clause.ties = [tie for tie in clause.ties if tie not in until]
     clause.order = Order.FIRST if clause.order is Order.UNSAID else clause.order
     return True

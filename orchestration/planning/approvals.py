@@ -47,7 +47,7 @@ _ASKS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _ABOUT: tuple[tuple[str, str], ...] = (
-    ("expense", r"expenses?|spend(?:ing)?|costs?|payments?|invoices?|amount|\$[0-9]"),
+    ("expense", r"expenses?|spend(?:ing)?|costs?|payments?|invoices?|amount"),
     ("leave", r"leave|vacation|holidays?|time\s+off|days\s+off|pto"),
     ("onboarding", r"on-?boarding|hire|hiring|new\s+(?:hire|joiner|starter)"),
     ("proposal", r"proposal|offer|quote|quotation"),
@@ -72,4 +72,4 @@ def approval_topic(words: str) -> str | None:
     for name, pattern in _ABOUT:
         if re.search(rf"(?:\b|(?=\$))(?:{pattern})\b", said, re.IGNORECASE):
             return name
-    return None
+    return "expense" if re.search(r"\$\s?[0-9]", said) else None

@@ -10,6 +10,7 @@ from orchestration.planning.drafts import APPROVAL
 from orchestration.planning.order_words import Order
 from orchestration.planning.ordering import comes_after, follow
 from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.ticket_tasks import tickets_of
 
 if TYPE_CHECKING:
     from orchestration.planning.drafts import Draft
@@ -62,9 +63,14 @@ def _same_expense(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     """The expense that the approval gives the amount of, which is not to be booked twice."""
     if approval.amount is None:
         return []
-    same = [
-        draft for draft in drafts if draft.name in _EXPENSES and draft.amount == approval.amount
-    ]
+    owned = [draft for draft in drafts if draft.name in _EXPENSES and draft.amount is not None]
+    same = [draft for draft in owned if draft.amount == approval.amount]
+    for draft in owned:
+        if draft.refers and draft not in same and comes_after(draft, approval):
+            raise NotUnderstoodError(
+                f"{quoted(approval.quote)} and {quoted(draft.quote)} give two amounts of what may "
+                "be one expense. Say which is meant."
+            )
     return same if len(same) == 1 else []
 
 
@@ -158,12 +164,24 @@ def _too_early(approval: Draft) -> NotUnderstoodError:
 def _before_purchase(approval: Draft, later: list[Draft], drafts: list[Draft]) -> list[Draft]:
     if approval.clause.condition is not None:
         raise _too_early(approval)
+    _check_quantity(approval, later)
     rest = _gate(approval, later, drafts)
     if approval.topic == "expense" and not any(draft.name in _EXPENSES for draft in rest):
         approval.name, approval.approval, approval.needs = "expense_approval", False, [*later]
         place = max(rest.index(draft) for draft in later) + 1
         rest[place:place] = [approval]
     return rest
+
+
+def _check_quantity(approval: Draft, later: list[Draft]) -> None:
+    """Refuse `get approval for 40 tickets, then buy 50`."""
+    said = tickets_of(approval.quote, approval.quote)
+    bought = [draft.fields.get("quantity") for draft in later]
+    if said is not None and said not in {sum(each for each in bought if isinstance(each, int)), 1}:
+        raise NotUnderstoodError(
+            f"{quoted(approval.quote)} is about {said} tickets, and {bought[0]} are to be bought. "
+            "Say how many are meant."
+        )
 
 
 def _gated(approval: Draft, drafts: list[Draft]) -> list[Draft]:

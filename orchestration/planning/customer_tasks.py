@@ -66,7 +66,7 @@ _THAT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _TWO_ACCOUNTS = re.compile(
-    rf"\bfor\s+(?:both\s+)?(?P<one>{_NAME})\s+and\s+(?:for\s+)?(?P<other>{_NAME})(?!\s+\w*:)",
+    rf"\bfor\s+(?:both\s+)?{_NAME}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:for\s+)?{_NAME})+",
     re.IGNORECASE,
 )
 _POINTS = re.compile(r"that\s+(?:in|on|to|into|for|under|with)\b", re.IGNORECASE)
@@ -175,7 +175,8 @@ def for_each_account(words: str) -> list[str]:
             f"{quoted(words)} names several accounts, and an order is recorded for one. Name one, "
             "or say what is to be noted, for example 'Update the CRM for Acme: renewal agreed'."
         )
-    return [words.replace(match[0], f"for {match[name]}", 1) for name in ("one", "other")]
+    names = re.findall(_NAME, re.sub(r"^for\s+(?:both\s+)?", "", match[0], flags=re.IGNORECASE))
+    return [words.replace(match[0], f"for {name}", 1) for name in names]
 
 
 def _about_meeting(words: str) -> str:

@@ -61,6 +61,11 @@ _ABOUT_EVENT = re.compile(
     ),
     re.IGNORECASE,
 )
+_LATER_ON = re.compile(
+    r"[0-9]\s+(?:for\s+|on\s+|by\s+)?(?:tomorrow|tonight|next\s+\w+|(?:mon|tues|wednes|thurs|fri|satur"
+    r"|sun)day)\s*$",
+    re.IGNORECASE,
+)
 _NOT_THE_EVENT = re.compile(rf"\s+(?:(?:start|begin|cost)s?\b|{THINGS})", re.IGNORECASE)
 _VERB = re.compile(
     (
@@ -205,6 +210,11 @@ def order_in(words: str, quote: str) -> int | None:
 def cancellation(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan that an order is taken back."""
     number = order_in(words, clause.quote)
+    if number is not None and (later := _LATER_ON.search(words)):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} is to wait ({quoted(later[0].strip())}), but tasks run at "
+            "once. Ask for it then, or leave that out."
+        )
     if number is None and re.search(r"[0-9]", words):
         raise NotUnderstoodError(
             f"Is the number in {quoted(clause.quote)} an order's? Say for example "

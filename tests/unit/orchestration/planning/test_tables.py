@@ -16,6 +16,7 @@ HELD_OUT = [
     *table("ninth_requests.yaml"),
     *table("tenth_requests.yaml"),
     *table("eleventh_requests.yaml"),
+    *table("twelfth_requests.yaml"),
 ]
 EVERYTHING = [*KNOWN, *HELD_OUT]
 
