@@ -128,7 +128,9 @@ def approval_wish(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Dr
     """
     check_plain(re.sub(r"\b(?:without|not)\b", " ", words), quote=clause.quote)
     if several := re.search(
-        r"\b(?:both|two(?!\s+days)|three|dual|second)\b(?:\s+\w+)?", words, re.IGNORECASE
+        r"\b(?:both(?!(?:\s+(?:orders|purchases|bookings|of\s+them))?\s*$)|two(?!\s+days)|three|dual|second)\b(?:\s+\w+)?",
+        words,
+        re.IGNORECASE,
     ):
         raise NotUnderstoodError(
             f"{quoted(several[0])} in {quoted(clause.quote)}: one approval can be "

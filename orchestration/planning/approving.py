@@ -22,6 +22,8 @@ _IT = re.compile(
 )
 _PAID = frozenset({None, "expense", "purchase"})
 """What an approval with an amount may be about, to be an expense of its own."""
+_TELLING = frozenset({"notification", "crm_update"})
+"""Tasks that only tell of others."""
 UNDO = {"action": "cancel_order"}
 _EXPENSES = frozenset({"expense_approval", "expense_log"})
 
@@ -193,6 +195,9 @@ def _gated(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     before = [draft for draft in others if drafts.index(draft) < drafts.index(approval)]
     if len(others) == 1:
         return others
+    main = [draft for draft in others if draft.name not in _TELLING]
+    if len(main) == 1:
+        return main
     tied = [draft for draft in before if draft in approval.needs]
     if len(tied) == 1:
         return tied

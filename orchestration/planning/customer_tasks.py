@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.agents.team.amounts import amount_in, dollars
 from orchestration.agents.team.dates import without_dates
+from orchestration.agents.team.names import bare_name
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
@@ -52,6 +53,11 @@ _ACCOUNT = tuple(
         ),
     )
 )
+_VERBS = word_set(
+    "update sync refresh log record add put note enter check show create open draft prepare send "
+    "generate write make get give tell find look mark move close keep bring post save file"
+)
+"""What may begin a sentence before a name: `Update CRM`, `Sync Acme records`."""
 _NO_ACCOUNT = re.compile(
     r"^(?:CRM|Salesforce|HubSpot|January|February|March|April|May|June|July|August"
     r"|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday"
@@ -252,7 +258,7 @@ def account_in(words: str) -> str | None:
     for pattern in _ACCOUNT:
         for match in pattern.finditer(without_dates(words)):
             name = re.sub(r"^(?:The|Our)\s+|'s?$", "", match["name"].strip(" .,"))
-            name = re.sub(r"\s+(?:CRM|Account|Record)$", "", name)
+            name = bare_name(re.sub(r"\s+(?:CRM|Account|Record)$", "", name), never=_VERBS) or ""
             if name and name.lower() not in _GENERIC and not _NO_ACCOUNT.match(name):
                 return name
     return None

@@ -161,7 +161,7 @@ def _tell(draft: Draft, others: list[Draft]) -> None:
         return
     for other in others:
         follow(draft, other)
-    said = "Done: " + "; ".join(other.message for other in others) + "."
+    said = "Done: " + "; ".join(other.message.split(": Done: ")[0] for other in others) + "."
     if draft.name == "notification" and "body" not in draft.fields:
         draft.fields["body"], draft.missing = said, None
         draft.message += f": {said}"

@@ -55,6 +55,8 @@ REQUESTS = (
     "What is the price of the concert tickets? Then buy 2.",
     "Update the CRM for Acme and Globex: contract signed",
     "Buy 30 tickets, with approval required above $2,000",
+    "Buy 10 tickets for tonight. Update CRM. Get approval.",
+    "Request leave for Bob 2026-12-21 to 2026-12-23. Get approval. Notify Ivan.",
 )
 ROWS = {
     "order_id": "SELECT 1 FROM orders WHERE order_id = ?",
