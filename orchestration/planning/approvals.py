@@ -13,7 +13,7 @@ APPROVAL_NOUN: Final = (
 _WHO = r"(?:(?!(?:and|or|if|for|to)\b)[\w.'-]+\s+){0,5}?"
 _IT = (
     r"(?:it|this|that|them|these|those|everything|all\s+of\s+(?:it|this)|(?:the|our|my"
-    r"|his|her|their|any)\s+(?:[\w-]+\s+){0,3}?[\w-]+)"
+    r"|his|her|their|any)\s+(?:[\w$.,-]+\s+){0,4}?[\w-]+)"
 )
 _APPROVED = r"(?:approved|signed\s+off|authori[sz]ed|cleared|ok(?:'d|ayed|ed)|sanctioned)\b"
 _APPROVE = (
@@ -47,7 +47,7 @@ _ASKS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _ABOUT: tuple[tuple[str, str], ...] = (
-    ("expense", r"expenses?|spend(?:ing)?|costs?|payments?|invoices?|amount|\$[0-9]"),
+    ("expense", r"expenses?|spend(?:ing)?|costs?|payments?|invoices?|amount"),
     ("leave", r"leave|vacation|holidays?|time\s+off|days\s+off|pto"),
     ("onboarding", r"on-?boarding|hire|hiring|new\s+(?:hire|joiner|starter)"),
     ("proposal", r"proposal|offer|quote|quotation"),
@@ -72,4 +72,4 @@ def approval_topic(words: str) -> str | None:
     for name, pattern in _ABOUT:
         if re.search(rf"(?:\b|(?=\$))(?:{pattern})\b", said, re.IGNORECASE):
             return name
-    return None
+    return "expense" if re.search(r"\$\s?[0-9]", said) else None

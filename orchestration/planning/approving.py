@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestration.planning.condition import holds_for
-from orchestration.planning.items import APPROVAL
+from orchestration.planning.drafts import APPROVAL
 from orchestration.planning.order_words import Order
 from orchestration.planning.ordering import comes_after, follow
 from orchestration.planning.problems import NotUnderstoodError, quoted
+from orchestration.planning.ticket_tasks import tickets_of
 
 if TYPE_CHECKING:
     from orchestration.planning.drafts import Draft
@@ -19,6 +20,10 @@ _IT = re.compile(
     r"\s+(?:it|this|that)\b|^(?:it|this|that)\s",
     re.IGNORECASE,
 )
+_PAID = frozenset({None, "expense", "purchase"})
+"""What an approval with an amount may be about, to be an expense of its own."""
+_TELLING = frozenset({"notification", "crm_update"})
+"""Tasks that only tell of others."""
 UNDO = {"action": "cancel_order"}
 _EXPENSES = frozenset({"expense_approval", "expense_log"})
 
@@ -36,10 +41,11 @@ def place_approvals(drafts: list[Draft]) -> list[Draft]:
 
 
 def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
-    if approval.amount is not None:
+    named = _same_expense(approval, drafts)
+    if not named and approval.amount is not None and approval.topic in _PAID:
         approval.name = "expense_approval"
         return drafts
-    named = _named(approval, drafts)
+    named = named or _named(approval, drafts)
     if named:
         return _gate(approval, named, drafts)
     purchases = [draft for draft in drafts if draft.name == "purchase"]
@@ -53,6 +59,21 @@ def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     if later:
         return _before_purchase(approval, later, drafts)
     return _gate(approval, _gated(approval, drafts), drafts)
+
+
+def _same_expense(approval: Draft, drafts: list[Draft]) -> list[Draft]:
+    """The expense that the approval gives the amount of, which is not to be booked twice."""
+    if approval.amount is None:
+        return []
+    owned = [draft for draft in drafts if draft.name in _EXPENSES and draft.amount is not None]
+    same = [draft for draft in owned if draft.amount == approval.amount]
+    for draft in owned:
+        if draft.refers and draft not in same and comes_after(draft, approval):
+            raise NotUnderstoodError(
+                f"{quoted(approval.quote)} and {quoted(draft.quote)} give two amounts of what may "
+                "be one expense. Say which is meant."
+            )
+    return same if len(same) == 1 else []
 
 
 def _named(approval: Draft, drafts: list[Draft]) -> list[Draft]:
@@ -78,7 +99,7 @@ def _named(approval: Draft, drafts: list[Draft]) -> list[Draft]:
 def _spoken_of(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     """`it` in `create a proposal, have it approved, then …` is what was spoken of just before."""
     before = [draft for draft in drafts[: drafts.index(approval)] if draft.effect]
-    if approval.clause.order is Order.FIRST or not before or not _IT.search(approval.clause.words):
+    if not before or not _IT.search(approval.clause.words):
         return []
     return [draft for draft in before if draft.clause is before[-1].clause]
 
@@ -145,12 +166,24 @@ def _too_early(approval: Draft) -> NotUnderstoodError:
 def _before_purchase(approval: Draft, later: list[Draft], drafts: list[Draft]) -> list[Draft]:
     if approval.clause.condition is not None:
         raise _too_early(approval)
+    _check_quantity(approval, later)
     rest = _gate(approval, later, drafts)
     if approval.topic == "expense" and not any(draft.name in _EXPENSES for draft in rest):
         approval.name, approval.approval, approval.needs = "expense_approval", False, [*later]
         place = max(rest.index(draft) for draft in later) + 1
         rest[place:place] = [approval]
     return rest
+
+
+def _check_quantity(approval: Draft, later: list[Draft]) -> None:
+    """Refuse `get approval for 40 tickets, then buy 50`."""
+    said = tickets_of(approval.quote, approval.quote)
+    bought = [draft.fields.get("quantity") for draft in later]
+    if said is not None and said not in {sum(each for each in bought if isinstance(each, int)), 1}:
+        raise NotUnderstoodError(
+            f"{quoted(approval.quote)} is about {said} tickets, and {bought[0]} are to be bought. "
+            "Say how many are meant."
+        )
 
 
 def _gated(approval: Draft, drafts: list[Draft]) -> list[Draft]:
@@ -162,6 +195,9 @@ def _gated(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     before = [draft for draft in others if drafts.index(draft) < drafts.index(approval)]
     if len(others) == 1:
         return others
+    main = [draft for draft in others if draft.name not in _TELLING]
+    if len(main) == 1:
+        return main
     tied = [draft for draft in before if draft in approval.needs]
     if len(tied) == 1:
         return tied

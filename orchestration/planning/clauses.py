@@ -34,6 +34,8 @@ _MOST_PIECES = 120
 """Of which most are greetings and the like; reading more would only take time."""
 
 
+_PURPOSE = re.compile(r"\s*for\s+(?!example\b|instance\b|that\b|this\b)[^,]+", re.IGNORECASE)
+_GERUND = re.compile(r"[a-z]+ing\b", re.IGNORECASE)
 _DETERMINER = re.compile(r"\b(?:the|an?|my|our|your|this|that|his|her|their|all)$", re.IGNORECASE)
 
 
@@ -67,6 +69,8 @@ class _Reader:
     fronted: bool = False
     carried_ties: list[Tie] = field(default_factory=list)
     pending_order: Order | None = None
+    tied: str | None = None
+    """The word of the tie that was read last, while `and doing …` may go on with it."""
 
 
 def read_clauses(text: str) -> list[Clause]:
@@ -79,8 +83,8 @@ def read_clauses(text: str) -> list[Clause]:
     ordered = asks_for_order(text)
     for sentence in sentences(without_in_order(text) if ordered else text):
         reader.sentence += 1
-        reader.carried, reader.carried_ties = None, []
-        for piece in pieces(without_reason(sentence.words)):
+        reader.carried, reader.carried_ties, reader.tied = None, [], None
+        for piece in _with_purpose(pieces(without_reason(sentence.words))):
             _read_piece(reader, piece)
             _check_number(reader)
         _check_condition_used(reader, sentence)
@@ -89,6 +93,18 @@ def read_clauses(text: str) -> list[Clause]:
         if clause.order in {Order.UNSAID, Order.BESIDE}:
             clause.order = Order.FOLLOWS
     return reader.clauses
+
+
+def _with_purpose(found: list[Piece]) -> list[Piece]:
+    """`For the jazz night, book 5 tickets` is `book 5 tickets for the jazz night`."""
+    if len(found) < 2 or not _PURPOSE.fullmatch(found[0].words) or found[1].joiner != ",":  # noqa: PLR2004
+        return found
+    words = found[1].words.rstrip(" .!")
+    if not starts_verb(unmarked(words).words):
+        return found
+    purpose = found[0].words.strip()
+    second = Piece("", f"{words} {purpose[0].lower()}{purpose[1:]}", found[1].before, first=True)
+    return [second, *found[2:]]
 
 
 def _check_number(reader: _Reader) -> None:
@@ -131,6 +147,8 @@ def _read_said(reader: _Reader, piece: Piece, marked: Marked) -> None:
     if match := CONDITION.match(words) or BARE_CONDITION.match(words):
         said = _with_end(piece, words)[match.end() :]
         _read_condition(reader, piece, said, unless="unless" in match[0].lower())
+    elif reader.tied and piece.joiner in {"and", "&"} and _GERUND.match(words):
+        _read_tie(reader, piece, _with_end(piece, words), word=reader.tied)
     elif (match := TIE.match(words)) and match["word"].lower() not in {"with", "without"}:
         _read_tie(reader, piece, _with_end(piece, words)[match.end() :], word=match["word"])
     else:
@@ -208,6 +226,7 @@ def _read_tie(reader: _Reader, piece: Piece, said: str, *, word: str) -> None:
         rest = unmarked(said[cut:]).words
         if tie is None or (rest and not starts_command(rest)):
             continue
+        reader.tied = word if not rest and _GERUND.match(said) else None
         if rest or _is_fronted(piece) or not reader.clauses:
             reader.pending_ties.append(tie)
         else:
@@ -264,6 +283,7 @@ def _add(reader: _Reader, piece: Piece, marked: Marked) -> None:
     if is_filler(marked.words):
         reader.pending = condition
         return
+    reader.tied = None
     reader.last = asked_condition(marked.words) or reader.last
     reader.clauses.append(
         Clause(

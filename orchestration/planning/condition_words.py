@@ -46,7 +46,7 @@ _NUMBER = (
 _COMPARISON = re.compile(
     (
         rf"(?:(?P<at_least>{_AT_LEAST})|(?P<at_most>{_AT_MOST})|(?P<more>{_MORE})"
-        rf"|(?P<less>{_LESS}))\s*{_NUMBER}"
+        rf"|(?P<less>{_LESS}))\s*(?:an?\s+(?:total|price|cost|sum|amount)\s+of\s+)?{_NUMBER}"
     ),
     re.IGNORECASE,
 )
@@ -55,7 +55,8 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _OR_MORE = re.compile(
-    rf"{_NUMBER}\s+or\s+(?P<way>more|above|higher|over|less|below|fewer|under)\b", re.IGNORECASE
+    rf"{_NUMBER}(?:\s+(?=(?:days|seats|tickets)\b))?(?P<noun>days|seats|tickets)?\s+or\s+(?P<way>more|above|higher|over|less|below|fewer|under)\b",
+    re.IGNORECASE,
 )
 _EACH = re.compile(
     (
@@ -195,7 +196,8 @@ def _compared(plain: str) -> Condition | None:
             if read is None:
                 return None
             comparisons += read
-            rest = f"{rest[: match.start()]} {rest[match.end() :]}"
+            noun = match.groupdict().get("noun") or ""
+            rest = f"{rest[: match.start()]} {noun} {rest[match.end() :]}"
     if not comparisons or re.search(r"\bor\b", rest):
         return None
     about = _about(plain, rest.lower())

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from orchestration.agents.team.amounts import amount_in, dollars
 from orchestration.agents.team.dates import without_dates
+from orchestration.agents.team.names import bare_name
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.quotes import MARK
 from orchestration.planning.tails import check_parts
+from orchestration.planning.ticket_tasks import ORDER, order_in
 from orchestration.planning.vocabulary import Frame
 from state.errors import AgentRefusedError
 
@@ -51,6 +53,11 @@ _ACCOUNT = tuple(
         ),
     )
 )
+_VERBS = word_set(
+    "update sync refresh log record add put note enter check show create open draft prepare send "
+    "generate write make get give tell find look mark move close keep bring post save file"
+)
+"""What may begin a sentence before a name: `Update CRM`, `Sync Acme records`."""
 _NO_ACCOUNT = re.compile(
     r"^(?:CRM|Salesforce|HubSpot|January|February|March|April|May|June|July|August"
     r"|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday"
@@ -64,10 +71,14 @@ _THAT = re.compile(
     ),
     re.IGNORECASE | re.DOTALL,
 )
+_TWO_ACCOUNTS = re.compile(
+    rf"\bfor\s+(?:both\s+)?{_NAME}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:for\s+)?{_NAME})+",
+    re.IGNORECASE,
+)
 _POINTS = re.compile(r"that\s+(?:in|on|to|into|for|under|with)\b", re.IGNORECASE)
 """`record that in the CRM` is about what was done, and gives no note."""
 _REST = word_set(
-    "get have keep bring sync order order up-to-date update sync refresh log record "
+    "saying says get have keep bring sync order order up-to-date update sync refresh log record "
     "note add enter put write capture register track document reflect make leave "
     "store file mark bring save push post the our a an it this that these in into to "
     "on with for of as and "
@@ -94,6 +105,8 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
     before = MARK.sub(" ", words)
     if note is None and (match := _THAT.search(words)) and not _POINTS.search(match[0]):
         note, before = match["note"].strip(" ."), words[: match.start()]
+    order = order_in(before, clause.quote) if note is None else None
+    before = before if order is None else " ".join(ORDER.sub(" ", before).split())
     account = account_in(before) or (account_in(note) if note and not text.spoken(words) else None)
     plain = before if account is None else before.replace(account, " ")
     unread = [
@@ -120,29 +133,56 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
         fields={"action": frame.action},
         account=account,
         refers=note is None
+        and order is None
         and (
             kind is None
             or bool(re.search(r"\b(?:order|purchase|tickets?|booking)\b", before, re.IGNORECASE))
         ),
         topic=_topic(before),
     )
+    if order is not None:
+        draft.fields["order_id"] = order
+        draft.message += f" with order {order}"
+    _add_note(draft, note, before)
+    return draft
+
+
+def _add_note(draft: Draft, note: str | None, before: str) -> None:
+    """Put the account and the note in; ask for what is missing of them."""
     if note is None and re.search(r"\bnotes?\b", before, re.IGNORECASE) and draft.topic is None:
         draft.missing = (
-            f"What shall the note in {quoted(clause.quote)} say? Say for example 'Update "
+            f"What shall the note in {quoted(draft.quote)} say? Say for example 'Update "
             f"the CRM for Acme: renewal agreed'."
         )
         draft.refers = False
-    if account:
-        draft.fields["account"] = account
+    if draft.account:
+        draft.fields["account"] = draft.account
     if note:
         draft.fields["note"] = note
         draft.message += f": {note}"
-        if account is None:
+        if draft.account is None:
             draft.missing = (
-                f"Which account is the note in {quoted(clause.quote)} for? Say for "
+                f"Which account is the note in {quoted(draft.quote)} for? Say for "
                 f"example 'Update the CRM for Acme: renewal agreed'."
             )
-    return draft
+
+
+def for_each_account(words: str) -> list[str]:
+    """Return `update the CRM for Acme and Globex: …` as one command for each account.
+
+    Raises:
+        NotUnderstoodError: There is no note, and an order is recorded for one account only.
+    """
+    match = _TWO_ACCOUNTS.search(MARK.sub(" ", words))
+    if match is None or match[0] not in words:
+        return [words]
+    if not (MARK.search(words) or _THAT.search(words)):
+        raise NotUnderstoodError(
+            f"{quoted(words)} names several accounts, and an order is recorded for one. Name one, "
+            "or say what is to be noted, for example 'Update the CRM for Acme: renewal agreed'."
+        )
+    names = re.findall(_NAME, re.sub(r"^for\s+(?:both\s+)?", "", match[0], flags=re.IGNORECASE))
+    return [words.replace(match[0], f"for {name}", 1) for name in names]
 
 
 def _about_meeting(words: str) -> str:
@@ -218,7 +258,7 @@ def account_in(words: str) -> str | None:
     for pattern in _ACCOUNT:
         for match in pattern.finditer(without_dates(words)):
             name = re.sub(r"^(?:The|Our)\s+|'s?$", "", match["name"].strip(" .,"))
-            name = re.sub(r"\s+(?:CRM|Account|Record)$", "", name)
+            name = bare_name(re.sub(r"\s+(?:CRM|Account|Record)$", "", name), never=_VERBS) or ""
             if name and name.lower() not in _GENERIC and not _NO_ACCOUNT.match(name):
                 return name
     return None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from orchestration.planning.approving import place_approvals
 from orchestration.planning.clauses import Clause, read_clauses
-from orchestration.planning.drafts import Draft
+from orchestration.planning.drafts import APPROVAL, Draft
 from orchestration.planning.earlier import resolved
-from orchestration.planning.items import APPROVAL, Items, read_items
+from orchestration.planning.items import Items, read_items
 from orchestration.planning.judging import apply_conditions
 from orchestration.planning.ordering import ordered
 from orchestration.planning.problems import NotUnderstoodError, quoted
@@ -17,6 +17,7 @@ from orchestration.planning.quotes import Text, without_quotes
 from orchestration.planning.request_text import earlier_messages, request_text
 from orchestration.planning.results import guard_results, link_results
 from orchestration.planning.speech import with_speech
+from orchestration.planning.vocabulary import frame_of
 from state.proposal import Proposal, ProposedTask
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from state.proposal import AgentCard, PlanningRequest
 
 _INSTEAD = re.compile(r"\binstead\b", re.IGNORECASE)
+_OF_TICKETS = re.compile(r"\b(?:tickets?|seats?)\b", re.IGNORECASE)
 _POINTER = re.compile(r"outputs\.@([0-9]+)")
 
 
@@ -42,7 +44,7 @@ class DeterministicPlanner:
             _resolve(clauses, request)
         except NotUnderstoodError as error:
             return Proposal(not_understood=(_restored(str(error), locals().get("text")),))
-        return _proposal(clauses, text=text, agents=request.agents)
+        return _proposal(clauses, text=text, request=request)
 
 
 def _restored(sentence: str, text: object) -> str:
@@ -54,16 +56,22 @@ def _resolve(clauses: list[Clause], request: PlanningRequest) -> None:
     bought = False
     for clause in clauses:
         clause.words = resolved(clause.words, earlier, bought_here=bought)
-        bought = bought or bool(re.search(r"\b(?:tickets?|seats?)\b", clause.words, re.IGNORECASE))
+        bought = bought or bool(_OF_TICKETS.search(clause.words) or _asks_of_event(clause.words))
 
 
-def _proposal(clauses: list[Clause], *, text: Text, agents: Sequence[AgentCard]) -> Proposal:
+def _asks_of_event(words: str) -> bool:
+    frame = frame_of(words)
+    return frame is not None and frame.name == "event_info"
+
+
+def _proposal(clauses: list[Clause], *, text: Text, request: PlanningRequest) -> Proposal:
+    agents = request.agents
     items = read_items(clauses, text=text, agents=agents)
     problems = [*items.problems]
     drafts = items.drafts
     if not problems:
         try:
-            drafts = _wired(items, text=text, agents=agents)
+            drafts = _wired(items, text=text, request=request)
         except NotUnderstoodError as error:
             problems.append(text.restored(str(error)))
     if not drafts and not problems:
@@ -78,10 +86,10 @@ def _proposal(clauses: list[Clause], *, text: Text, agents: Sequence[AgentCard])
     )
 
 
-def _wired(items: Items, *, text: Text, agents: Sequence[AgentCard]) -> list[Draft]:
-    drafts = ordered(items.drafts, text=text, agents=agents)
+def _wired(items: Items, *, text: Text, request: PlanningRequest) -> list[Draft]:
+    drafts = ordered(items.drafts, text=text, agents=request.agents)
     drafts = place_approvals(drafts)
-    link_results(drafts)
+    link_results(drafts, spoken_before=bool(earlier_messages(request)))
     drafts = apply_conditions(drafts)
     _name(drafts)
     guard_results(drafts)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from orchestration.planning.clauses import Clause
     from state.jsonvalue import JsonObject
+
+APPROVAL: Final = "approval"
+"""The name of a wish for an approval, until it is clear what it is about."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orchestration.planning.approvals import asks_person
 from orchestration.planning.clauses import read_clauses
 from orchestration.planning.items import read_items
 from orchestration.planning.problems import NotUnderstoodError, quoted
@@ -46,7 +47,7 @@ def resolved(words: str, earlier: Sequence[Earlier], *, bought_here: bool) -> st
     Raises:
         NotUnderstoodError: It refers to something that is not clear.
     """
-    if bought_here:
+    if bought_here or asks_person(words):
         return words
     if (match := _SAME.search(words)) and re.search(
         r"[0-9]|\b(?:book|buy|get|more|another)\b", words, re.IGNORECASE

@@ -79,7 +79,8 @@ def spelled_out(words: str, before: Draft) -> str:
         return f"create {words}"
     for action, pattern, spelled in _FORMS:
         match = pattern.match(words)
-        if match is None or action != _SAME_VERB.get(said, said):
+        question = action == "check_budget" and not before.effect
+        if match is None or (action != _SAME_VERB.get(said, said) and not question):
             continue
         whole = spelled.format(words=words, **match.groupdict())
         return re.sub(r"^log", "approve", whole) if said == "approve_expense" else whole

@@ -7,19 +7,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestration.agents.team.vocabulary import word_set
-from orchestration.planning.approvals import APPROVAL_NOUN, approval_topic, asks_person
+from orchestration.planning.approval_wishes import (
+    approval_wish,
+    approved_command,
+    asked_by_negation,
+    with_limit,
+)
+from orchestration.planning.approvals import APPROVAL_NOUN, asks_person
 from orchestration.planning.condition import About
-from orchestration.planning.condition_words import read_condition
 from orchestration.planning.custom_agents import (
     agent_task,
     asked_agent,
     capability_task,
-    named_capability,
 )
-from orchestration.planning.customer_tasks import account_question, amount_of, crm_update
+from orchestration.planning.customer_tasks import (
+    account_question,
+    crm_update,
+    for_each_account,
+)
 from orchestration.planning.deal_tasks import deal, opportunity_change
 from orchestration.planning.doubts import check_asked, check_plain, negated_command
-from orchestration.planning.drafts import Draft
+from orchestration.planning.drafts import APPROVAL, Draft
 from orchestration.planning.ellipses import spelled_out
 from orchestration.planning.leave_tasks import leave_question, leave_request, leave_withdrawal
 from orchestration.planning.message_tasks import notification
@@ -37,7 +45,7 @@ from orchestration.planning.pronouns import (
 from orchestration.planning.tails import check_parts, check_tail
 from orchestration.planning.ticket_tasks import cancellation, event_of, event_question, purchase
 from orchestration.planning.ties import command_words
-from orchestration.planning.vocabulary import FRAMES, Frame, frame_of
+from orchestration.planning.vocabulary import FRAMES, THINGS, Frame, frame_of
 from orchestration.planning.voice import as_command
 
 if TYPE_CHECKING:
@@ -47,7 +55,6 @@ if TYPE_CHECKING:
     from orchestration.planning.quotes import Text
     from state.proposal import AgentCard
 
-APPROVAL = "approval"
 _BOOK_THEM = re.compile(
     (
         r"(?:book|buy|get|order|purchase|reserve|do)\s+(?:them|it|those|these|that"
@@ -63,6 +70,13 @@ _BARE_BUY = re.compile(
     ),
     re.IGNORECASE,
 )
+_ORDER_NUMBER = re.compile(rf"order\s+#?[0-9]+\b(?!.*{THINGS})", re.IGNORECASE)
+_NUMBERED = re.compile(r"\border\s*(?:number|no\.?)?\s*#?\s*[0-9]", re.IGNORECASE)
+_FOR_IT = re.compile(
+    rf"(?P<head>{THINGS})\s+(?:for|to)\s+(?:it|that(?:\s+(?:game|concert|event|show))?)$",
+    re.IGNORECASE,
+)
+"""`buy 7 tickets for it`, after a question about an event."""
 _LOG_IT = re.compile(
     r"(?:log|record|file|submit)\s+(?:it|that|this|them)(?:\s+down)?", re.IGNORECASE
 )
@@ -80,13 +94,6 @@ _LATER = re.compile(
     re.IGNORECASE,
 )
 _MEETING = re.compile(r"\b(?:call|meeting|e?mail|visit|tickets?|booking|order)\b", re.IGNORECASE)
-_LIMIT = re.compile(
-    r"\b(?:(?:for\s+)?(?:anything|any\s+(?:amount|total|price|cost|order|purchase)|amounts|totals"
-    r"|costs|orders|purchases)\s+)?(?:(?:that\s+)?(?:is|are|costs?)\s+)?(?:over|above|exceeding"
-    r"|beyond|below|under|at\s+least|from|in\s+excess\s+of|(?:more|less|greater|higher)\s+than)\s+"
-    r"(?:us)?\$?\s?[0-9]",
-    re.IGNORECASE,
-)
 _PURPOSE = re.compile(rf"{APPROVAL_NOUN}[^,]*?\bto\s+(?P<verb>[a-z]+)", re.IGNORECASE)
 _ANY_PURPOSE = word_set("spend pay proceed go do continue the my our me us it this that finance")
 _APPROVAL_WORDS = word_set(
@@ -138,18 +145,16 @@ def read_items(clauses: Sequence[Clause], *, text: Text, agents: Sequence[AgentC
 
 def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCard]) -> None:
     words = clause.words
-    if (what := negated_command(words)) is not None and clause.condition is not None:
-        words = _turned_approval(clause, what)
-    elif what is not None:
+    what = negated_command(words)
+    wish = None if what is None else asked_by_negation(clause, what)
+    if what is not None and wish is None:
         items.negated.append((negated_name(what, clause), clause.quote))
         return
+    words = wish or words
     if _BOOK_THEM.fullmatch(words) and any(draft.name == "purchase" for draft in items.drafts):
         _merge(clause, items)
         return
-    if items.drafts:
-        words = spelled_out(words, items.drafts[-1])
-    if _BARE_BUY.fullmatch(words) and items.drafts:
-        words = f"{words} tickets {event_of(items.drafts[-1], clause)}"
+    words = _completed(words, clause, items.drafts)
     found = drafts_of(clause, words, text=text, agents=agents)
     for draft in found:
         name_employee(draft, words, items.drafts)
@@ -157,6 +162,30 @@ def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCar
         name_amount(draft, words, items.drafts)
         name_recipient(draft, items.drafts)
     items.drafts += found
+
+
+def _completed(words: str, clause: Clause, before: Sequence[Draft]) -> str:
+    """Put in what a clause leaves to the one before it: its verb, its event."""
+    if not before:
+        return words
+    if before[-1].name == APPROVAL:
+        return approved_command(before[-1], words)
+    _check_order_number(words, clause, before)
+    words = spelled_out(words, before[-1])
+    if before[-1].name == "event_info" and _FOR_IT.search(words):
+        words = _FOR_IT.sub(rf"\g<head> {event_of(before[-1], clause)}", words)
+    if _BARE_BUY.fullmatch(words):
+        words = f"{words} tickets {event_of(before[-1], clause)}"
+    return words
+
+
+def _check_order_number(words: str, clause: Clause, before: Sequence[Draft]) -> None:
+    """Refuse `order 8` for `8 tickets`, where it may be the number of an order."""
+    if _ORDER_NUMBER.match(words) and any(_NUMBERED.search(each.quote) for each in before):
+        raise NotUnderstoodError(
+            f"Is the number in {quoted(clause.quote)} an order's, or how many tickets are wanted? "
+            "Say for example 'Cancel order 17' or 'Book 8 tickets'."
+        )
 
 
 def _merge(clause: Clause, items: Items) -> None:
@@ -219,7 +248,7 @@ def _built(frame: Frame, clause: Clause, words: str, *, text: Text, email: bool)
     if frame.action == "send_sms":
         return notification(frame, clause, words, text=text, email=email)
     if frame.action == "update_crm":
-        return [crm_update(frame, clause, words, text=text)]
+        return [crm_update(frame, clause, each, text=text) for each in for_each_account(words)]
     if frame.action in {"create_proposal", "create_opportunity"}:
         return [deal(frame, clause, words, text=text)]
     return [BUILDERS[frame.action](frame, clause, words)]
@@ -242,13 +271,15 @@ def _approvals(
     clause: Clause, words: str, *, text: Text, agents: Sequence[AgentCard]
 ) -> list[Draft]:
     """Return an approval, and with it what `get approval to book 10 tickets` wants done then."""
-    words = _with_limit(clause, words)
+    words = with_limit(clause, words)
     for match in _FOR_WHAT.finditer(words):
         command = match["what"] if match["to"] else command_words(match["what"])
         frame = frame_of(command) if command else None
         if frame is None or frame.action == "approve_expense" or not frame.effect:
             continue
-        approval = _approval(clause, words[: match.start()], agents)
+        if command == "log the expense" and not match["to"]:
+            continue  # `approval for the expense` does not ask that it be logged
+        approval = approval_wish(clause, words[: match.start()], agents)
         wanted = copy_clause(clause, command or "")
         wanted.order = Order.UNSAID
         found = drafts_of(wanted, wanted.words, text=text, agents=agents)
@@ -262,65 +293,7 @@ def _approvals(
             "asks for. Say for example 'get approval, then book 10 tickets'."
         )
     check_parts(words, quote=clause.quote, known=_APPROVAL_WORDS)
-    return [_approval(clause, words, agents)]
-
-
-def _turned_approval(clause: Clause, what: str) -> str:
-    """`No approval is needed if it is below 500` asks for one from 500 on.
-
-    Raises:
-        NotUnderstoodError: Something else is not to be done under a condition.
-    """
-    condition = clause.condition
-    approval = negated_name(what, clause) == "expense_approval"
-    if condition is None or not condition.comparisons or not approval:
-        raise NotUnderstoodError(
-            f"{quoted(clause.quote)} says when something is not to be done. Say when it is to be "
-            "done, for example 'if it costs more than 5000, get approval'."
-        )
-    clause.condition = condition.opposite()
-    return "get approval"
-
-
-def _with_limit(clause: Clause, words: str) -> str:
-    """`Get approval above $2,000` is an approval under a condition, not one of $2,000."""
-    for match in _LIMIT.finditer(words):
-        condition = read_condition(words[match.start() :])
-        if condition is None or not condition.comparisons:
-            continue
-        if clause.condition is not None:
-            raise NotUnderstoodError(
-                f"{quoted(clause.quote)} has two conditions; give one, or write them in sentences "
-                "of their own."
-            )
-        clause.condition = condition
-        return words[: match.start()].strip(" ,")
-    return words
-
-
-def _approval(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft:
-    check_plain(re.sub(r"\b(?:without|not)\b", " ", words), quote=clause.quote)
-    if several := re.search(
-        r"\b(?:both|two(?!\s+days)|three|dual|second)\b(?:\s+\w+)?", words, re.IGNORECASE
-    ):
-        raise NotUnderstoodError(
-            f"{quoted(several[0])} in {quoted(clause.quote)}: one approval can be "
-            f"planned; how many people have to give it is set by "
-            "an approval policy."
-        )
-    amount = amount_of(words, clause.quote)
-    custom = named_capability(words, agents)
-    return Draft(
-        name=APPROVAL,
-        capability="expense_approval",
-        message="Approve the expense" if amount is None else f"Approve a ${amount:,.2f} expense",
-        quote=clause.quote,
-        clause=clause,
-        fields={"action": "approve_expense", **({} if amount is None else {"amount": amount})},
-        approval=True,
-        topic=approval_topic(words) if custom is None else re.sub(r"\W+", "_", custom[1]),
-        amount=amount,
-    )
+    return [approval_wish(clause, words, agents)]
 
 
 def _without_message(words: str) -> str:

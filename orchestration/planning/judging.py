@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.planning.condition import About, Condition, cel_of
 from orchestration.planning.condition_words import POSSIBLE
-from orchestration.planning.drafts import Draft
-from orchestration.planning.items import APPROVAL
+from orchestration.planning.drafts import APPROVAL, Draft
 from orchestration.planning.lookups import budget, compare, days, left, look_up, seats, unclear
 from orchestration.planning.ordering import comes_after, follow
 from orchestration.planning.problems import NotUnderstoodError, quoted

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestration.agents.team.dates import dates_in, without_dates
+from orchestration.agents.team.names import bare_name
 from orchestration.agents.team.quantities import number_in_words
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.drafts import Draft
@@ -39,6 +40,11 @@ _NO_PERSON = word_set(
     "april may june july august september october november december pto christmas "
     "easter me myself leave vacation holiday days next this the i"
 )
+_VERBS = word_set(
+    "check show tell find see look what how get give does is has request book ask who when grant "
+    "put"
+)
+"""What may begin a sentence before a name: `Check Bob's leave`."""
 _NUMBER = (
     r"(?P<number>[0-9]{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven"
     r"|twelve|fifteen|twenty|a\s+couple\s+of|half\s+an?)"
@@ -163,7 +169,7 @@ def employee_in(words: str) -> str | None:
     plain = without_dates(words)
     for pattern in _EMPLOYEE:
         for match in pattern.finditer(plain):
-            name = re.sub(r"'s?$", "", match["name"].strip(" .,"))
+            name = bare_name(re.sub(r"'s?$", "", match["name"].strip(" .,")), never=_VERBS)
             if name and name.split()[0].lower() not in _NO_PERSON:
                 return name
     return None

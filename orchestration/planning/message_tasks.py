@@ -11,6 +11,7 @@ from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.quotes import MARK
 from orchestration.planning.tails import PHONE
+from orchestration.planning.ticket_tasks import ORDER, order_in
 from orchestration.planning.vocabulary import Frame
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _FORMS = (
         rf"|$))?(?P<rest>.*)"
     ),
     (
-        r"confirm\s+(?:it|this|that|the\s+\w+)?\s*(?:with|to)\s+(?P<to>.+?)(?=\s+(?:by"
+        r"confirm\s+(?:it|this|that|the\s+\w+|order\s+#?[0-9]+)?\s*(?:with|to)\s+(?P<to>.+?)(?=\s+(?:by"
         r"|via)\b|$)(?P<rest>.*)"
     ),
     (
@@ -67,7 +68,13 @@ _DETAILS = (
     r"(?:details|info|information|confirmation)(?P<rest>.*)"
 )
 """`text Bob the details` gives no words of its own."""
-_READ = tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in (_DETAILS, *_FORMS))
+_CLAUSE = (
+    r"(?:text|sms|message|tell|inform|notify)\s+(?P<to>(?-i:[A-Z])[\w.-]*(?:\s+(?-i:[A-Z])[\w.-]*)?)"
+    r"\s+(?=(?:it's|it\s+is|they're|they\s+are|we're|we\s+are|we've|everything's"
+    r"|everything\s+is|all\s+is|the\s+tickets\s+are)\s)(?P<rest>.*)"
+)
+"""`tell Judy it's done` gives the words without `that`."""
+_READ = tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in (_DETAILS, _CLAUSE, *_FORMS))
 _GENERIC = word_set(
     "the our my his their all a an team teams everyone everybody client clients "
     "customer customers buyer buyers me us her people staff "
@@ -82,6 +89,11 @@ _THAT = re.compile(
         r"|inform\s+\w+)|confirming|saying)(?:\s+that)?|that|about\s+the\s+fact\s+that"
         r"|how)\s+(?P<what>.+)$"
     ),
+    re.IGNORECASE | re.DOTALL,
+)
+_WITHOUT_THAT = re.compile(
+    r"(?P<what>(?:it's|it\s+is|they're|they\s+are|we're|we\s+are|we've|everything's|everything\s+is"
+    r"|all\s+is|the\s+tickets\s+are)\s.+)$",
     re.IGNORECASE | re.DOTALL,
 )
 PRONOUNS: Final = frozenset({"him", "her", "them"})
@@ -104,6 +116,7 @@ _REST = word_set(
     "onboarding opportunity new expense dates date to crm regarding event game "
     "concert seats approval approved happens done happened them today cost price "
     "total amount know budget plan trip confirming confirm number status please also "
+    "change changes news refund cancellation arrangement arrangements "
     "progress quote offer request time off days vacation"
 )
 
@@ -137,6 +150,7 @@ def notification(
 
 
 def _draft(frame: Frame, clause: Clause, words: str, *, said: Said, recipient: str | None) -> Draft:
+    order = order_in(words, clause.quote) if said.body is None else None
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
@@ -162,6 +176,10 @@ def _draft(frame: Frame, clause: Clause, words: str, *, said: Said, recipient: s
             f"What shall the message in {quoted(clause.quote)} say? Say for example "
             f"'text {recipient}: the bus leaves at six'."
         )
+    if order is not None:
+        draft.fields["order_id"], draft.missing = order, None
+        draft.message += f" about order {order}"
+        return draft
     draft.refers = said.body is None or bool((_DONE if said.spoken else _CLAIMS).search(said.body))
     return draft
 
@@ -182,7 +200,7 @@ def _read(clause: Clause, words: str, text: Text) -> Said:
         spoken = text.spoken(words)
         if spoken is not None:
             return Said(recipients, _checked(spoken, clause), spoken=True)
-        body = _body(words, match["rest"], clause)
+        body = _body(words, ORDER.sub(" ", match["rest"]), clause)
         return Said(recipients, body, spoken=False)
     raise NotUnderstoodError(
         f"{quoted(clause.quote)} does not tell who shall get which message; say for "
@@ -199,7 +217,7 @@ def _checked(body: str, clause: Clause) -> str:
 
 
 def _body(words: str, rest: str, clause: Clause) -> str | None:
-    if match := _THAT.match(rest):
+    if match := _THAT.match(rest) or _WITHOUT_THAT.match(rest):
         return _sentence(match["what"])
     if (match := _TO_BODY.match(rest)) and not re.match(
         r"\s*to\s+(?:let|confirm|inform|tell|say)\b", rest

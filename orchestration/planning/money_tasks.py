@@ -11,6 +11,7 @@ from orchestration.planning.customer_tasks import amount_of
 from orchestration.planning.drafts import Draft
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.tails import check_parts, check_tail
+from orchestration.planning.ticket_tasks import ORDER, order_in
 from orchestration.planning.vocabulary import Frame
 
 if TYPE_CHECKING:
@@ -24,6 +25,19 @@ _DEPARTMENT = re.compile(
         rf"|department|costs?)\b"
     ),
     re.IGNORECASE,
+)
+_BUDGET_OF = re.compile(
+    r"\b(?P<name>[\w'-]+)\s+(?:(?:team|department|dept)(?:'s)?\s+)?budgets?\b", re.IGNORECASE
+)
+_BUDGET_NAMES = (
+    frozenset(MONTHLY_BUDGETS)
+    | word_set(
+        "the our my a any all its their this that your remaining current monthly total whole "
+        "available of in check on enough month's and each which what department's team's left both "
+        "show see are is how review overall company company's latest exact"
+    )
+    | {f"{name}'s" for name in MONTHLY_BUDGETS}
+    | {"event", "operation", "sale"}
 )
 _ORDER = re.compile(
     r"\b(?:tickets?|orders?|purchase|booking|seats|it|this|that|them|these|those|reservation)\b",
@@ -51,6 +65,8 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
     Raises:
         NotUnderstoodError: It is not clear which or how much.
     """
+    order = order_in(words, clause.quote)
+    words = words if order is None else " ".join(ORDER.sub(" ", words).split())
     amount = amount_of(words, clause.quote)
     draft = Draft(
         name=frame.name,
@@ -59,7 +75,7 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
         quote=clause.quote,
         clause=clause,
         fields={"action": frame.action},
-        refers=amount is None or bool(_ORDER.search(words)),
+        refers=order is None and (amount is None or bool(_ORDER.search(words))),
         topic="purchase",
         amount=amount,
     )
@@ -93,6 +109,9 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
             quote=clause.quote,
             known=word_set("expense expenses dollars usd cost costs budget department"),
         )
+    if order is not None:
+        draft.fields["order_id"], draft.missing = order, None
+        draft.message += f" for order {order}"
     return draft
 
 
@@ -114,7 +133,16 @@ def expense_reversal(frame: Frame, clause: Clause, words: str) -> Draft:
 
 
 def budget_question(frame: Frame, clause: Clause, words: str) -> Draft:
-    """Plan a question about budgets."""
+    """Plan a question about budgets.
+
+    Raises:
+        NotUnderstoodError: It names one that there is not.
+    """
+    if (match := _BUDGET_OF.search(words)) and match["name"].lower() not in _BUDGET_NAMES:
+        raise NotUnderstoodError(
+            f"There is no {quoted(match['name'])} budget, as in {quoted(clause.quote)}; there are "
+            f"those of {', '.join(MONTHLY_BUDGETS)}."
+        )
     check_parts(
         words, quote=clause.quote, known=word_set("budget left remaining spent how much what")
     )

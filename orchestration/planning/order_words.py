@@ -141,6 +141,7 @@ _COURTESY = re.compile(
      |it(?:'d|\s+would)\s+be\s+(?:\w+\s+)?(?:great|awesome|good|nice|lovely|fantastic|perfect|helpful|wonderful)\s+if\s+you\s+(?:could|would)|you\s+(?:should|must|need\s+to|have\s+to|can|could|may)(?:\s+also)?|let's|let\s+us|go\s+ahead\s+and|go\s+and|(?:please\s+)?help\s+(?:me|us)(?:\s+to)?
      |(?:can|could|may)\s+(?:i|we)(?=\s+(?:please\s+)?(?:get|have)\b)|make\s+sure\s+(?:that\s+)?(?:you|to|we)|be\s+sure\s+to|ensure\s+(?:that\s+)?(?:you|we)
      |(?:please\s+)?(?:do\s+not|don't)\s+forget\s+to|remember\s+to|try\s+to|feel\s+free\s+to|proceed\s+to|start\s+by|begin\s+by|see\s+to\s+it\s+that\s+you
+     |let\s+(?:me|us)\s+know(?=\s+(?:how|what|who|which|where|when\s+(?:is|are|does|do))\b)
      |fyi|quick\s+(?:one|request|ask)|a\s+(?:few|couple\s+of)\s+things|if\s+(?:possible|you\s+(?:can|could|would|please|don't\s+mind))|when\s+you\s+(?:can|get\s+a\s+(?:chance|moment|minute)|have\s+(?:a\s+)?(?:time|moment|minute))|at\s+once|to\s+do|todo)\b[\s,!.:-]*""",
     re.IGNORECASE | re.VERBOSE,
 )

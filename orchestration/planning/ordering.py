@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestration.planning.drafts import Draft
-from orchestration.planning.items import APPROVAL, copy_clause, drafts_of
+from orchestration.planning.drafts import APPROVAL, Draft
+from orchestration.planning.items import copy_clause, drafts_of
 from orchestration.planning.order_words import Order
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.ties import Target, Tie
@@ -89,6 +89,17 @@ def _by_words(drafts: Sequence[Draft]) -> None:
                 follow(draft, other)
         progress.current += mine
         progress.done += mine
+    _end_with(clauses, drafts)
+
+
+def _end_with(clauses: Sequence[Clause], drafts: Sequence[Draft]) -> None:
+    """`Finally text Bob, but first …`: what is said first comes last."""
+    if not clauses or clauses[0].order is not Order.LAST:
+        return
+    mine = [draft for draft in drafts if draft.clause is clauses[0]]
+    for other in _last_of([draft for draft in drafts if draft not in mine]):
+        for draft in mine:
+            follow(draft, other)
 
 
 def _last_of(drafts: Sequence[Draft]) -> list[Draft]:

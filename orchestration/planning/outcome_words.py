@@ -24,7 +24,8 @@ _BE = (
 
 _WHO = (
     r"(?:(?:my|our|the|your|his|her)\s+)?(?:manager|boss|supervisor|director|finance"
-    r"|management|head\s+of\s+\w+|cfo|ceo|he|she|they|approver|team\s+lead|lead"
+    r"|(?:(?:finance|line|sales|hr|events|operations|general|account|department)\s+)?(?:manager"
+    r"|director|team|department)|management|head\s+of\s+\w+|cfo|ceo|he|she|they|approver|team\s+lead|lead"
     r"|[A-Z][\w-]+(?:\s+[A-Z][\w-]+)?)"
 )
 
@@ -67,7 +68,7 @@ _YES = re.compile(
     r"|(?:(?:you|we|i)(?:'ve|\s+have)?\s+(?:get|got|have|received)\s+)?(?:the\s+"
     r"|an?\s+|my\s+)?(?:[\w']+\s+){0,3}(?:approval|sign-?off|permission"
     r"|authori[sz]ation|go-?ahead)(?:\s+(?:is|has\s+been)\s+(?:given|granted|there"
-    r"|in|received|obtained|in\s+place)|\s+comes\s+(?:in|through)|\s+from\s+.{1,40})?",
+    r"|in|received|obtained|in\s+place)|\s+comes\s+(?:in|through)|\s+(?:from|by|of)\s+.{1,40})?",
     re.IGNORECASE,
 )
 

@@ -26,6 +26,7 @@ _SAME_CUSTOMER = re.compile(
 )
 
 
+_SAME_AMOUNT = re.compile(r"\bthe\s+same\s+(?:amount|value|price|sum|total)\b", re.IGNORECASE)
 _DEALS = frozenset({"proposal", "opportunity"})
 
 
@@ -81,8 +82,11 @@ def name_customer(draft: Draft, words: str, before: Sequence[Draft]) -> None:
     if (
         draft.name not in {"proposal", "opportunity", "crm_update"}
         or draft.account
-        or not _SAME_CUSTOMER.search(words)
+        or not (_SAME_CUSTOMER.search(words) or "note" in draft.fields)
     ):
+        return
+    spoken_of = {other.account for other in before if other.account and other.name != "purchase"}
+    if not _SAME_CUSTOMER.search(words) and len(spoken_of) != 1:
         return
     account = next((other.account for other in reversed(before) if other.account), None)
     if account is not None:
@@ -102,7 +106,8 @@ def name_amount(draft: Draft, words: str, before: Sequence[Draft]) -> None:
     if draft.name not in _DEALS or draft.amount is not None or not SAME_DEAL.search(words):
         return
     deals = [other for other in before if other.name in _DEALS and other.amount is not None]
-    if len(deals) != 1 or deals[0].account not in {None, draft.account}:
+    other = deals[0].account not in {None, draft.account} if deals else False
+    if len(deals) != 1 or (other and not _SAME_AMOUNT.search(words)):
         return
     draft.amount, draft.missing = deals[0].amount, None
     draft.fields["amount"] = draft.amount

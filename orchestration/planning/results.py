@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestration.planning.condition import exists
+from orchestration.planning.order_words import Order
 from orchestration.planning.ordering import comes_after, follow
 
 if TYPE_CHECKING:
@@ -39,11 +40,19 @@ _CLAIMED = (
 _FOR_CRM = frozenset({"proposal", "opportunity"})
 
 
-def link_results(drafts: list[Draft]) -> None:
-    """Let each task that refers to another's result come after it."""
+def link_results(drafts: list[Draft], *, spoken_before: bool = False) -> None:
+    """Let each task that refers to another's result come after it.
+
+    Args:
+        drafts: All tasks of the request.
+        spoken_before: Whether something was said before the request, which it may be about.
+    """
     for draft in drafts:
         if draft.refers and draft.name in _READERS:
+            missing = draft.missing
             _link(draft, drafts)
+            if not draft.needs and not spoken_before and _one_expense(draft):
+                draft.missing = missing
     _log_after_approval(drafts)
 
 
@@ -92,6 +101,16 @@ def _link_without_purchase(draft: Draft, drafts: list[Draft]) -> None:
         draft.missing = None  # the books take every order that was not expensed yet
 
 
+def _one_expense(draft: Draft) -> bool:
+    """Whether one expense is to be logged, of which the request does not tell more."""
+    several = re.search(
+        r"\b(?:all|any|every|open|outstanding|expenses|orders|purchases|costs|everything)\b",
+        draft.clause.words,
+        re.IGNORECASE,
+    )
+    return draft.name == "expense_log" and draft.amount is None and not several
+
+
 def _pointed_at(draft: Draft, before: list[Draft]) -> list[Draft]:
     """What `record it in the CRM` is about, where it is no deal: what was said last."""
     told = [other for other in before if other.name in _TELLABLE]
@@ -118,10 +137,13 @@ def _name_buyer(draft: Draft, purchases: list[Draft]) -> None:
 def _told_about(draft: Draft, drafts: list[Draft]) -> list[Draft]:
     """What a message without words is about: what it comes after, or else was said last."""
     needed = [other for other in draft.needs if other.name in _TELLABLE]
-    if needed:
+    said_order = draft.clause.order in {Order.FOLLOWS, Order.LAST} or draft.clause.ties
+    if needed and said_order:
         return needed
     before = [other for other in _before(draft, drafts) if other.name in _TELLABLE]
-    return [other for other in before if other.clause.sentence == before[-1].clause.sentence]
+    same = [other for other in before if other.clause.sentence == before[-1].clause.sentence]
+    same = [other for other in same if not needed or other.name not in _READERS]
+    return [*needed, *(other for other in same if other not in needed)]
 
 
 def _before(draft: Draft, drafts: list[Draft]) -> list[Draft]:
@@ -139,7 +161,7 @@ def _tell(draft: Draft, others: list[Draft]) -> None:
         return
     for other in others:
         follow(draft, other)
-    said = "Done: " + "; ".join(other.message for other in others) + "."
+    said = "Done: " + "; ".join(other.message.split(": Done: ")[0] for other in others) + "."
     if draft.name == "notification" and "body" not in draft.fields:
         draft.fields["body"], draft.missing = said, None
         draft.message += f": {said}"

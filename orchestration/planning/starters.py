@@ -50,7 +50,8 @@ BARE_CONDITION: Final = re.compile(
     r"|purchases?|totals?|prices?|spend|expenses?|a\s+total|a\s+price|a\s+cost|it's"
     r"|its|it\s+is|that's)\s+)?(?:(?:that\s+)?(?:is|are|costs?|comes?\s+to)\s+)?"
     r"(?=(?:over|above|more\s+than|exceeding|beyond|below|under|less\s+than"
-    r"|at\s+least|from|upwards\s+of|in\s+excess\s+of)\s+(?:us)?\$?\s?[0-9])",
+    r"|at\s+least|from|upwards\s+of|in\s+excess\s+of)\s+"
+    r"(?:an?\s+(?:total|price|cost|sum|amount)\s+of\s+)?(?:us)?\$?\s?[0-9])",
     re.IGNORECASE,
 )
 TIE: Final = re.compile(
@@ -139,8 +140,18 @@ def starts_command(words: str) -> bool:
     return bool(_STARTER.match(words))
 
 
+_NOUN = re.compile(
+    r"(?:expense|order|text|note|record|report|call|visit|purchase|book|message|notification|budget)s?"
+    r"(?=\s*$|\s+(?:for|of|under|to|in|on|at|by|from|with|is|has|was)\b)",
+    re.IGNORECASE,
+)
+"""The end of `logging a $900 travel expense` is no command."""
+
+
 def starts_verb(words: str) -> bool:
     """Tell whether the words begin with the verb of a command."""
+    if _NOUN.match(words):
+        return False
     return bool(re.match(rf"(?:{_VERBS})\b", words, re.IGNORECASE)) and starts_command(words)
 
 

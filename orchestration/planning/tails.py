@@ -41,6 +41,7 @@ _PEOPLE = (
 _EXTRA = re.compile(
     r"\b(?:with|including|excluding|except|instead)\b\s+(?!(?-i:[A-Z])|(?:my|our)\b)", re.IGNORECASE
 )
+_COUNTS = re.compile(r"^(?:for|to|at)\s.*\s[0-9]{1,4}(?:$|\s+for\b)", re.IGNORECASE)
 _JOINED = re.compile(
     rf"(?:{_NAME}|{_PEOPLE})(?:\s+(?:{'|'.join(sorted(_PREPOSITIONS))})\b.*)?\s*$", re.IGNORECASE
 )
@@ -62,12 +63,18 @@ def check_tail(tail: str, *, quote: str, known: frozenset[str] = frozenset()) ->
         words = part.strip(" .!?'\"-")
         if not words or _is_known(words, known):
             continue
+        if number and _COUNTS.search(words):
+            raise _unread(words, quote)  # `and for Globex 5` asks for more
         if _is_expected(words, known, first=number == 0) and not _extra(words, known):
             continue
-        raise NotUnderstoodError(
-            f"{quoted(words)} in {quoted(quote)} was not understood. Leave it out, or say it as a "
-            "sentence of its own, beginning with what is to be done."
-        )
+        raise _unread(words, quote)
+
+
+def _unread(words: str, quote: str) -> NotUnderstoodError:
+    return NotUnderstoodError(
+        f"{quoted(words)} in {quoted(quote)} was not understood. Leave it out, or say it as a "
+        "sentence of its own, beginning with what is to be done."
+    )
 
 
 def _is_expected(words: str, known: frozenset[str], *, first: bool) -> bool:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 NOMINAL_DAY: Final = date(2028, 1, 3)
 """Dates are only checked here, and read by the agents, whose clock it is; a leap year."""
+ORDER: Final = re.compile(
+    r"\b(?:(?:for|of|about|with)\s+)?(?:the\s+)?order\s*(?:number|no\.?)?\s*#?\s*[0-9]{1,15}\b",
+    re.IGNORECASE,
+)
+"""An order by its number, as a part of a command about it."""
 _VAGUE = re.compile(
     (
         rf"\b(?:few|several|some|many|lots?|bunch|handful|enough"
@@ -51,11 +56,17 @@ _FOR_COUNT = re.compile(
 )
 _ABOUT_EVENT = re.compile(
     (
-        r"\b(?:for|to|at|does|is|of)\s+(?P<event>(?:the|an?|tonight's"
-        r"|tomorrow's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$"
+        r"\b(?:for|to|at|does|is|of|time|when)\s+(?P<event>(?!the\s+(?:price|cost)\b)(?:the|an?|tonight's"
+        r"|tomorrow's|\w+day's)\s+.+?)(?:\s+(?:start|begin|cost)\w*)?\s*[?.!]*$"
     ),
     re.IGNORECASE,
 )
+_LATER_ON = re.compile(
+    r"[0-9]\s+(?:for\s+|on\s+|by\s+)?(?:tomorrow|tonight|next\s+\w+|(?:mon|tues|wednes|thurs|fri|satur"
+    r"|sun)day)\s*$",
+    re.IGNORECASE,
+)
+_NOT_THE_EVENT = re.compile(rf"\s+(?:(?:start|begin|cost)s?\b|{THINGS})", re.IGNORECASE)
 _VERB = re.compile(
     (
         r"^(?:(?:i|we)(?:'d|'ll|\s+would)?\s+)?(?:(?:also\s+)?(?:re-?book|book(?:\s+in)?"
@@ -184,12 +195,26 @@ def check_day(words: str, quote: str, *, most: int = 1) -> int:
     return len(days)
 
 
+def order_in(words: str, quote: str) -> int | None:
+    """Return the number of the order that words name; None if they name none.
+
+    Raises:
+        NotUnderstoodError: They name several.
+    """
+    try:
+        return order_number_in(words)
+    except AgentRefusedError as error:
+        raise NotUnderstoodError(f"In {quoted(quote)}: {error}") from error
+
+
 def cancellation(frame: Frame, clause: Clause, words: str) -> Draft:
     """Plan that an order is taken back."""
-    try:
-        number = order_number_in(words)
-    except AgentRefusedError as error:
-        raise NotUnderstoodError(str(error)) from error
+    number = order_in(words, clause.quote)
+    if number is not None and (later := _LATER_ON.search(words)):
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} is to wait ({quoted(later[0].strip())}), but tasks run at "
+            "once. Ask for it then, or leave that out."
+        )
     if number is None and re.search(r"[0-9]", words):
         raise NotUnderstoodError(
             f"Is the number in {quoted(clause.quote)} an order's? Say for example "
@@ -255,7 +280,7 @@ def event_of(draft: Draft, clause: Clause) -> str:
         raise NotUnderstoodError(
             f"What for is {quoted(clause.quote)}? Say for example 'Book 2 tickets for the game'."
         )
-    return f"for {match['event'].strip()}"
+    return f"for {_NOT_THE_EVENT.sub('', match['event']).strip()}"
 
 
 def _with_noun(words: str) -> str:

@@ -201,7 +201,7 @@ FRAMES: Final = (
         "send_sms",
         r"(?:send|shoot)\b(?=(?:(?!\band\b).)*\b(?:sms(?:es)?|texts?|messages?"
         r"|confirmations?|notifications?|reminders?|e-?mails?)\b)"
-        r"|confirm\s+(?:it|this|that|the\s+(?:booking|order|purchase))?\s*(?:with|to"
+        r"|confirm\s+(?:it|this|that|the\s+(?:booking|order|purchase)|order\s+#?[0-9]+)?\s*(?:with|to"
         r"|by)\b|send\s+it\s+to\b"
         r"|(?:sms|text)\s+confirmations?\b|an?\s+(?:sms|text)\s+to\b",
         name="notification",
@@ -268,7 +268,7 @@ FRAMES: Final = (
         _C.EMPLOYEE_INFORMATION,
         "employee_info",
         r"(?:who|what|where|when|tell|show|find(?:\s+out)?|look\s+up|how|check|get"
-        r"|give)\b(?=.*\b(?:manager|manages|boss|reports?"
+        r"|give)\b(?!.*\b(?-i:[A-Z])[\w-]+(?:'s)?\s+account\b(?!\s+(?:manager|executive)))(?=.*\b(?:manager|manages|boss|reports?"
         r"|title|job|role|department|e?-?mail|phone|number|start(?:ed)?|employee"
         r"|leads|heads)\b)|who\s+is\s+[A-Z]\w+",
         effect=False,

@@ -47,7 +47,7 @@ _ASKED = re.compile(
 )
 _ANY_EVENT = word_set(
     "next upcoming event events show shows ticket tickets seat seats price prices cost start time "
-    "it this that night evening one see watch attend please"
+    "it this that night evening one see watch attend please of"
 )
 _RECIPIENTS = word_set(
     "me us them him her our my we team teams sales finance hr people everyone everybody client "

@@ -14,6 +14,9 @@ HELD_OUT = [
     *table("seventh_requests.yaml"),
     *table("eighth_requests.yaml"),
     *table("ninth_requests.yaml"),
+    *table("tenth_requests.yaml"),
+    *table("eleventh_requests.yaml"),
+    *table("twelfth_requests.yaml"),
 ]
 EVERYTHING = [*KNOWN, *HELD_OUT]
 
