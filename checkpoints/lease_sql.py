@@ -21,7 +21,8 @@ from state.errors import (
     ThreadNotFoundError,
     ThreadPendingError,
 )
-from state.plan import PLAN_SCHEMA, Plan
+from state.plan import Plan
+from state.plan_document import PLAN_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,13 +234,15 @@ def recent(
     *,
     limit: int,
     status: str | None,
+    workflow: str | None = None,
     cipher: TextCipher = PLAIN_TEXT,
 ) -> list[ThreadRecord]:
     """Return records, the last changed first."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM orchestration_threads "  # noqa: S608
-        "WHERE ?1 IS NULL OR status = ?1 ORDER BY updated_at DESC LIMIT ?2",
-        (status, limit),
+        "WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR definition_name = ?2) "
+        "ORDER BY updated_at DESC LIMIT ?3",
+        (status, workflow, limit),
     )
     return [_record(row, cipher) for row in rows]
 

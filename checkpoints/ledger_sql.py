@@ -136,6 +136,14 @@ def settle(ledger: Ledger, thread_id: str, asked: Sequence[NewRequest]) -> tuple
     return new, waiting
 
 
+def is_answered(ledger: Ledger, thread_id: str, *, but: Collection[str]) -> bool:
+    """Whether an answer waits for a run, other than those to these interrupts."""
+    return any(
+        request.status == DECIDED and request.interrupt_id not in but
+        for request in open_requests(ledger, thread_id)
+    )
+
+
 def applied(ledger: Ledger, thread_id: str, interrupt_ids: Collection[str]) -> None:
     """Note that a run took answers up."""
     for request in requests(
@@ -172,6 +180,7 @@ def _decide(ledger: Ledger, answer: Answer, decider: Decider) -> ApprovalRequest
             decided_by=request.decided_by,
             decided_at=request.decided_at,
             decision=(request.decision or {"type": ""})["type"],
+            asked_anew=_asked_anew(ledger, request),
         )
     if request.kind in WAITS:
         raise DecisionError(request.thread_id, _why_nobody_decides(request))
@@ -192,6 +201,15 @@ def _decide(ledger: Ledger, answer: Answer, decider: Decider) -> ApprovalRequest
     _vote(ledger, request, decider, decision)
     note(ledger, request, "voted", who=decider, said=said)
     return request._replace(votes=len(votes) + 1)
+
+
+def _asked_anew(ledger: Ledger, request: ApprovalRequest) -> str:
+    """The question that took the place of one that lapsed; empty if there is none."""
+    if request.status != LAPSED:
+        return ""
+    wanted = (request.run_id, request.task_id)
+    found = open_requests(ledger, request.thread_id)
+    return next((e.request_id for e in found if (e.run_id, e.task_id) == wanted), "")
 
 
 def _why_nobody_decides(request: ApprovalRequest) -> str:

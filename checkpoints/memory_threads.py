@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from checkpoints.approval_ledgers import MemoryApprovals
 from checkpoints.approvals import DECIDED
 from checkpoints.ledger_rows import forget
-from checkpoints.ledger_sql import open_questions, settle
+from checkpoints.ledger_sql import is_answered, open_questions, settle
 from checkpoints.retention import Standing
 from checkpoints.signals import Sent
 from checkpoints.threads import RUNNING, UNFINISHED, Claimed, Lease, Released, Renewal, ThreadRecord
@@ -23,7 +23,7 @@ from state.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from checkpoints.approvals import Answer, Due, NewRequest
     from checkpoints.signals import NewSignal
@@ -149,16 +149,24 @@ class MemoryThreads:
         )
         return Released(ended=True, new=new)
 
-    async def upgrade(self, lease: Lease, plan: Plan, record: UpgradeRecord) -> None:
-        """Let a thread go on under another plan."""
+    async def upgrade(
+        self, lease: Lease, plan: Plan, record: UpgradeRecord, *, taken: Collection[str]
+    ) -> bool:
+        """Let a thread go on under another plan, unless it was answered meanwhile."""
         if not self._holds(lease):
             raise LeaseLostError(lease.thread_id)
+        ledger = self._approvals
+        if not ledger.is_empty() and is_answered(
+            ledger.on(ledger.connection), lease.thread_id, but=taken
+        ):
+            return False
         self._settle(lease.thread_id, [])
         last = self._records[lease.thread_id]
         self._records[lease.thread_id] = last._replace(plan=plan, updated_at=time.time())
         self._upgrades.setdefault(lease.thread_id, []).append(record._replace(at=time.time()))
         for tell in self.on_upgrade:
             tell(lease.thread_id)
+        return True
 
     async def upgrades(self, thread_id: str) -> list[UpgradeRecord]:
         """Return a thread's upgrades, the oldest first."""
@@ -171,9 +179,15 @@ class MemoryThreads:
             raise ThreadNotFoundError(thread_id, known)
         return self._records[thread_id]
 
-    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def recent(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return records, the last changed first."""
-        records = [each for each in self._records.values() if status in {None, each.status}]
+        records = [
+            each
+            for each in self._records.values()
+            if status in {None, each.status} and workflow in {None, each.workflow}
+        ]
         return sorted(records, key=lambda each: each.updated_at, reverse=True)[:limit]
 
     # -- for retention ---------------------------------------------------------------------

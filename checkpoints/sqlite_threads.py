@@ -15,7 +15,7 @@ from state.errors import ThreadBusyError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from checkpoints.approval_ledgers import SqliteApprovals
     from checkpoints.approvals import Answer, Due, NewRequest
@@ -175,14 +175,21 @@ class SqliteThreads:
         lease_sql.release(connection, lease, status=status)
         return Released(ended=True, new=new)
 
-    async def upgrade(self, lease: Lease, plan: Plan, record: UpgradeRecord) -> None:
-        """Let a thread go on under another plan."""
+    async def upgrade(
+        self, lease: Lease, plan: Plan, record: UpgradeRecord, *, taken: Collection[str]
+    ) -> bool:
+        """Let a thread go on under another plan, unless it was answered meanwhile."""
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: sqlite3.Connection) -> bool:
+            lease_sql.check_token(connection, lease.thread_id, lease.token)
+            ledger = self._approvals.on(connection)
+            if ledger_sql.is_answered(ledger, lease.thread_id, but=taken):
+                return False
             upgrade_sql.replace_plan(connection, lease, plan, record, self._cipher)
-            ledger_sql.settle(self._approvals.on(connection), lease.thread_id, [])
+            ledger_sql.settle(ledger, lease.thread_id, [])
+            return True
 
-        await self._run(write)
+        return await self._run(write)
 
     async def upgrades(self, thread_id: str) -> list[UpgradeRecord]:
         """Return a thread's upgrades, the oldest first."""
@@ -194,10 +201,18 @@ class SqliteThreads:
         """Return one record."""
         return await self._run(partial(lease_sql.get, thread_id=thread_id, cipher=self._cipher))
 
-    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def recent(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return records, the last changed first."""
         return await self._run(
-            partial(lease_sql.recent, limit=limit, status=status, cipher=self._cipher)
+            partial(
+                lease_sql.recent,
+                limit=limit,
+                status=status,
+                workflow=workflow,
+                cipher=self._cipher,
+            )
         )
 
     async def _run(self, write: Write[T]) -> T:

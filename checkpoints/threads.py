@@ -78,6 +78,12 @@ class ThreadRecord(NamedTuple):
     cancellation: Cancellation | None = None
     """Set if somebody called the run off; it may still have to be carried out."""
 
+    @property
+    def workflow(self) -> str | None:
+        """The name of its workflow, if that has one."""
+        definition = self.plan.document.get("definition")
+        return None if definition is None else definition["name"]
+
 
 class ThreadStore(Protocol):
     """Keeps thread records and hands out leases; every method is atomic."""
@@ -157,8 +163,19 @@ class ThreadStore(Protocol):
         """
         ...
 
-    async def upgrade(self, lease: Lease, plan: Plan, record: UpgradeRecord) -> None:
+    async def upgrade(
+        self, lease: Lease, plan: Plan, record: UpgradeRecord, *, taken: Collection[str]
+    ) -> bool:
         """Let a thread go on under another plan; its open questions and checkpoints go.
+
+        Args:
+            lease: The thread.
+            plan: What it goes on with; holds what was achieved, and answers.
+            record: What is noted of that.
+            taken: Interrupt ids of the answers that the plan holds.
+
+        Returns:
+            Whether it does; not if another answer was recorded meanwhile, and nothing happened.
 
         Raises:
             LeaseLostError: The thread belongs to another; nothing was changed.
@@ -177,6 +194,8 @@ class ThreadStore(Protocol):
         """
         ...
 
-    async def recent(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def recent(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return records, the last changed first."""
         ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from checkpoints import lease_sql
 from checkpoints.run_pruning import forget_runs
 from checkpoints.upgrades import TurnResult, UpgradeRecord
-from state.plan import PLAN_SCHEMA
+from state.plan_document import PLAN_SCHEMA
 
 if TYPE_CHECKING:
     import sqlite3

@@ -8,7 +8,7 @@ from graph.steps import add_task, connect
 from nodes.agent_call import NEXT_NODES
 from nodes.approval import first_node
 from nodes.routing import route
-from state.plan import ROUTER
+from state.plan_document import ROUTER
 
 if TYPE_CHECKING:
     from graph.steps import PlanGraph

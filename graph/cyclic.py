@@ -8,7 +8,8 @@ from graph.steps import add_task, connect
 from nodes.agent_call import NEXT_NODES
 from nodes.approval import first_node
 from nodes.supervision import supervise
-from state.plan import HANDOFF, SUPERVISOR, supervised
+from state.plan import supervised
+from state.plan_document import HANDOFF, SUPERVISOR
 
 if TYPE_CHECKING:
     from graph.steps import PlanGraph

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from graph.plan_request import Draft, PlanRequest, checked_input
 from nodes.expressions import expression_problem
 from state.jsonvalue import JsonObject, described, plain_text
-from state.plan import AggregateDocument, CallableDocument, ExpressionDocument, RouterDocument
+from state.plan_document import (
+    AggregateDocument,
+    CallableDocument,
+    ExpressionDocument,
+    RouterDocument,
+)
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
-from state.plan import Region
+from state.plan_document import Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -17,7 +17,8 @@ from state.run_state import BranchOutput, RunState
 
 if TYPE_CHECKING:
     from graph.steps import PlanGraph
-    from state.plan import Plan, PlannedTask, Region
+    from state.plan import Plan
+    from state.plan_document import PlannedTask, Region
 
 
 def fill(graph: PlanGraph, plan: Plan, last: str) -> list[str]:

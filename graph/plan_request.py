@@ -10,13 +10,14 @@ from nodes.expressions import IN_TURNS, VARIABLES
 from state.errors import Problem
 from state.failure_mode import FailureMode
 from state.jsonvalue import JsonObject, NotJsonError, json_object
-from state.plan import INSIDE, Plan
+from state.plan import Plan
+from state.plan_document import INSIDE
 from state.status import CoordinationStrategy
 from state.task import DEFAULT_TURNS
 
 if TYPE_CHECKING:
     from nodes.ports import Agents
-    from state.plan import Definition, RequestDocument
+    from state.plan_document import Definition, RequestDocument
     from state.task import AgentTask, Condition, Task
     from state.workflow import Aggregation, Router, Workflow
 
@@ -141,13 +142,12 @@ class Place(NamedTuple):
 
     def upstream(self, draft: Draft) -> list[str]:
         """The tasks whose outputs it gets."""
-        match self.strategy:
-            case CoordinationStrategy.CYCLIC:
-                own = list(self.ids)
-            case CoordinationStrategy.SEQUENTIAL:
-                own = list(self.ids if draft.loops else self.earlier)
-            case _:
-                own = [*self.needs, self.id_] if draft.loops else self.needs
+        if self.strategy is CoordinationStrategy.SEQUENTIAL:
+            own = list(self.ids if draft.loops else self.earlier)
+        elif self.strategy is CoordinationStrategy.CYCLIC:
+            own = list(self.ids)
+        else:
+            own = [*self.needs, self.id_] if draft.loops else self.needs
         if not draft.visible:
             return own
         return [*(id_ for id_ in draft.visible if id_ not in self.ids), *own]

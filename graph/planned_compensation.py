@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from state.jsonvalue import JsonObject
-    from state.plan import PlannedTask, Work
+    from state.plan_document import PlannedTask, Work
     from state.task import Task
 
 

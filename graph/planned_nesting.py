@@ -11,7 +11,7 @@ from graph.planned_task import planned_shell
 from nodes.expressions import FOR_ITEMS, IN_TURNS, expression_problem
 from state.failure_mode import FailureMode
 from state.jsonvalue import NotJsonError, described, json_object
-from state.plan import INSIDE
+from state.plan_document import INSIDE
 from state.status import CoordinationStrategy
 from state.task import ForEach, Repeat, SubWorkflow, Task
 from state.workflow import Workflow
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graph.plan_request import Draft
     from state.failure_mode import FailureKind
     from state.jsonvalue import JsonValue
-    from state.plan import ForEachDocument, PlanDocument, PlannedTask, RepeatDocument
+    from state.plan_document import ForEachDocument, PlanDocument, PlannedTask, RepeatDocument
 
     Inside = Callable[[PlanRequest, Draft], PlanDocument]
     """Plans what is inside a task."""

@@ -10,13 +10,13 @@ from graph.plan_request import Draft
 from graph.planned_compensation import planned_work
 from graph.planned_nesting import planned_turns
 from state.jsonvalue import described
-from state.plan import FINISH, SUPERVISOR
+from state.plan_document import FINISH, SUPERVISOR
 from state.status import CoordinationStrategy
 from state.task import DEFAULT_TURNS, AgentTask
 
 if TYPE_CHECKING:
     from graph.plan_request import PlanRequest
-    from state.plan import RouterDocument, Supervision, Work
+    from state.plan_document import RouterDocument, Supervision, Work
     from state.task import Task
 
 

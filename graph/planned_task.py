@@ -12,14 +12,14 @@ from nodes.expressions import expression_problem
 from state.approval import DEFAULT_POLICY, ApprovalPolicy
 from state.capability import AgentCapability
 from state.jsonvalue import described, plain_text
-from state.plan import ExpressionDocument, PlannedTask
+from state.plan_document import ExpressionDocument, PlannedTask
 from state.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from state.approval import PolicyDocument
     from state.jsonvalue import JsonObject
     from state.retry import RetryDocument
-    from state.task import AgentTask, Task, WaitForSignal
+    from state.task import AgentTask, Condition, Task, WaitForSignal
 
 LONGEST_TIMEOUT = 365 * 86400.0
 
@@ -42,7 +42,9 @@ def planned_task(task: AgentTask, place: Place, draft: Draft) -> PlannedTask:
         "input": input_data,
         "needs": place.needs,
         "upstream": place.upstream(draft),
-        "condition": planned_condition(task, id_, draft),
+        "condition": None
+        if task.condition is None
+        else planned_condition(task.condition, id_, draft),
         "approval": None
         if task.requires_approval is False and "requires_approval" not in input_data
         else planned_approval(task.requires_approval, input_data, id_, draft),
@@ -64,29 +66,33 @@ def planned_shell(task: Task, place: Place, draft: Draft) -> PlannedTask:
         "input": {},
         "needs": place.needs,
         "upstream": place.upstream(draft),
-        "condition": planned_condition(task, id_, draft),
+        "condition": None
+        if task.condition is None
+        else planned_condition(task.condition, id_, draft),
         "approval": None
         if task.requires_approval is False
-        else _without_edits(planned_approval(task.requires_approval, {}, id_, draft)),
+        else _without_edits(planned_approval(task.requires_approval, {}, id_, draft), id_, draft),
         "timeout_seconds": None,
         "retry": None,
     }
 
 
-def _without_edits(policy: PolicyDocument | None) -> PolicyDocument | None:
+def _without_edits(policy: PolicyDocument | None, id_: str, draft: Draft) -> PolicyDocument | None:
     """There is no input that somebody could edit."""
     if policy is None:
         return None
-    return {**policy, "allowed": [each for each in policy["allowed"] if each != "edit"]}
+    allowed = [each for each in policy["allowed"] if each != "edit"]
+    if "edit" in policy["allowed"] and allowed == ["reject"]:
+        message = f"task {id_!r}: approval allows only 'edit', and there is no input to edit"
+        draft.problem("bad_approval", message, id_)
+    return {**policy, "allowed": allowed}
 
 
-def planned_condition(task: Task, id_: str, draft: Draft) -> ExpressionDocument | None:
-    """Plan a task's condition, if it has one."""
-    if task.condition is None:
-        return None
+def planned_condition(wanted: Condition, id_: str, draft: Draft) -> ExpressionDocument:
+    """Plan a task's condition."""
     at = f"the condition of task {id_!r}"
     key = draft.key("condition", id_)
-    return planned_expression(task.condition, at=at, key=key, id_=id_, draft=draft)
+    return planned_expression(wanted, at=at, key=key, id_=id_, draft=draft)
 
 
 def _input_from(wanted: object, id_: str, draft: Draft) -> dict[str, str]:

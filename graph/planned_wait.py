@@ -12,7 +12,7 @@ from state.task import Wait, WaitForSignal
 
 if TYPE_CHECKING:
     from graph.plan_request import Draft, Place
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
     from state.waiting import WaitDocument
 
 SIGNAL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")

@@ -23,7 +23,8 @@ from graph.planned_wait import planned_wait
 from state.errors import PlanError
 from state.failure_mode import FAILURE_KINDS, FailureMode
 from state.jsonvalue import described, plain_text
-from state.plan import CYCLIC_NODES, PLAN_SCHEMA, RESERVED_NODES, Plan
+from state.plan import Plan
+from state.plan_document import CYCLIC_NODES, PLAN_SCHEMA, RESERVED_NODES
 from state.status import CoordinationStrategy
 from state.task import AgentTask, ForEach, Repeat, SubWorkflow, Task, Wait, WaitForSignal
 from state.workflow import Workflow
@@ -31,7 +32,7 @@ from state.workflow import Workflow
 if TYPE_CHECKING:
     from nodes.ports import Agents
     from state.failure_mode import FailureKind
-    from state.plan import PlanDocument, PlannedTask, Region
+    from state.plan_document import PlanDocument, PlannedTask, Region
 
 TASK_ID = re.compile(r"(?!__)[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 """LangGraph keeps names that begin with two underscores for itself."""

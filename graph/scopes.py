@@ -10,12 +10,13 @@ from graph.steps import END_NODE, add_ending
 from graph.strategies import fill
 from nodes.agent_call import NEXT_NODES
 from nodes.scope import again, enter, leave
-from state.plan import AGAIN, ENTER, ITEM, LEAVE, Plan
+from state.plan import Plan
+from state.plan_document import AGAIN, ENTER, ITEM, LEAVE
 from state.run_state import CoreOutput, CyclicState, RunState
 
 if TYPE_CHECKING:
     from graph.steps import PlanGraph
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
 
 
 def scope_graph(task: PlannedTask) -> PlanGraph:

@@ -13,11 +13,13 @@ from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first
 from nodes.compensate import compensate
 from nodes.plan_loader import LoaderInput, load_plan
 from nodes.waiting import wait_for_signal, wait_for_time
-from state.plan import AGGREGATE, COMPENSATE, LOADER, asks_first
+from state.plan import asks_first
+from state.plan_document import AGGREGATE, COMPENSATE, LOADER
 from state.run_state import CoreOutput, CoreState, CyclicOutput, CyclicState, RunOutput, RunState
 
 if TYPE_CHECKING:
-    from state.plan import Plan, PlannedTask
+    from state.plan import Plan
+    from state.plan_document import PlannedTask
 
     PlanGraph = StateGraph[Any, None, Any, Any]
 

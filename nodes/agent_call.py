@@ -21,7 +21,8 @@ from nodes.upstream import Upstream
 from state.agent_context import AgentContext
 from state.jsonvalue import JsonObject
 from state.outcome import Outcome, blocks, error_record, is_finished, skipped
-from state.plan import Handoff, PlanDocument, PlannedTask, Work, in_turn, is_stale
+from state.plan import in_turn, is_stale
+from state.plan_document import Handoff, PlanDocument, PlannedTask, Work
 from state.run_state import ApprovalRecord, RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 
@@ -45,7 +46,9 @@ async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
     run = handle_of(state)
     task = plan["tasks"][task_id]
     outcome = (
-        hindrance(task, state, run) if previous is None else await _wait_for_retry(previous, run)
+        hindrance(task, state, run)
+        if previous is None
+        else _refused(task, state, previous) or await _wait_for_retry(previous, run)
     )
     if outcome is None:
         if run.slots is None:
@@ -100,6 +103,15 @@ def approval_of(task: PlannedTask, state: RunState) -> ApprovalRecord | None:
 def approval_key(plan: PlanDocument, task_id: str) -> str:
     """Under what a decision is recorded: each turn needs its own."""
     return f"{task_id}#{plan['turn']}" if "turn" in plan else task_id
+
+
+def _refused(task: PlannedTask, state: RunState, previous: Outcome) -> Outcome | None:
+    """The outcome of a task that a person refused after it was tried, or None.
+
+    Its approval may be needed only since the workflow was changed.
+    """
+    refused = _without_calling(approval_of(task, state)) if task["approval"] else None
+    return None if refused is None else {**refused, "attempts": previous["attempts"]}
 
 
 async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:

@@ -18,7 +18,7 @@ from state.summary import NOT_UNDERSTOOD, summary_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from state.plan import AggregateDocument, PlanDocument
+    from state.plan_document import AggregateDocument, PlanDocument
 
 
 async def aggregate(state: RunState, config: RunnableConfig) -> RunUpdate:  # noqa: ARG001  LangGraph's signature

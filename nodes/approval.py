@@ -34,7 +34,7 @@ from state.status import TaskStatus
 if TYPE_CHECKING:
     from state.approval import PolicyDocument
     from state.jsonvalue import JsonObject
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
 
 APPROVAL = ".approval"
 CONDITION = ".condition"
@@ -92,8 +92,7 @@ async def approve(state: RunState, config: RunnableConfig) -> RunUpdate:
     """Pause until somebody decides about the task, unless nobody has to."""
     plan, outcomes = state["plan"], state["outcomes"]
     task = plan["tasks"][config["metadata"]["langgraph_node"].removesuffix(APPROVAL)]
-    known = outcomes.get(task["id"])
-    if (known is not None and not is_stale(known, plan)) or approval_of(task, state) is not None:
+    if _is_over(task["id"], state) or approval_of(task, state) is not None:
         return {}
     if blocked(task, outcomes, handle_of(state)) is not None:
         return {}

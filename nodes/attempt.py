@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nodes.run_handle import RunHandle
     from nodes.stop_signal import StopSignal
     from state.agent_context import AgentContext
-    from state.plan import Work
+    from state.plan_document import Work
 
 _SUCCEEDED: Final = TaskStatus.SUCCEEDED.value
 _NEVER_RETRIED = (

@@ -19,14 +19,15 @@ from nodes.upstream import Upstream
 from state.agent_context import AgentContext
 from state.compensation import next_compensation, place_of, with_undoing
 from state.outcome import Outcome
-from state.plan import COMPENSATE, INSIDE, own_outcomes
+from state.plan import own_outcomes
+from state.plan_document import COMPENSATE, INSIDE
 from state.result import settled_status
 from state.run_state import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
-    from state.plan import PlanDocument, PlannedTask, Work
+    from state.plan_document import PlanDocument, PlannedTask, Work
     from state.run_state import Outcomes
 
 

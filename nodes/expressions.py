@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import Outcome
-    from state.plan import ExpressionDocument, PlanDocument, Work
+    from state.plan_document import ExpressionDocument, PlanDocument, Work
 
 VARIABLES: Final = frozenset({"input", "outcomes", "outputs", "parameters"})
 """What every expression knows."""

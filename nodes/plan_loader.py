@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite
 
 from nodes.run_handle import template_of
-from state.plan import PlanDocument
+from state.plan_document import PlanDocument
 
 TEMPLATE_KEY: Final = "__orchestration_template"
 """Key in `configurable` that names the template of a graph made by `compile()`."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from state.agent_context import AgentContext
     from state.errors import Problem
     from state.jsonvalue import JsonObject
-    from state.plan import PlanDocument
+    from state.plan_document import PlanDocument
     from state.proposal import PlanningRequest, Proposal
 
 

@@ -20,7 +20,7 @@ from state.run_state import RouteRecord, RunState
 from state.status import SkipCause
 
 if TYPE_CHECKING:
-    from state.plan import ExpressionDocument, PlanDocument, RouterDocument
+    from state.plan_document import ExpressionDocument, PlanDocument, RouterDocument
 
 
 async def route(state: RunState, config: RunnableConfig) -> Command[str]:

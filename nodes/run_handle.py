@@ -18,7 +18,8 @@ from nodes.brake import Brake
 from nodes.concurrency import Both, ConcurrencyLimit
 from nodes.stop_signal import StopSignal
 from state.errors import OrchestrationError
-from state.plan import INSIDE, is_stale
+from state.plan import is_stale
+from state.plan_document import INSIDE
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from nodes.ports import Agents, Clock, Delegation, LeaseGuard
     from state.outcome import Outcome
-    from state.plan import PlanDocument, ScopeSeed
+    from state.plan_document import PlanDocument, ScopeSeed
     from state.run_state import Outcomes, RunState
 
 KEPT_HANDLES: Final = 1000

@@ -19,18 +19,8 @@ from nodes.scope_outcome import scope_outcome
 from state.errors import OutOfTurnsError
 from state.jsonvalue import NotJsonError, json_object
 from state.outcome import Outcome, cancellation_record, error_record, is_finished
-from state.plan import (
-    ENTER,
-    INSIDE,
-    ITEM,
-    PlanDocument,
-    PlannedTask,
-    Scope,
-    ScopeSeed,
-    in_turn,
-    is_stale,
-    own_outcomes,
-)
+from state.plan import in_turn, is_stale, own_outcomes
+from state.plan_document import ENTER, INSIDE, ITEM, PlanDocument, PlannedTask, Scope, ScopeSeed
 from state.result import settled_status
 from state.run_state import RunState, RunUpdate
 from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
@@ -39,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from state.jsonvalue import JsonValue
-    from state.plan import Item
+    from state.plan_document import Item
     from state.run_state import Outcomes
 
 END_NODE: Final = "__end__"

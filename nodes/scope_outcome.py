@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import ErrorRecord
-    from state.plan import PlanDocument
+    from state.plan_document import PlanDocument
     from state.run_state import Outcomes, RunState
 
 _STATUS: Final[Mapping[WorkflowStatus, TaskStatus]] = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from state.failure_mode import FailureModeDocument
     from state.outcome import Outcome
-    from state.plan import PlanDocument
+    from state.plan_document import PlanDocument
 
 T = TypeVar("T")
 

@@ -22,7 +22,8 @@ from state.agent_context import AgentContext
 from state.errors import HandoffError, OutOfTurnsError, SupervisorError
 from state.jsonvalue import described, json_object
 from state.outcome import blocks, cancellation_record, error_record, is_finished, skipped
-from state.plan import FINISH, SUPERVISOR, in_turn, is_stale
+from state.plan import in_turn, is_stale
+from state.plan_document import FINISH, SUPERVISOR
 from state.run_state import CyclicState
 from state.status import SkipCause, TaskStatus
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from state.errors import TurnError
     from state.jsonvalue import JsonObject
     from state.outcome import ErrorRecord, Outcome
-    from state.plan import PlanDocument, Work
+    from state.plan_document import PlanDocument, Work
     from state.run_state import Outcomes, TurnRecord
 
 

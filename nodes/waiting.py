@@ -25,7 +25,7 @@ from state.waiting import due_at, signal_question, timer_question
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
     from state.waiting import SignalWait
 
 SHORT_WAIT_SECONDS: Final = 60.0

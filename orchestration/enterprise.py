@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from checkpoints.threads import UNFINISHED
@@ -134,11 +135,18 @@ class EnterpriseOrchestrator:
         tenant: str | None = None,
         user: str | None = None,
     ) -> AsyncIterator[WorkflowEvent]:
-        """Do the same and yield what happens, in order; the last event holds the answer."""
+        """Do the same and yield what happens, in order.
+
+        The last event holds the answer: an `EnterpriseResult` as JSON, finished or paused.
+        """
         request = await self._plan(messages, thread_id, tenant, user)
-        planned = self.coordinator.planned(request)
-        async for event in self.coordinator.stream_planned(planned, thread_id=thread_id):
-            yield event
+        planned, thread = self.coordinator.planned(request), thread_id or new_id()
+        async for event in self.coordinator.stream_planned(planned, thread_id=thread):
+            if event.kind == "run_finished":
+                answer = await self.get_state(thread)
+                yield replace(event, data=answer.as_json())
+            else:
+                yield event
 
     async def resume(
         self,

@@ -12,7 +12,7 @@ from state.summary import summary_of
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
     from state.outcome import ErrorRecord
-    from state.plan import PlanDocument
+    from state.plan_document import PlanDocument
     from state.result import PendingInterrupt, TaskResult, WorkflowResult
     from state.summary import Fact
 

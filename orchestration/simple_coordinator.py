@@ -8,9 +8,11 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from graph.plan_request import Planned, PlanRequest, request_of
+from graph.plan_request import Planned, PlanRequest
 from graph.planner import plan
 from nodes.concurrency import ConcurrencyLimit
 from orchestration.agent_registry import get_registry
@@ -19,11 +21,20 @@ from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import Announcer, notifier_from_environment
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
-from orchestration.workflows.requests import plan_request
+from orchestration.workflows.requests import plan_request, planned_for
 from state.cancellation import Cancellation
 from state.conversation import HistoryWindow
 from state.decision import Decider
-from state.errors import ConfigurationError, PlanError, Problem, ThreadBusyError
+from state.errors import (
+    ConfigurationError,
+    PlanError,
+    Problem,
+    ThreadBusyError,
+    UpgradeError,
+    WorkflowConflictError,
+    WorkflowFileError,
+    WorkflowNotFoundError,
+)
 from state.jsonvalue import described
 from state.status import CoordinationStrategy, WorkflowStatus
 from state.task import DEFAULT_TURNS
@@ -439,22 +450,47 @@ class SimpleCoordinator:
 
     def _planned_as(self, workflow: Workflow, plan_: Plan) -> Planned:
         """Plan a workflow for the run of another plan."""
-        document = plan_.document
-        request = request_of(
-            workflow,
-            tenant=document["tenant"],
-            user=document["user"],
-            parameters=document.get("parameters"),
-        )
-        return plan(request, agents=self.registry, run_id=plan_.run_id)
+        make = partial(plan, agents=self.registry, run_id=plan_.run_id)
+        return planned_for(workflow, plan_, make)
 
-    def _current(self, plan_: Plan) -> Planned | None:
-        """Plan a run's request by the latest version of its workflow, where that is known."""
+    def _current(self, thread_id: str, plan_: Plan, /, *, as_begun: bool) -> Planned | None:
+        """Plan a run's request by its workflow, the latest version or that it began with.
+
+        Raises:
+            UpgradeError: The latest cannot be read, or not be planned for this run.
+        """
         definition = plan_.document.get("definition")
         if definition is None:
             return None
-        workflow = self.workflows.latest(definition["name"])
-        return None if workflow is None else self._planned_as(workflow, plan_)
+        name, old, new = definition["name"], definition["version"], "its latest version"
+        if as_begun:
+            return self._as_begun(name, old, plan_)
+        try:
+            workflow = self.workflows.latest(name)
+            if workflow is None:
+                return None
+            new = workflow.version
+            return self._planned_as(workflow, plan_)
+        except (PlanError, WorkflowConflictError, WorkflowFileError) as error:
+            lines = [
+                f"~ it cannot be used for this run: {line}" for line in str(error).splitlines()
+            ]
+            raise UpgradeError(
+                thread_id,
+                name,
+                old=old,
+                new=new,
+                differences=lines,
+                database=named_database(self._database_url),
+            ) from error
+
+    def _as_begun(self, name: str, version: str, plan_: Plan) -> Planned | None:
+        """Plan by the version that a run began with, if it is still known: for its callables."""
+        if next(plan_.callables(), None) is None:
+            return None
+        with suppress(PlanError, WorkflowConflictError, WorkflowFileError, WorkflowNotFoundError):
+            return self._planned_as(self.workflows.get(name, version), plan_)
+        return None
 
     async def timeline(self, thread_id: str, *, limit: int = 100) -> list[Moment]:
         """Return the checkpoints of a thread's present run, the latest first.
@@ -609,10 +645,12 @@ class SimpleCoordinator:
 
     # -- looking -------------------------------------------------------------------------
 
-    async def threads(self, *, limit: int = 50, status: str | None = None) -> list[ThreadRecord]:
+    async def threads(
+        self, *, limit: int = 50, status: str | None = None, workflow: str | None = None
+    ) -> list[ThreadRecord]:
         """Return the threads of the database, the last changed first."""
         engine = await self._engine()
-        return await engine.views.threads(limit=limit, status=status)
+        return await engine.views.threads(limit=limit, status=status, workflow=workflow)
 
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Return a thread and what is known of its run, without touching either.
@@ -809,8 +847,14 @@ class SimpleCoordinator:
                 clock=SystemClock(self._clock),
                 announce=announcer,
                 current=self._current,
+                called=named_database(self._database_url),
             )
             return self._opened
+
+
+def named_database(url: str | None) -> str | None:
+    """How commands in messages name a database: not at all by default, or with a password."""
+    return None if url is None or "@" in url else url
 
 
 def new_id() -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graph.plan_request import PlanRequest
     from orchestration.agent_registry import AgentRegistry
     from state.jsonvalue import JsonObject
-    from state.plan import PlanDocument
+    from state.plan_document import PlanDocument
 
     Planning = Callable[[Sequence[JsonObject]], Awaitable[PlanRequest]]
     """Makes a request for a plan of messages."""

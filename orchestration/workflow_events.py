@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from state.compensation import next_compensation, place_of
 from state.jsonvalue import json_object
 from state.outcome import is_finished
-from state.plan import (
-    AGAIN,
-    COMPENSATE,
-    CYCLIC_NODES,
-    ENTER,
-    INSIDE,
-    ITEM,
-    is_stale,
-    own_outcomes,
-    path_of,
-)
+from state.plan import is_stale, own_outcomes, path_of
+from state.plan_document import AGAIN, COMPENSATE, CYCLIC_NODES, ENTER, INSIDE, ITEM
 from state.result import TaskResult, settled_status
 from state.waiting import asked_by
 
@@ -27,7 +18,8 @@ if TYPE_CHECKING:
 
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import Outcome
-    from state.plan import Plan, PlanDocument
+    from state.plan import Plan
+    from state.plan_document import PlanDocument
     from state.run_state import Outcomes, TurnRecord
 
 EventKind = Literal[

@@ -6,14 +6,15 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
 from state.outcome import is_finished
-from state.plan import INSIDE
+from state.plan import foreign_tasks
+from state.plan_document import INSIDE
 from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from state.outcome import Outcome
-    from state.plan import PlanDocument, PlannedTask
+    from state.plan_document import PlanDocument, PlannedTask
 
 UNDOES: Final = frozenset(
     {WorkflowStatus.REJECTED, WorkflowStatus.FAILED, WorkflowStatus.CANCELLED}
@@ -39,8 +40,7 @@ def next_compensation(
         return None
     if not any(task.get("compensate") or "body" in task for task in plan["tasks"].values()):
         return None
-    seeded = plan["seed"]["outcomes"] if "seed" in plan else {}  # not this run's to undo
-    return _next_of(plan, outcomes, left_out=seeded)
+    return _next_of(plan, outcomes, left_out=foreign_tasks(plan))
 
 
 def _next_of(

@@ -18,7 +18,7 @@ from state.summary import summary_of
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import Outcome
-    from state.plan import PlanDocument, PlannedTask
+    from state.plan_document import PlanDocument, PlannedTask
 
 INSTRUCTIONS: Final = frozenset({"system", "developer"})
 """Roles whose messages are one agent's instructions: recorded, and shown to no other."""

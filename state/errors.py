@@ -50,7 +50,8 @@ wrong becomes an outcome, and control flow (interrupts, cancellation) is never c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+import shlex
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -388,6 +389,7 @@ class AlreadyDecidedError(DecisionError):
         decided_by: str | None,
         decided_at: float | None,
         decision: str,
+        asked_anew: str = "",
     ) -> None:
         self.task_id = task_id
         self.status = status
@@ -397,7 +399,15 @@ class AlreadyDecidedError(DecisionError):
         """Seconds since the epoch."""
         self.decision = decision
         """`approve`, `edit`, `reject` or `respond`; empty where it lapsed."""
-        if decided_at is None:
+        self.asked_anew = asked_anew
+        """The request that took its place, as the workflow was changed; or empty."""
+        if asked_anew:
+            why = (
+                "lapsed, as the run goes on under another version of its workflow, and nothing "
+                f"was recorded. It is asked anew as request {asked_anew}: look at that one and "
+                "decide it"
+            )
+        elif decided_at is None:
             why = "lapsed, as the run ended or went on without an answer"
         else:
             why = f"was decided by {decided_by or 'somebody'} at {_utc(decided_at)}: {decision}"
@@ -405,7 +415,7 @@ class AlreadyDecidedError(DecisionError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with keywords."""
-        values = (self.status, self.decided_by, self.decided_at, self.decision)
+        values = (self.status, self.decided_by, self.decided_at, self.decision, self.asked_anew)
         return _already_decided, (self.thread_id, self.task_id, *values)
 
 
@@ -416,6 +426,7 @@ def _already_decided(  # noqa: PLR0913, PLR0917  what pickle keeps
     decided_by: str | None,
     decided_at: float | None,
     decision: str,
+    asked_anew: str,
 ) -> AlreadyDecidedError:
     return AlreadyDecidedError(
         thread_id,
@@ -424,6 +435,7 @@ def _already_decided(  # noqa: PLR0913, PLR0917  what pickle keeps
         decided_by=decided_by,
         decided_at=decided_at,
         decision=decision,
+        asked_anew=asked_anew,
     )
 
 
@@ -483,15 +495,24 @@ class UpgradeError(ThreadError):
 
     code = "incompatible_upgrade"
 
-    def __init__(
-        self, thread_id: str, name: str, *, old: str, new: str, differences: Sequence[str]
+    def __init__(  # noqa: PLR0913  one for each part of the message
+        self,
+        thread_id: str,
+        name: str,
+        *,
+        old: str,
+        new: str,
+        differences: Sequence[str],
+        database: str | None = None,
     ) -> None:
+        self.database = database
+        """How the commands in the message name the database; None is the default."""
         self.name = name
         self.old = old
         self.new = new
         self.differences = tuple(differences)
         super().__init__(thread_id, f"{name} {old} → {new}")
-        self.args = (thread_id, name, old, new, self.differences)
+        self.args = (thread_id, name, old, new, self.differences, database)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the keyword arguments."""
@@ -508,17 +529,22 @@ class UpgradeError(ThreadError):
             f"thread {self.thread_id!r} began with workflow {self.name!r} {self.old}, and "
             f"{self.new} differs in ways that a run cannot simply go on with{same}:\n{lines}\n"
             "Nothing was changed. Do one of these:\n"
-            f"  finish it as it began:  orchestration threads resume {self.thread_id} --as-begun\n"
-            "  say what becomes of what:  orchestration threads migrate "
-            f"{self.thread_id} --with MODULE:FUNCTION\n"
-            f"  call it off:  orchestration threads cancel {self.thread_id}"
+            f"  finish it as it began:  {self._command('resume', '--as-begun')}\n"
+            "  say what becomes of what:  "
+            f"{self._command('migrate', '--with', 'MODULE:FUNCTION')}\n"
+            f"  call it off:  {self._command('cancel')}"
         )
 
+    def _command(self, verb: str, *options: str) -> str:
+        where = () if self.database is None else ("--database", self.database)
+        return shlex.join(("orchestration", "threads", verb, self.thread_id, *options, *where))
 
-def _upgrade_error(
-    thread_id: str, name: str, old: str, new: str, differences: Sequence[str]
-) -> UpgradeError:
-    return UpgradeError(thread_id, name, old=old, new=new, differences=differences)
+
+def _upgrade_error(*values: Any) -> UpgradeError:  # noqa: ANN401  what pickle keeps
+    thread_id, name, old, new, differences, database = values
+    return UpgradeError(
+        thread_id, name, old=old, new=new, differences=differences, database=database
+    )
 
 
 class MigrationError(ThreadError):

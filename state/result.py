@@ -10,14 +10,15 @@ from state.compensation import next_compensation, uncompensated
 from state.failure_mode import stop_verdict
 from state.jsonvalue import json_object
 from state.outcome import blocks, error_json, is_finished
-from state.plan import INSIDE
+from state.plan_document import INSIDE
 from state.status import SkipCause, TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
     from state.failure_mode import FailureModeDocument
     from state.jsonvalue import JsonObject, JsonValue
     from state.outcome import ErrorRecord, Outcome
-    from state.plan import Plan, PlanDocument
+    from state.plan import Plan
+    from state.plan_document import PlanDocument
     from state.run_state import TurnRecord
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired, TypedDict
 
 from state.jsonvalue import JsonObject, JsonValue
 from state.outcome import ErrorRecord, Outcome, is_finished
-from state.plan import PlanDocument
+from state.plan_document import PlanDocument
 from state.status import TaskStatus
 
 

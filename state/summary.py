@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from state.jsonvalue import JsonObject
     from state.outcome import ErrorRecord, Outcome
-    from state.plan import PlanDocument
+    from state.plan_document import PlanDocument
 
 NOT_UNDERSTOOD: Final[ErrorRecord] = {
     "code": "not_understood",

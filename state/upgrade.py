@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from state.approval import policy_of
 from state.outcome import is_finished
-from state.plan import INSIDE
+from state.plan_document import INSIDE
 from state.status import CoordinationStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from state.outcome import Outcome
-    from state.plan import PlanDocument, PlannedTask
+    from state.plan_document import PlanDocument, PlannedTask
 
 POLICIES: Final = ("approval", "retry", "timeout_seconds")
 _WORDS: Final = {

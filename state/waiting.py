@@ -9,7 +9,7 @@ from state.question import is_own
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
-    from state.plan import PlanDocument, PlannedTask
+    from state.plan_document import PlanDocument, PlannedTask
 
 TIMER: Final = "timer"
 SIGNAL: Final = "signal"

@@ -91,9 +91,7 @@ async def _answer(  # noqa: PLR0913  as the command
 
     async with orchestrator, draining(orchestrator.coordinator):
         events = orchestrator.stream(request, thread_id=thread_id, user=user, tenant=tenant)
-        await progress.follow(events)
-        state = await orchestrator.get_state(thread_id)
-        return await with_requests(orchestrator.coordinator, state.as_json())
+        return await with_requests(orchestrator.coordinator, await progress.follow(events))
 
 
 def _show(result: JsonObject, *, database: str | None, json_output: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from orchestration.cli.exit_codes import ExitCode, code_of_error
 from orchestration.cli.terminal import console, print_json, styled
-from state.errors import DrainedError, OrchestrationError
+from state.errors import DrainedError, MigrationError, OrchestrationError, UpgradeError
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
@@ -45,7 +45,7 @@ def reported(*, json_output: bool = False) -> Iterator[None]:
         _tell("drained", str(drained), json_output=json_output, more=more)
         raise typer.Exit(ExitCode.COMPLETED) from None
     except OrchestrationError as error:
-        _tell(error.code, str(error), json_output=json_output)
+        _tell(error.code, str(error), json_output=json_output, more=_details(error))
         raise typer.Exit(code_of_error(error)) from None
     except KeyboardInterrupt as stop:
         more = {"thread_id": stop.thread_id} if isinstance(stop, RunStoppedError) else {}
@@ -58,6 +58,22 @@ def reported(*, json_output: bool = False) -> Iterator[None]:
         message = f"unexpected {type(error).__name__}: {error}"
         _tell("unexpected", message, json_output=json_output)
         raise typer.Exit(ExitCode.UNEXPECTED) from None
+
+
+def _details(error: OrchestrationError) -> JsonObject:
+    """What a program wants to know of a refusal, beside its words."""
+    match error:
+        case UpgradeError():
+            return {
+                "thread_id": error.thread_id,
+                "workflow": error.name,
+                "old_version": error.old,
+                "new_version": error.new,
+                "differences": [*error.differences],
+            }
+        case MigrationError():
+            return {"thread_id": error.thread_id, "problems": [*error.problems]}
+    return {}
 
 
 def _tell(code: str, message: str, *, json_output: bool, more: JsonObject | None = None) -> None:

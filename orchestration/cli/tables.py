@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestration.agents.spec import AgentSpec
     from orchestration.cli.words import Json
     from state.jsonvalue import JsonObject
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
 
 
 MOST_INSIDE: Final = 20
@@ -200,6 +200,20 @@ def signals(found: Iterable[Json]) -> Table:
     return table("Signal", "State", "Sent by", "When", "Payload", rows=rows, grows="Payload")
 
 
+def upgrades(found: Iterable[Json]) -> Table:
+    """Say how a thread's workflow was changed while it ran."""
+    rows = [
+        (
+            styled(f"{each['name']} {each['old_version']} → {each['new_version']}", "bold"),
+            styled(each["at"]),
+            styled(each["by"] or "compatible"),
+            styled("\n".join(each["differences"])),
+        )
+        for each in found
+    ]
+    return table("Workflow", "When", "By", "What changed", rows=rows, grows="What changed")
+
+
 def thread_facts(record: ThreadRecord, *, database: str) -> Table:
     """Say what is known of a thread beside its tasks."""
     now = time.time()
@@ -209,6 +223,7 @@ def thread_facts(record: ThreadRecord, *, database: str) -> Table:
         [
             ("Thread", styled(record.thread_id, "bold")),
             ("Status", _status(standing(record, now=now))),
+            ("Workflow", styled(_workflow(record))),
             ("Strategy", styled(f"{record.plan.strategy}, on failure {mode}")),
             ("Begun", styled(utc(record.created_at))),
             ("Changed", styled(utc(record.updated_at))),
@@ -216,6 +231,11 @@ def thread_facts(record: ThreadRecord, *, database: str) -> Table:
             ("Database", styled(database)),
         ]
     )
+
+
+def _workflow(record: ThreadRecord) -> str:
+    definition = record.plan.document.get("definition")
+    return f"{definition['name']} {definition['version']}" if definition else "without a name"
 
 
 def plan(record: ThreadRecord, result: Json) -> Table:

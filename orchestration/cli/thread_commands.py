@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli import signal_command, time_commands
+from orchestration.cli import signal_command, time_commands, upgrade_commands
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.options import (
     AsOption,
@@ -40,6 +40,7 @@ LONGEST_PAUSE_SECONDS = 1.0
 app = typer.Typer(no_args_is_help=True)
 time_commands.register(app)
 signal_command.register(app)
+upgrade_commands.register(app)
 
 
 @app.callback()
@@ -65,6 +66,10 @@ def list_threads(
             show_default=False,
         ),
     ] = None,
+    workflow: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only those of this workflow.", show_default=False),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
     json_output: JsonOption = False,
     database: DatabaseOption = None,
@@ -73,7 +78,7 @@ def list_threads(
     with reported(json_output=json_output):
         from orchestration.cli import tables  # noqa: PLC0415
 
-        records = wait_for(_list(database, limit=limit, status=status))
+        records = wait_for(_list(database, limit=limit, status=status, workflow=workflow))
         if json_output:
             print_json([thread_json(record) for record in records])
         elif records:
@@ -91,9 +96,10 @@ def show_thread(
         from orchestration.cli import tables  # noqa: PLC0415
         from orchestration.cli.words import standing  # noqa: PLC0415
 
-        record, result, signals = wait_for(_inspect(thread_id, database))
+        record, result, signals, upgrades = wait_for(_inspect(thread_id, database))
         if json_output:
             shown = {"plan": record.plan.document, "result": result, "signals": signals}
+            shown["upgrades"] = upgrades
             print_json({**thread_json(record), **shown})
             return
         out = console()
@@ -101,6 +107,8 @@ def show_thread(
         out.print()
         out.print(tables.plan(record, result))
         tables.answer(out, result)
+        if upgrades:
+            out.print(tables.upgrades(upgrades))
         if signals:
             out.print(tables.signals(signals))
         tables.ask(out, result, database=database)
@@ -150,6 +158,12 @@ def resume_thread(  # noqa: PLR0913  one for each option
     ] = None,
     by: AsOption = None,
     roles: RoleOption = None,
+    as_begun: Annotated[
+        bool,
+        typer.Option(
+            "--as-begun", help="Go on under the version of the workflow that it began with."
+        ),
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="If somebody else runs the thread, wait for them.")
     ] = False,
@@ -158,14 +172,18 @@ def resume_thread(  # noqa: PLR0913  one for each option
 ) -> None:
     """Run a thread on from where it stands: after a crash, or with a person's decision.
 
-    Exits like `run`. On a finished thread it prints the result again.
+    A thread of a named workflow goes on under its latest version, if it can; else it is
+    refused, with what differs. Exits like `run`. On a finished thread it prints the result again.
     """
     answers = _decisions(approve or [], reject or [], message)
     who = Decider(who_decides(by) if answers else by, roles or ())
     with reported(json_output=json_output):
         try:
             with waiting(console(stderr=json_output), f"resuming {thread_id}"):
-                result = wait_for(_resume(thread_id, database, (answers, who), wait=wait))
+                answered = (answers, who)
+                result = wait_for(
+                    _resume(thread_id, database, answered, wait=wait, as_begun=as_begun)
+                )
         except KeyboardInterrupt:
             again = command_line("threads", "resume", thread_id, database=database)
             message = f"Stopped. What finished is kept; go on with: {again}"
@@ -182,6 +200,7 @@ def thread_json(record: ThreadRecord) -> JsonObject:
     return {
         "thread_id": record.thread_id,
         "status": record.status,
+        "workflow": upgrade_commands.workflow_json(record),
         "strategy": str(record.plan.strategy),
         "tasks": [*record.plan.document["order"]],
         "created_at": utc(record.created_at),
@@ -221,11 +240,13 @@ def _decisions(approve: list[str], reject: list[str], message: str | None) -> di
     return {task: {"decisions": [answer]} for task, answer in answers}
 
 
-async def _list(database: str | None, *, limit: int, status: str | None) -> list[ThreadRecord]:
+async def _list(
+    database: str | None, *, limit: int, status: str | None, workflow: str | None
+) -> list[ThreadRecord]:
     from orchestration.simple_coordinator import SimpleCoordinator  # noqa: PLC0415  heavy
 
     async with SimpleCoordinator(database_url=database) as coordinator:
-        return await coordinator.threads(limit=limit, status=status)
+        return await coordinator.threads(limit=limit, status=status, workflow=workflow)
 
 
 async def _messages(
@@ -239,7 +260,7 @@ async def _messages(
 
 async def _inspect(
     thread_id: str, database: str | None
-) -> tuple[ThreadRecord, JsonObject, list[JsonObject]]:
+) -> tuple[ThreadRecord, JsonObject, list[JsonObject], list[JsonObject]]:
     from checkpoints.threads import UNFINISHED  # noqa: PLC0415
     from orchestration.cli.questions import with_requests  # noqa: PLC0415
     from orchestration.cli.wait_words import signal_documents  # noqa: PLC0415
@@ -250,7 +271,9 @@ async def _inspect(
         shown = await with_requests(coordinator, found.as_json())
         sent = await coordinator.approvals.signals(thread_id)
         over = record.status not in UNFINISHED
-        return record, shown, signal_documents(sent, run_id=record.plan.run_id, over=over)
+        signals = signal_documents(sent, run_id=record.plan.run_id, over=over)
+        changes = await coordinator.upgrades(thread_id)
+        return record, shown, signals, [*map(upgrade_commands.upgrade_json, changes)]
 
 
 async def _resume(
@@ -259,6 +282,7 @@ async def _resume(
     answered: tuple[Mapping[str, object], Decider],
     *,
     wait: bool,
+    as_begun: bool,
 ) -> JsonObject:
     import asyncio  # noqa: PLC0415  `--help` needs none
 
@@ -269,7 +293,9 @@ async def _resume(
     async with SimpleCoordinator(database_url=database) as coordinator, draining(coordinator):
         while True:
             try:
-                result = await coordinator.resume(thread_id, answers, by=who.by, roles=who.roles)
+                result = await coordinator.resume(
+                    thread_id, answers, by=who.by, roles=who.roles, as_begun=as_begun
+                )
                 return await with_requests(coordinator, result.as_json())
             except ThreadBusyError as busy:
                 if not wait:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from checkpoints.signals import Signal
     from orchestration.cli.words import Json
     from state.jsonvalue import JsonObject, JsonValue
-    from state.plan import PlannedTask
+    from state.plan_document import PlannedTask
 
 
 def is_wait(interrupt: Json) -> bool:

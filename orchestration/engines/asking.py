@@ -12,7 +12,7 @@ from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
 from state.jsonvalue import json_like
-from state.plan import INSIDE
+from state.plan_document import INSIDE
 from state.question import is_own
 from state.waiting import asked_by
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from checkpoints.threads import ThreadRecord
     from orchestration.engines.local_parts import Chunk
     from state.approval import PolicyDocument
-    from state.plan import Plan, PlanDocument
+    from state.plan import Plan
+    from state.plan_document import PlanDocument
     from state.result import PendingInterrupt
 
 QUESTION_POLICY: Final[PolicyDocument] = {**DEFAULT_POLICY, "separation_of_duties": False}

@@ -7,50 +7,42 @@ checkpointer is the only state, and the lease keeps two from running one thread.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import (
     Callable,
-    Coroutine,
     Iterable,
     Mapping,
     Sequence,
 )
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from langgraph.types import Command
 
 from checkpoints.approvals import Filter
-from checkpoints.history import Answers
 from checkpoints.threads import RUNNING, UNFINISHED
 from graph.compiler import Compiler
-from nodes.brake import Brake
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
 from orchestration.engines.asking import (
     MOST_QUESTIONS,
-    all_asked,
     asks,
     has_deadlines,
     matched,
-    new_request,
     was_left,
 )
 from orchestration.engines.driving import drive, drive_plain
+from orchestration.engines.held_threads import HeldThreads, announce_nothing
 from orchestration.engines.leases import (
-    LeaseKeeper,
     holder_name,
     lease_seconds,
-    unguarded,
 )
 from orchestration.engines.local_parts import LocalParts
-from orchestration.engines.segment import Hold, Segment, first_input, thread_config
+from orchestration.engines.segment import Segment, first_input, thread_config
 from orchestration.engines.signalling import Signalled
 from orchestration.engines.snapshots import (
     check_callables,
     known_outcomes,
     next_step,
-    pending_interrupts,
     result_of,
     said_in,
     scopes_in,
@@ -63,6 +55,7 @@ from orchestration.engines.upgrading import (
     asked_names,
     by_path,
     is_newer,
+    is_undoing,
     scope_seeds,
     standing_of,
     upgrade_error,
@@ -83,7 +76,7 @@ from state.errors import (
     ThreadFinishedError,
     UpgradeError,
 )
-from state.plan import INSIDE
+from state.plan_document import INSIDE
 from state.result import WorkflowResult
 from state.run_state import merge_outcomes
 from state.status import WorkflowStatus
@@ -97,14 +90,12 @@ if TYPE_CHECKING:
         Answer,
         ApprovalLedger,
         ApprovalRequest,
-        Asked,
         Due,
-        NewRequest,
         OpenQuestions,
     )
     from checkpoints.database import Database
     from checkpoints.signals import NewSignal
-    from checkpoints.threads import Claimed, Lease, Released, ThreadRecord
+    from checkpoints.threads import Claimed, Lease, ThreadRecord
     from graph.plan_request import Planned
     from nodes.ports import Agents, Clock
     from orchestration.engines.snapshots import Next
@@ -121,12 +112,20 @@ NO_PARTS = LocalParts()
 NO_ANSWERS: Final[Mapping[str, object]] = {}
 
 
-def as_it_began(_plan: Plan) -> None:
+def as_it_began(_thread_id: str, _plan: Plan, *, as_begun: bool) -> None:
     """Know of no other version."""
 
 
-def announce_nothing(_due: Sequence[Due]) -> None:
-    """Tell nobody."""
+class Current(Protocol):
+    """Plans a run's request as its workflow is now, or as it was when the run began."""
+
+    def __call__(self, thread_id: str, plan: Plan, /, *, as_begun: bool) -> Planned | None:
+        """Return the plan, and its callables; None where that version is not known.
+
+        Raises:
+            UpgradeError: The latest version cannot be used for the run.
+        """
+        ...
 
 
 class Answered(NamedTuple):
@@ -151,7 +150,8 @@ class EmbeddedEngine:
         lease: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
         announce: Callable[[Sequence[Due]], None] = announce_nothing,
-        current: Callable[[Plan], Planned | None] = as_it_began,
+        current: Current = as_it_began,
+        called: str | None = None,
     ) -> None:
         """Take what is to be used.
 
@@ -162,8 +162,9 @@ class EmbeddedEngine:
             lease: How long one lasts, in seconds.
             clock: What time it is for the nodes.
             announce: Begins to tell people what happened to requests; never waits.
-            current: Plans a run's request by the latest version of its workflow; None where
-                that is not known.
+            current: Plans the request of a thread's run by the latest version of its
+                workflow, or by that which it began with; None where that is not known.
+            called: How commands in messages name the database; None is the default.
         """
         self._database = database
         self._agents = agents
@@ -171,12 +172,11 @@ class EmbeddedEngine:
         self._clock = clock
         self._announce = announce
         self._current = current
+        self._called = called
         self._seconds = lease_seconds(lease)
-        self._keeper = LeaseKeeper(database.threads, self._seconds)
+        self._held = HeldThreads(database, self._seconds, announce)
         self._compiler = Compiler(database.checkpointer, database.store)
-        self._segments: set[Segment] = set()
         self.views = ThreadViews(database, self._compiler)
-        self._draining = False
 
     async def start(
         self, thread_id: str, plan: Plan, local: LocalParts = NO_PARTS, *, new_id: bool = False
@@ -196,16 +196,16 @@ class EmbeddedEngine:
             RoutingError: The router failed, or chose nothing that can run.
             LeaseLostError: Another process took the thread over meanwhile.
         """
-        self._refuse_if_draining(thread_id)
+        self._held.refuse_if_draining(thread_id)
         since = time.monotonic()
         claim = self._database.history.begin(
             thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
         if self._database.durable:
-            begun = await self._claimed(claim, lambda begun: (begun.lease, RUNNING))
+            begun = await self._held.claimed(claim, lambda begun: (begun.lease, RUNNING))
         else:
             begun = await claim
-        async with self._segment(begun.lease, plan, since) as segment:
+        async with self._held.hold(begun.lease, plan, since) as segment:
             first = first_input(plan, begun.history, clear=not (new_id or begun.is_emptied))
             return await self._run(segment, first, {}, local)
 
@@ -227,13 +227,13 @@ class EmbeddedEngine:
             CallableLostError: It needs a callable that this process does not have.
             RoutingError, LeaseLostError: As for `start`.
         """
-        self._refuse_if_draining(thread_id)
+        self._held.refuse_if_draining(thread_id)
         since = time.monotonic()
         claim = self._database.threads.resume(
             thread_id, holder=holder_name(), seconds=self._seconds
         )
-        record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
-        async with self._segment(lease, record.plan, since, record.status) as segment:
+        record, lease = await self._held.claimed(claim, lambda both: (both[1], both[0].status))
+        async with self._held.hold(lease, record.plan, since, record.status) as segment:
             segment.brake.cancellation = record.cancellation
             if has_deadlines(record.plan):
                 self._announce(await self._database.approvals.work_off(thread_id=thread_id))
@@ -265,7 +265,7 @@ class EmbeddedEngine:
         claim = self._database.threads.decide(
             answers, decider, holder=holder_name(), seconds=self._seconds
         )
-        claimed = await self._claimed(claim, _lease_of)
+        claimed = await self._held.claimed(claim, _lease_of)
         result = await self._go_on(claimed, since, local_of, as_begun=as_begun)
         return Answered(claimed.requests, result, claimed.busy)
 
@@ -284,7 +284,7 @@ class EmbeddedEngine:
         """
         since = time.monotonic()
         claim = self._database.threads.signal(new, holder=holder_name(), seconds=self._seconds)
-        sent = await self._claimed(claim, lambda sent: _lease_of(sent.claimed))
+        sent = await self._held.claimed(claim, lambda sent: _lease_of(sent.claimed))
         try:
             result = await self._go_on(sent.claimed, since, local_of)
         except (CallableLostError, DrainedError, LeaseLostError, UpgradeError) as error:
@@ -303,8 +303,8 @@ class EmbeddedEngine:
         if claimed.record is None or claimed.lease is None:
             return None
         record, lease = claimed.record, claimed.lease
-        async with self._segment(lease, record.plan, since, record.status) as segment:
-            self._refuse_if_draining(record.thread_id)
+        async with self._held.hold(lease, record.plan, since, record.status) as segment:
+            self._held.refuse_if_draining(record.thread_id)
             segment.brake.cancellation = record.cancellation
             local = local_of(record.thread_id)
             return await self._resume(segment, local, claimed.questions, as_begun=as_begun)
@@ -329,11 +329,13 @@ class EmbeddedEngine:
             return self._conclude(segment, snapshot.values, ())
         goes_on = segment.brake.cancellation is None
         asked = snapshot.interrupts if goes_on and step != "start" else ()
-        answers = await self._answers(segment, asked, questions) if asked else NO_ANSWERS
-        newest = self._current(plan) if goes_on and not as_begun else None
+        answers = await self._held.answers(segment, asked, questions) if asked else NO_ANSWERS
+        as_begun = as_begun or not goes_on or is_undoing(known)
+        newest = self._current(segment.thread_id, plan, as_begun=as_begun)
         if newest is not None:
             local = local.knowing(newest.callables, plan.run_id)
-            if is_newer(newest.plan, plan) and are_approvals(asked, answers):
+            follows = not as_begun and is_newer(newest.plan, plan)
+            if follows and are_approvals(asked, answers):
                 return await self._upgrade(segment, snapshot, newest.plan, local, answers)
         if step == "start":
             return await self._begin(segment, snapshot, local)
@@ -354,7 +356,7 @@ class EmbeddedEngine:
     ) -> bool:
         """Let go of a thread that waits for answers and has none; whether it does."""
         waits = bool(asked) and step == "wait" and not answers
-        return waits and await self._pause(segment, asked)
+        return waits and await self._held.pause(segment, asked)
 
     async def _upgrade(
         self,
@@ -373,12 +375,16 @@ class EmbeddedEngine:
         upgrade = standing.upgrade_to(plan, new)
         lines = [*map(str, upgrade.differences), *standing.hindrances()]
         if not upgrade.is_compatible or standing.asks_inside:
-            raise upgrade_error(segment.thread_id, plan, new, lines)
+            raise upgrade_error(
+                segment.thread_id, plan, new, differences=lines, database=self._called
+            )
         replacement = Replacement(
             upgraded(new, standing, by_path(snapshot.interrupts, answers)),
             upgrade_record(plan, new, upgrade),
+            frozenset(answers),
         )
-        return await self._go_on_as(segment, snapshot, replacement, local)
+        result = await self._go_on_as(segment, snapshot, replacement, local)
+        return result or await self._resume(segment, local)
 
     async def _go_on_as(
         self,
@@ -386,11 +392,14 @@ class EmbeddedEngine:
         snapshot: StateSnapshot,
         replacement: Replacement,
         local: LocalParts,
-    ) -> WorkflowResult:
-        """Replace the plan of a thread that is held, and run it on."""
+    ) -> WorkflowResult | None:
+        """Replace the plan of a thread that is held, and run it on; None if it was answered."""
         plan, thread_id = replacement.plan, segment.thread_id
         check_callables(thread_id, plan, snapshot, local.callables)
-        await self._database.threads.upgrade(segment.held.lease, plan, replacement.record)
+        if not await self._database.threads.upgrade(
+            segment.held.lease, plan, replacement.record, taken=replacement.taken
+        ):
+            return None
         segment.plan = plan
         segment.config = thread_config(thread_id, segment.held.lease.token, plan)
         known = {**plan.document["seed"]["outcomes"]}
@@ -421,13 +430,13 @@ class EmbeddedEngine:
             MigrationError: The mapping does not fit; nothing was changed.
             ThreadNotFoundError, ThreadBusyError, ThreadFinishedError: There is nothing to migrate.
         """
-        self._refuse_if_draining(thread_id)
+        self._held.refuse_if_draining(thread_id)
         since = time.monotonic()
         claim = self._database.threads.resume(
             thread_id, holder=holder_name(), seconds=self._seconds
         )
-        record, lease = await self._claimed(claim, lambda both: (both[1], both[0].status))
-        async with self._segment(lease, record.plan, since, record.status) as segment:
+        record, lease = await self._held.claimed(claim, lambda both: (both[1], both[0].status))
+        async with self._held.hold(lease, record.plan, since, record.status) as segment:
             if record.status not in UNFINISHED:
                 raise ThreadFinishedError(thread_id, record.status)
             if record.cancellation is not None:  # it ends as it began
@@ -437,14 +446,19 @@ class EmbeddedEngine:
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
             standing = standing_of(snapshot, record.plan)
             names = asked_names(thread_id, standing, new.plan, ask)
-            answers = await self._answers(segment, snapshot.interrupts)
             upgrade = standing.upgrade_to(record.plan, new.plan)
-            replacement = Replacement(
-                upgraded(new.plan, standing, by_path(snapshot.interrupts, answers), renamed=names),
-                upgrade_record(record.plan, new.plan, upgrade, by=by),
-            )
             local = local.knowing(new.callables, record.plan.run_id)
-            return await self._go_on_as(segment, snapshot, replacement, local)
+            result = None
+            while result is None:  # an answer may come in between
+                answers = await self._held.answers(segment, snapshot.interrupts)
+                given = by_path(snapshot.interrupts, answers)
+                replacement = Replacement(
+                    upgraded(new.plan, standing, given, renamed=names),
+                    upgrade_record(record.plan, new.plan, upgrade, by=by),
+                    frozenset(answers),
+                )
+                result = await self._go_on_as(segment, snapshot, replacement, local)
+            return result
 
     async def _begin(
         self, segment: Segment, snapshot: StateSnapshot, local: LocalParts
@@ -514,7 +528,7 @@ class EmbeddedEngine:
             Whether the thread waits for an answer.
         """
         try:
-            record, lease = await self._claimed(
+            record, lease = await self._held.claimed(
                 self._database.threads.resume(
                     thread_id, holder=holder_name(), seconds=self._seconds
                 ),
@@ -522,12 +536,12 @@ class EmbeddedEngine:
             )
         except (NewerPlanError, ThreadBusyError):  # whoever can run it does this
             return False
-        async with self._segment(lease, record.plan, time.monotonic(), record.status) as segment:
+        async with self._held.hold(lease, record.plan, time.monotonic(), record.status) as segment:
             graph = self._compiler.compile(record.plan)
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
             waits = next_step(snapshot, record.plan) == "wait"
             if waits:
-                await self._answers(segment, snapshot.interrupts)
+                await self._held.answers(segment, snapshot.interrupts)
                 segment.status = WorkflowStatus.INTERRUPTED
             return waits
 
@@ -537,6 +551,9 @@ class EmbeddedEngine:
         graph = self._compiler.compile(record.plan)
         snapshot = await graph.aget_state(thread_config(record.thread_id), subgraphs=True)
         here = local.callables if local.run_id == record.plan.run_id else {}
+        with suppress(UpgradeError):  # the answer is recorded all the same
+            if newest := self._current(record.thread_id, record.plan, as_begun=False):
+                here = {**newest.callables, **here}
         check_callables(record.thread_id, record.plan, snapshot, here)
 
     async def cancel(self, thread_id: str, cancellation: Cancellation) -> None:
@@ -546,9 +563,7 @@ class EmbeddedEngine:
             ThreadNotFoundError, ThreadFinishedError: There is nothing to cancel.
         """
         await self._database.threads.cancel(thread_id, cancellation)
-        for segment in self._segments:
-            if segment.thread_id == thread_id:
-                segment.brake.cancel(cancellation)
+        self._held.cancel(thread_id, cancellation)
 
     async def called_off(self) -> list[str]:
         """The threads whose run somebody has called off, and nobody ends."""
@@ -568,13 +583,7 @@ class EmbeddedEngine:
 
         What runs raises `DrainedError` then, and its thread can be resumed anywhere.
         """
-        self._draining = True
-        for segment in self._segments:
-            segment.brake.drain()
-
-    def _refuse_if_draining(self, thread_id: str) -> None:
-        if self._draining:
-            raise DrainedError(thread_id)
+        self._held.drain()
 
     async def fork(  # noqa: PLR0913  one for each thing a fork may differ in
         self,
@@ -591,7 +600,7 @@ class EmbeddedEngine:
         Raises:
             ThreadNotFoundError, ForkError, ThreadBusyError, ThreadPendingError: Nothing was made.
         """
-        self._refuse_if_draining(new_thread_id)
+        self._held.refuse_if_draining(new_thread_id)
         record = await self._database.threads.get(thread_id)
         graph = self._compiler.compile(record.plan)
         snapshot = await graph.aget_state(thread_config(thread_id, checkpoint_id=checkpoint_id))
@@ -607,114 +616,9 @@ class EmbeddedEngine:
         claim = self._database.history.begin(
             new_thread_id, plan, holder=holder_name(), seconds=self._seconds
         )
-        begun = await self._claimed(claim, lambda begun: (begun.lease, RUNNING))
-        await self._release(begun.lease, RUNNING)
+        begun = await self._held.claimed(claim, lambda begun: (begun.lease, RUNNING))
+        await self._held.release(begun.lease, RUNNING)
         return plan
-
-    def _segment(self, lease: Lease, plan: Plan, since: float, status: str = RUNNING) -> Hold:
-        """Hold a lease while the body runs the thread; release it however that ends."""
-        durable = self._database.durable
-        held = self._keeper.hold(lease, since=since) if durable else unguarded(lease)
-        segment = Segment(
-            thread_id=lease.thread_id,
-            plan=plan,
-            config=thread_config(lease.thread_id, lease.token, plan),
-            held=held,
-            brake=Brake(),
-            status=status,
-        )
-        held.brake = segment.brake
-        self._segments.add(segment)
-        if self._draining:  # since the claim was made
-            segment.brake.drain()
-        return Hold(segment, self._end)
-
-    async def _end(self, segment: Segment) -> None:
-        self._segments.discard(segment)
-        segment.held.drop()
-        if not segment.held.lost and not segment.released:
-            asked = () if segment.settled else None
-            await self._release(segment.held.lease, segment.status, asked, segment.said)
-
-    async def _claimed(
-        self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str] | None]
-    ) -> T:
-        """Await a claim; one that commits although nobody waits for it any more is released."""
-        if not self._database.durable:
-            return await claim
-        claiming = asyncio.ensure_future(claim)
-        try:
-            return await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            while not claiming.done():
-                with suppress(asyncio.CancelledError):  # it is raised below
-                    await asyncio.wait({claiming})
-            held = None if claiming.exception() else lease_of(claiming.result())
-            if held is not None:
-                await self._release(*held)
-            raise
-
-    async def _release(
-        self,
-        lease: Lease,
-        status: str,
-        asked: Sequence[NewRequest] | None = None,
-        said: Answers | None = None,
-        *,
-        heed_cancellation: bool = False,
-    ) -> Released:
-        """End a lease, also while this task is being cancelled; see `HistoryStore.end`."""
-        release = self._database.history.end(
-            lease, status=status, asked=asked, answers=said, heed_cancellation=heed_cancellation
-        )
-        released = await (asyncio.shield(release) if self._database.durable else release)
-        if released.new:
-            self._announce(released.new)
-        return released
-
-    async def _pause(self, segment: Segment, interrupts: Iterable[Interrupt]) -> bool:
-        """Let go of a thread that asks something; False if it is answered meanwhile."""
-        asked, held, brake = self._requests(segment, interrupts), segment.held, segment.brake
-        held.drop()  # a renewal that comes after the release would take the lease for lost
-        released = await self._release(
-            held.lease,
-            WorkflowStatus.INTERRUPTED,
-            asked,
-            heed_cancellation=brake.cancellation is None,
-        )
-        segment.released = released.ended
-        if not released.ended:
-            held.keep()
-        if released.cancellation is not None:
-            brake.cancel(released.cancellation)
-        return released.ended
-
-    async def _answers(
-        self,
-        segment: Segment,
-        interrupts: Iterable[Interrupt],
-        known: OpenQuestions | None = None,
-    ) -> Mapping[str, object]:
-        """Enter questions into the ledger, and return what is decided about them already."""
-        if known is not None:
-            asked = all_asked(pending_interrupts(interrupts))
-            if known.has_all(asked):
-                return known.answers(asked)
-        taken = await self._database.approvals.take(
-            segment.thread_id,
-            self._requests(segment, interrupts),
-            token=segment.held.lease.token,
-        )
-        self._announce(taken.new)
-        return taken.answers
-
-    @staticmethod
-    def _requests(segment: Segment, interrupts: Iterable[Interrupt]) -> list[NewRequest]:
-        segment.may_ask = True
-        return [
-            new_request(segment.thread_id, segment.plan, each)
-            for each in all_asked(pending_interrupts(interrupts))
-        ]
 
     async def _run(
         self,
@@ -736,7 +640,7 @@ class EmbeddedEngine:
                 if plan.is_plain() and local.watch is None:
                     values, asked = await drive_plain(graph, given, segment, known)
                 else:
-                    values, asked = await drive(graph, given, segment, local, self._note)
+                    values, asked = await drive(graph, given, segment, local, self._held.note)
                 taken, graph_input, answers = answers, None, NO_ANSWERS
                 if not asked:
                     break
@@ -745,13 +649,13 @@ class EmbeddedEngine:
                 if over := _over(handle) - lapsed:
                     lapsed |= over  # nobody is asked there any more, but by what undoes something
                     continue
-                if await self._pause(segment, asked):
+                if await self._held.pause(segment, asked):
                     # what was done inside a subgraph is not in the outer graph's output yet
                     done = merge_outcomes(values.get("outcomes", {}), known)
                     values = {**values, "outcomes": done}
                     break
                 if not _over(handle) - lapsed:  # else it was cancelled from elsewhere
-                    answers = await self._answers(segment, asked)
+                    answers = await self._held.answers(segment, asked)
         return self._conclude(segment, values, asked)
 
     def _handle(self, segment: Segment, known: Outcomes, local: LocalParts) -> RunHandle:
@@ -771,13 +675,6 @@ class EmbeddedEngine:
         for inner, found in segment.scopes:
             handle.scope(inner["run_id"].partition(INSIDE)[2], inner, found)
         return handle
-
-    async def _note(self, segment: Segment, asked: Sequence[Asked]) -> None:
-        """Enter what a run asks beside tasks that still run."""
-        segment.may_ask = True
-        requests = [new_request(segment.thread_id, segment.plan, each) for each in asked]
-        token = segment.held.lease.token
-        self._announce(await self._database.approvals.record(requests, token=token))
 
     def _conclude(
         self, segment: Segment, values: Mapping[str, Any], interrupts: Iterable[Interrupt]

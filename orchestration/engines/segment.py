@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from state.jsonvalue import JsonObject
-    from state.plan import Plan, PlanDocument
+    from state.plan import Plan
+    from state.plan_document import PlanDocument
     from state.run_state import Outcomes
 
 LEAST_LIMIT: Final = 10_000

@@ -12,7 +12,8 @@ from state.conversation import answered, brought
 from state.errors import CallableLostError
 from state.jsonvalue import json_like
 from state.outcome import is_finished
-from state.plan import INSIDE, own_outcomes
+from state.plan import own_outcomes
+from state.plan_document import INSIDE
 from state.result import NOT_REACHED, PendingInterrupt, TaskResult, WorkflowResult, workflow_status
 from state.run_state import Outcomes, merge_outcomes
 from state.status import TaskStatus
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
-    from state.plan import Plan, PlanDocument
+    from state.plan import Plan
+    from state.plan_document import PlanDocument
 
 STATE_KEYS = {"router": "route", "aggregate": "aggregate"}
 """Where the state holds what a callable decided, by the callable's key."""

@@ -14,7 +14,8 @@ from orchestration.engines.snapshots import belongs_to
 from state.errors import ForkError
 from state.jsonvalue import JsonObject, NotJsonError, json_object
 from state.outcome import HARMLESS_SKIPS, Outcome
-from state.plan import INSIDE, Plan, PlanDocument, Seed
+from state.plan import Plan
+from state.plan_document import INSIDE, PlanDocument, Seed
 from state.status import TaskStatus
 
 if TYPE_CHECKING:

@@ -18,13 +18,14 @@ from nodes.approval import approval_record
 from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in, task_of
 from state.errors import MigrationError, UpgradeError
 from state.jsonvalue import json_like
-from state.plan import INSIDE, Plan, PlanDocument, ScopeSeed, Seed, own_outcomes
+from state.plan import Plan, foreign_tasks, own_outcomes, path_of
+from state.plan_document import INSIDE, PlanDocument, ScopeSeed, Seed
 from state.question import is_approval, is_own
 from state.result import TaskResult
 from state.upgrade import carrying_problems, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from langgraph.types import Interrupt
 
@@ -65,6 +66,13 @@ class Replacement(NamedTuple):
 
     plan: Plan
     record: UpgradeRecord
+    taken: Collection[str]
+    """Interrupt ids of the answers that the plan holds."""
+
+
+def is_undoing(known: Outcomes) -> bool:
+    """Whether what was achieved is being undone: such a run ends as it began."""
+    return any("compensation" in each for each in known.values())
 
 
 def scope_seeds(plan: Plan) -> Mapping[str, ScopeSeed]:
@@ -113,7 +121,7 @@ def standing_of(snapshot: StateSnapshot, plan: Plan) -> Standing:
         frozenset({*outcomes, *under_way, *approved} & {*plan.document["tasks"]}),
         values,
         dict(_scope_seeds(snapshot)),
-        tuple(_asking_inside(snapshot)),
+        tuple(_asking_inside(snapshot, plan)),
     )
 
 
@@ -127,11 +135,19 @@ def _under_way(snapshot: StateSnapshot, plan: Plan) -> Iterator[str]:
             yield task.name.partition(".")[0]
 
 
-def _asking_inside(snapshot: StateSnapshot) -> Iterator[str]:
-    for interrupt in snapshot.interrupts:
-        value = json_like(interrupt.value)
-        if not is_own(value):
-            yield task_of(value) or "an agent"
+def _asking_inside(snapshot: StateSnapshot, plan: Plan) -> Iterator[str]:
+    """The tasks whose agent asks something of its own."""
+    for task in snapshot.tasks:
+        inner = task.state if isinstance(task.state, StateSnapshot) else None
+        if inner is not None and "plan" in inner.values:
+            yield from _asking_inside(inner, plan)
+        elif not all(map(_is_ours, task.interrupts)):
+            document: PlanDocument = snapshot.values.get("plan", plan.document)
+            yield path_of(document, task.name.partition(".")[0])
+
+
+def _is_ours(interrupt: Interrupt) -> bool:
+    return is_own(json_like(interrupt.value))
 
 
 def _scope_seeds(snapshot: StateSnapshot) -> Iterator[tuple[str, ScopeSeed]]:
@@ -188,17 +204,18 @@ def upgraded(
     for path, answer in answers.items():
         around, _, task_id = path.rpartition(INSIDE)
         record = approval_record(answer)
-        if around and around in scopes:
-            key = approval_key(cast("PlanDocument", scopes[around]), task_id)
-            known = {**scopes[around]["approvals"], key: cast("JsonObject", record)}
-            scopes[around]["approvals"] = known
-        elif not around:
+        if around:
+            scope = scopes[around if around in scopes else around.rpartition("#")[0]]  # of a loop
+            key = approval_key(cast("PlanDocument", scope), task_id)
+            scope["approvals"] = {**scope["approvals"], key: cast("JsonObject", record)}
+        else:
             approvals[approval_key(standing.plan, task_id)] = record
     seed: dict[str, Any] = {
         "outcomes": standing.outcomes,
         "approvals": approvals,
         "scopes": scopes,
         "turns": [*standing.values.get("turns", [])],
+        "foreign": sorted(foreign_tasks(standing.plan)),
     }
     route = standing.values.get("route") or {}
     if route.get("chosen"):
@@ -227,6 +244,7 @@ def _renamed(seed: dict[str, Any], names: Mapping[str, str | None]) -> dict[str,
         "approvals": moved(seed["approvals"], "#"),
         "scopes": moved(seed["scopes"], INSIDE),
         "turns": seed["turns"],
+        "foreign": [names.get(id_) or id_ for id_ in seed["foreign"]],
     }
 
 
@@ -248,10 +266,19 @@ def upgrade_record(
     )
 
 
-def upgrade_error(thread_id: str, old: Plan, new: Plan, lines: list[str]) -> UpgradeError:
+def upgrade_error(
+    thread_id: str, old: Plan, new: Plan, *, differences: list[str], database: str | None
+) -> UpgradeError:
     """Say why a run cannot follow its workflow."""
     name, version = _definition(old)
-    return UpgradeError(thread_id, name, old=version, new=_definition(new)[1], differences=lines)
+    return UpgradeError(
+        thread_id,
+        name,
+        old=version,
+        new=_definition(new)[1],
+        differences=differences,
+        database=database,
+    )
 
 
 def _definition(plan: Plan) -> tuple[str, str]:

@@ -40,9 +40,12 @@ class ThreadViews:
         graph = self._compiler.compile(record.plan)
         return await timeline(graph, thread_config(thread_id), record.plan, limit=limit)
 
-    async def threads(self, *, limit: int, status: str | None) -> list[ThreadRecord]:
+    async def threads(
+        self, *, limit: int, status: str | None, workflow: str | None
+    ) -> list[ThreadRecord]:
         """Return threads, the last changed first."""
-        return await self._database.threads.recent(limit=limit, status=status)
+        threads = self._database.threads
+        return await threads.recent(limit=limit, status=status, workflow=workflow)
 
     async def history(
         self, thread_id: str, *, limit: int, before: int | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from orchestration.planning.condition import holds_for
@@ -13,6 +14,11 @@ from orchestration.planning.problems import NotUnderstoodError, quoted
 if TYPE_CHECKING:
     from orchestration.planning.drafts import Draft
 
+_IT = re.compile(
+    r"(?:get|have|need|want)\s+(?:it|this|that)\s|(?:approve|off(?:\s+on)?|authori[sz]e|sign)"
+    r"\s+(?:it|this|that)\b|^(?:it|this|that)\s",
+    re.IGNORECASE,
+)
 UNDO = {"action": "cancel_order"}
 _EXPENSES = frozenset({"expense_approval", "expense_log"})
 
@@ -37,6 +43,8 @@ def _place(approval: Draft, drafts: list[Draft]) -> list[Draft]:
     if named:
         return _gate(approval, named, drafts)
     purchases = [draft for draft in drafts if draft.name == "purchase"]
+    if not purchases and (spoken := _spoken_of(approval, drafts)):
+        return _gate(approval, spoken, drafts)
     if purchases and approval.clause.order is Order.FIRST and approval.clause.condition:
         raise _too_early(approval)
     later = [draft for draft in purchases if _first(approval, draft, drafts)]
@@ -65,6 +73,14 @@ def _named(approval: Draft, drafts: list[Draft]) -> list[Draft]:
             f"{str(approval.topic).replace('_', ' ')}, and the request asks for none."
         )
     return found
+
+
+def _spoken_of(approval: Draft, drafts: list[Draft]) -> list[Draft]:
+    """`it` in `create a proposal, have it approved, then …` is what was spoken of just before."""
+    before = [draft for draft in drafts[: drafts.index(approval)] if draft.effect]
+    if approval.clause.order is Order.FIRST or not before or not _IT.search(approval.clause.words):
+        return []
+    return [draft for draft in before if draft.clause is before[-1].clause]
 
 
 def _first(approval: Draft, purchase: Draft, drafts: list[Draft]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from orchestration.planning.approvals import asks_person
 from orchestration.planning.condition import Condition
-from orchestration.planning.condition_words import POSSIBLE, read_condition
+from orchestration.planning.condition_words import POSSIBLE, asked_condition, read_condition
 from orchestration.planning.fillers import (
     asks_for_order,
     is_filler,
@@ -31,6 +32,9 @@ from orchestration.planning.ties import Tie, read_tie
 MOST_CLAUSES = 40
 _MOST_PIECES = 120
 """Of which most are greetings and the like; reading more would only take time."""
+
+
+_DETERMINER = re.compile(r"\b(?:the|an?|my|our|your|this|that|his|her|their|all)$", re.IGNORECASE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -222,6 +226,8 @@ def _ends(said: str, *, verbs_only: bool = False) -> list[int]:
     inner = []
     for match in re.finditer(r"\s+", said):
         rest = unmarked(said[match.end() :]).words
+        if verbs_only and _DETERMINER.search(said[: match.start()]):
+            continue  # `the order`, `logging the expense`
         if starts_verb(rest) if verbs_only else starts_command(rest):
             inner.append(match.start())
     return [*inner, len(said)]
@@ -252,12 +258,13 @@ def _add(reader: _Reader, piece: Piece, marked: Marked) -> None:
     goes_on = piece.joiner in {"and", "&"} and order is Order.UNSAID
     if goes_on:
         condition = condition or reader.carried
-        reader.pending_ties = reader.pending_ties or [*reader.carried_ties]
-    reader.carried_ties = [tie for tie in reader.pending_ties if tie.after]
+        reader.pending_ties = reader.pending_ties or _carried_ties(reader, marked.words)
+    reader.carried_ties = [*reader.pending_ties]
     reader.carried, reader.pending, reader.fronted = condition, None, False
     if is_filler(marked.words):
         reader.pending = condition
         return
+    reader.last = asked_condition(marked.words) or reader.last
     reader.clauses.append(
         Clause(
             words=marked.words,
@@ -271,6 +278,11 @@ def _add(reader: _Reader, piece: Piece, marked: Marked) -> None:
         )
     )
     reader.pending_ties.clear()
+
+
+def _carried_ties(reader: _Reader, words: str) -> list[Tie]:
+    """`Before buying them, check the budget and get approval`: both come before."""
+    return [tie for tie in reader.carried_ties if tie.after or asks_person(words)]
 
 
 def _close(reader: _Reader) -> None:

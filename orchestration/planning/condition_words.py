@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from orchestration.agents.team.amounts import amount_in
+from orchestration.agents.team.dates import without_dates
 from orchestration.agents.team.quantities import number_in_words
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.condition import About, Comparison, Condition
@@ -80,7 +81,7 @@ _SEATS = re.compile(
     re.IGNORECASE,
 )
 _SEAT_WORDS = word_set(
-    "there there's are is still enough seats seat tickets ticket places place spots "
+    "'s there there's are is still enough seats seat tickets ticket places place spots "
     "spot left available availability free remaining remain for "
     "it the that any some we of us space room game concert show event jazz night "
     "match tonight tomorrow isn't not sold out yet they they're "
@@ -101,9 +102,20 @@ _BUDGET_WORDS = word_set(
     "we a with month month's any"
 )
 _LEFT_WORDS = word_set(
-    "is are there there's still left remains remaining available in it we have of"
+    "she he they has is are there there's still left remains remaining available in it we have of"
 )
 _DAYS = re.compile(r"\bdays?\b", re.IGNORECASE)
+_AS_MANY = re.compile(
+    r"\b((?:there\s+(?:are|is)|we\s+have)\s+(?:still\s+)?)"
+    r"(?=[0-9]+\s+(?:more\s+)?(?:free\s+|available\s+)?(?:seats|tickets|places|spots)\b)",
+    re.IGNORECASE,
+)
+"""`if there are 20 seats left` holds with more of them, too."""
+_ASKED = re.compile(
+    r"(?:check|see|find\s+out|verify|confirm|look\s+up|tell\s+me)\s+(?:if|whether)\s+(?P<said>.+)"
+    r"|(?P<be>are|is)\s+there\s+(?P<what>.+)",
+    re.IGNORECASE | re.DOTALL,
+)
 POSSIBLE: Final = (
     "a condition can be about the price ('if it costs more than 5000'), the seats or "
     "the budget that are left, "
@@ -113,13 +125,23 @@ POSSIBLE: Final = (
 
 def read_condition(words: str, *, unless: bool = False) -> Condition | None:
     """Return the condition that words say; None if it is none that can be judged."""
-    plain = re.sub(r"\s+", " ", words).strip(" ,.;:!")
+    plain = _AS_MANY.sub(r"\1at least ", re.sub(r"\s+", " ", words).strip(" ,.;:!"))
     found = _compared(plain) or _said(plain)
     if found is None:
         return None
     if unless:
         return _turned(found)
     return found
+
+
+def asked_condition(words: str) -> Condition | None:
+    """Return what a question such as `check if 20 seats are left` asks, for `if so` after it."""
+    match = _ASKED.fullmatch(words.strip(" .?!"))
+    if match is None:
+        return None
+    found = read_condition(match["said"] or f"there {match['be']} {match['what']}")
+    looked_up = {About.SEATS, About.BUDGET, About.LEFT, About.DAYS}
+    return found if found is not None and found.about in looked_up else None
 
 
 def _turned(found: Condition) -> Condition | None:
@@ -131,7 +153,7 @@ def _turned(found: Condition) -> Condition | None:
 
 def _said(plain: str) -> Condition | None:
     lowered = plain.lower()
-    seat_only = _words_of(lowered) <= _SEAT_WORDS and _SEATS.search(lowered)
+    seat_only = _words_of(without_dates(lowered)) <= _SEAT_WORDS and _SEATS.search(lowered)
     sold_out = re.search(r"\bsold\s+out\b", lowered)
     if seat_only and sold_out and not re.search(r"n't|\bnot\b", lowered):
         return Condition(
@@ -195,7 +217,7 @@ def _about(plain: str, rest: str) -> About | None:
     if (
         "$" not in plain
         and _SEATS.search(rest)
-        and words <= _SEAT_WORDS
+        and _words_of(without_dates(rest)) <= _SEAT_WORDS
         and re.search(r"left|available|free|remain", rest)
     ):
         return About.SEATS
@@ -203,7 +225,8 @@ def _about(plain: str, rest: str) -> About | None:
 
 
 def _about_number(plain: str, words: set[str]) -> About | None:
-    if words <= _LEFT_WORDS and {"left", "remains", "remaining", "available"} & words:
+    left = {"left", "remains", "remaining", "available"} & words
+    if words <= _LEFT_WORDS and (left or words & {"there", "has"}):
         return About.LEFT
     if words <= _PRICE_WORDS:
         return About.UNIT_PRICE if _EACH.search(plain) else About.PRICE

@@ -64,6 +64,8 @@ _THAT = re.compile(
     ),
     re.IGNORECASE | re.DOTALL,
 )
+_POINTS = re.compile(r"that\s+(?:in|on|to|into|for|under|with)\b", re.IGNORECASE)
+"""`record that in the CRM` is about what was done, and gives no note."""
 _REST = word_set(
     "get have keep bring sync order order up-to-date update sync refresh log record "
     "note add enter put write capture register track document reflect make leave "
@@ -90,7 +92,7 @@ def crm_update(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft
     """
     note = text.spoken(words)
     before = MARK.sub(" ", words)
-    if note is None and (match := _THAT.search(words)):
+    if note is None and (match := _THAT.search(words)) and not _POINTS.search(match[0]):
         note, before = match["note"].strip(" ."), words[: match.start()]
     account = account_in(before) or (account_in(note) if note and not text.spoken(words) else None)
     plain = before if account is None else before.replace(account, " ")

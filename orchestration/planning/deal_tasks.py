@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.customer_tasks import account_in, amount_of
@@ -27,6 +27,14 @@ _CALLED = re.compile(
 )
 
 
+SAME_DEAL: Final = re.compile(
+    r"\b(?:(?:for|of|with|from|based\s+on)\s+(?:it|that|this|the\s+(?:proposal|offer|quote"
+    r"|opportunity|deal))|(?:the\s+same|that|this)\s+(?:amount|value|price|sum|total))\b",
+    re.IGNORECASE,
+)
+"""What is worth as much as the deal that was spoken of before."""
+
+
 def deal(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft:
     """Plan a new opportunity or proposal.
 
@@ -35,25 +43,26 @@ def deal(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft:
     """
     noun = "proposal" if frame.name == "proposal" else "opportunity"
     account, amount = account_in(MARK.sub(" ", words)), amount_of(words, clause.quote)
-    if amount is None:
-        raise NotUnderstoodError(
-            f"What is the {noun} in {quoted(clause.quote)} worth? Say for example 'worth $20,000'."
-        )
+    unsaid = f"What is the {noun} in {quoted(clause.quote)} worth? Say for example 'worth $20,000'."
+    if amount is None and not SAME_DEAL.search(words):
+        raise NotUnderstoodError(unsaid)
     draft = Draft(
         name=frame.name,
         capability=str(frame.capability),
         message=f"Create {'a' if noun == 'proposal' else 'an'} {noun}"
         + (f" for {account}" if account else "")
-        + f" worth ${amount:,.2f}",
+        + ("" if amount is None else f" worth ${amount:,.2f}"),
         quote=clause.quote,
         clause=clause,
-        fields={"action": frame.action, "amount": amount},
+        fields={"action": frame.action, **({} if amount is None else {"amount": amount})},
         account=account,
         amount=amount,
     )
     if account:
         draft.fields["account"] = account
-    else:
+    if amount is None:
+        draft.missing = unsaid
+    elif account is None:
         draft.missing = (
             f"Which account is the {noun} in {quoted(clause.quote)} for? Say for example "
             f"'for Acme'."
@@ -72,7 +81,7 @@ def deal(frame: Frame, clause: Clause, words: str, *, text: Text) -> Draft:
         _without_account(_CALLED.sub(" ", tail), account),
         quote=clause.quote,
         known=word_set(
-            "renewal upgrade contract annual package support licences licenses "
+            "same renewal upgrade contract annual package support licences licenses "
             "services consulting event total valued price amount pricing"
         ),
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from state.proposal import AgentCard, PlanningRequest
 
+_INSTEAD = re.compile(r"\binstead\b", re.IGNORECASE)
 _POINTER = re.compile(r"outputs\.@([0-9]+)")
 
 
@@ -95,7 +96,17 @@ def _refuse_contradictions(drafts: list[Draft], items: Items) -> None:
                 f"{quoted(words)} contradicts another part of the request. Say only "
                 f"what is to be done."
             )
+    names = {draft.name for draft in drafts}
     for draft in drafts:
+        if (
+            draft.name == "purchase"
+            and "cancellation" not in names
+            and _INSTEAD.search(draft.quote)
+        ):
+            raise NotUnderstoodError(
+                f"Instead of what, in {quoted(draft.quote)}? Say which order is to be cancelled, "
+                "for example 'Cancel order 17 and book 6 tickets for tomorrow'."
+            )
         bought = any(need.name == "purchase" for need in draft.needs)
         if (
             draft.name == "cancellation"

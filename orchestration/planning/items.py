@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestration.agents.team.vocabulary import word_set
 from orchestration.planning.approvals import APPROVAL_NOUN, approval_topic, asks_person
 from orchestration.planning.condition import About
+from orchestration.planning.condition_words import read_condition
 from orchestration.planning.custom_agents import (
     agent_task,
     asked_agent,
@@ -19,6 +20,7 @@ from orchestration.planning.customer_tasks import account_question, amount_of, c
 from orchestration.planning.deal_tasks import deal, opportunity_change
 from orchestration.planning.doubts import check_asked, check_plain, negated_command
 from orchestration.planning.drafts import Draft
+from orchestration.planning.ellipses import spelled_out
 from orchestration.planning.leave_tasks import leave_question, leave_request, leave_withdrawal
 from orchestration.planning.message_tasks import notification
 from orchestration.planning.money_tasks import budget_question, expense, expense_reversal
@@ -26,7 +28,12 @@ from orchestration.planning.negations import negated_name
 from orchestration.planning.onboarding_tasks import employee_question, onboarding
 from orchestration.planning.order_words import Order
 from orchestration.planning.problems import NotUnderstoodError, quoted
-from orchestration.planning.pronouns import name_customer, name_employee, name_recipient
+from orchestration.planning.pronouns import (
+    name_amount,
+    name_customer,
+    name_employee,
+    name_recipient,
+)
 from orchestration.planning.tails import check_parts, check_tail
 from orchestration.planning.ticket_tasks import cancellation, event_of, event_question, purchase
 from orchestration.planning.ties import command_words
@@ -56,15 +63,6 @@ _BARE_BUY = re.compile(
     ),
     re.IGNORECASE,
 )
-_LIKE_BEFORE = re.compile(
-    (
-        r"(?:another\s+)?(?:[0-9]{1,4}|one|two|three|four|five|six|seven|eight|nine|ten"
-        r"|eleven|twelve|fifteen|twenty|thirty|forty|fifty|(?:a\s+)?(?:couple|dozen)"
-        r"|half\s+a\s+dozen)(?:\s+more)?(?:\s+of\s+them)?\s+(?:for|to|at|on)\b"
-    ),
-    re.IGNORECASE,
-)
-"""`2 for the game`, after `3 tickets for the jazz night`."""
 _LOG_IT = re.compile(
     r"(?:log|record|file|submit)\s+(?:it|that|this|them)(?:\s+down)?", re.IGNORECASE
 )
@@ -82,6 +80,13 @@ _LATER = re.compile(
     re.IGNORECASE,
 )
 _MEETING = re.compile(r"\b(?:call|meeting|e?mail|visit|tickets?|booking|order)\b", re.IGNORECASE)
+_LIMIT = re.compile(
+    r"\b(?:(?:for\s+)?(?:anything|any\s+(?:amount|total|price|cost|order|purchase)|amounts|totals"
+    r"|costs|orders|purchases)\s+)?(?:(?:that\s+)?(?:is|are|costs?)\s+)?(?:over|above|exceeding"
+    r"|beyond|below|under|at\s+least|from|in\s+excess\s+of|(?:more|less|greater|higher)\s+than)\s+"
+    r"(?:us)?\$?\s?[0-9]",
+    re.IGNORECASE,
+)
 _PURPOSE = re.compile(rf"{APPROVAL_NOUN}[^,]*?\bto\s+(?P<verb>[a-z]+)", re.IGNORECASE)
 _ANY_PURPOSE = word_set("spend pay proceed go do continue the my our me us it this that finance")
 _APPROVAL_WORDS = word_set(
@@ -133,20 +138,23 @@ def read_items(clauses: Sequence[Clause], *, text: Text, agents: Sequence[AgentC
 
 def _read(clause: Clause, items: Items, *, text: Text, agents: Sequence[AgentCard]) -> None:
     words = clause.words
-    if (what := negated_command(words)) is not None:
+    if (what := negated_command(words)) is not None and clause.condition is not None:
+        words = _turned_approval(clause, what)
+    elif what is not None:
         items.negated.append((negated_name(what, clause), clause.quote))
         return
     if _BOOK_THEM.fullmatch(words) and any(draft.name == "purchase" for draft in items.drafts):
         _merge(clause, items)
         return
-    if _LIKE_BEFORE.match(words) and items.drafts and items.drafts[-1].name == "purchase":
-        words = f"book {words}"
+    if items.drafts:
+        words = spelled_out(words, items.drafts[-1])
     if _BARE_BUY.fullmatch(words) and items.drafts:
         words = f"{words} tickets {event_of(items.drafts[-1], clause)}"
     found = drafts_of(clause, words, text=text, agents=agents)
     for draft in found:
         name_employee(draft, words, items.drafts)
         name_customer(draft, words, items.drafts)
+        name_amount(draft, words, items.drafts)
         name_recipient(draft, items.drafts)
     items.drafts += found
 
@@ -234,6 +242,7 @@ def _approvals(
     clause: Clause, words: str, *, text: Text, agents: Sequence[AgentCard]
 ) -> list[Draft]:
     """Return an approval, and with it what `get approval to book 10 tickets` wants done then."""
+    words = _with_limit(clause, words)
     for match in _FOR_WHAT.finditer(words):
         command = match["what"] if match["to"] else command_words(match["what"])
         frame = frame_of(command) if command else None
@@ -254,6 +263,39 @@ def _approvals(
         )
     check_parts(words, quote=clause.quote, known=_APPROVAL_WORDS)
     return [_approval(clause, words, agents)]
+
+
+def _turned_approval(clause: Clause, what: str) -> str:
+    """`No approval is needed if it is below 500` asks for one from 500 on.
+
+    Raises:
+        NotUnderstoodError: Something else is not to be done under a condition.
+    """
+    condition = clause.condition
+    approval = negated_name(what, clause) == "expense_approval"
+    if condition is None or not condition.comparisons or not approval:
+        raise NotUnderstoodError(
+            f"{quoted(clause.quote)} says when something is not to be done. Say when it is to be "
+            "done, for example 'if it costs more than 5000, get approval'."
+        )
+    clause.condition = condition.opposite()
+    return "get approval"
+
+
+def _with_limit(clause: Clause, words: str) -> str:
+    """`Get approval above $2,000` is an approval under a condition, not one of $2,000."""
+    for match in _LIMIT.finditer(words):
+        condition = read_condition(words[match.start() :])
+        if condition is None or not condition.comparisons:
+            continue
+        if clause.condition is not None:
+            raise NotUnderstoodError(
+                f"{quoted(clause.quote)} has two conditions; give one, or write them in sentences "
+                "of their own."
+            )
+        clause.condition = condition
+        return words[: match.start()].strip(" ,")
+    return words
 
 
 def _approval(clause: Clause, words: str, agents: Sequence[AgentCard]) -> Draft:

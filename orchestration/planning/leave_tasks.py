@@ -25,6 +25,7 @@ _EMPLOYEE = tuple(
     for pattern in (
         rf"\b(?:for|of|to|does|has|is)\s+(?:our\s+colleague\s+)?(?P<name>{_NAME})",
         rf"(?P<name>{_NAME})'s?\s",
+        rf"(?P<name>{_NAME})\s+(?:still\s+)?(?:has|have|got)\b",
         (
             rf"^(?:request|book|give|grant|put|schedule|plan|get|ask|register|log|record"
             rf"|note|block)\s+(?:for\s+)?(?P<name>{_NAME})"
@@ -55,6 +56,7 @@ _PUT_IN = re.compile(
 )
 """`put in 5 days of leave` is not `in 5 days`."""
 _FOR_SOMEBODY = re.compile(r"\bfor\b(?!\s+(?:[0-9]|an?\b|two|three|four|five))", re.IGNORECASE)
+_PRONOUN = re.compile(r"\bfor\s+(?:him|her|them)\b", re.IGNORECASE)
 _ONE_DAY = re.compile(r"\b(?:on\s|off\s*$|day\b)", re.IGNORECASE)
 _KNOWN = word_set("working days day inclusive including back returning")
 _MYSELF = re.compile(r"\b(?:i|me|my|myself)\b", re.IGNORECASE)
@@ -95,6 +97,8 @@ def _person(words: str, quote: str) -> str | None:
             f"{quoted(quote)} is about several people; ask for the leave of each in a part of its "
             "own."
         )
+    if _PRONOUN.search(plain):
+        return person  # who that is, the request said before, or else is asked
     if person is None and not _MYSELF.search(words) and _FOR_SOMEBODY.search(plain):
         raise NotUnderstoodError(
             f"Who is the leave in {quoted(quote)} for? Say for example 'for Bob'."

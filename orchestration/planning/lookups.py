@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from orchestration.agents.team.dates import dates_in
 from orchestration.planning.condition import Comparison, Condition, cel_of
 from orchestration.planning.condition_words import POSSIBLE
 from orchestration.planning.drafts import Draft
@@ -13,7 +14,7 @@ from orchestration.planning.money_tasks import department_in
 from orchestration.planning.ordering import follow
 from orchestration.planning.problems import NotUnderstoodError, quoted
 from orchestration.planning.results import link_expense
-from orchestration.planning.ticket_tasks import event_of
+from orchestration.planning.ticket_tasks import NOMINAL_DAY, event_of
 
 _QUESTIONS = {
     "event_info": ("event_information", "event_info"),
@@ -24,6 +25,15 @@ _QUESTIONS = {
 """Actions that only tell something: their capability, and what a task for them is called."""
 
 
+_LEFT_OF = {
+    "check_budget": "budget",
+    "event_info": "seats",
+    "check_availability": "seats",
+    "leave_balance": "days",
+}
+_OF_EVENT = re.compile(
+    r"\b(?:for|to|at)\s+(?:the|an?|tonight's|tomorrow's|\w+day's)\s+.+$", re.IGNORECASE
+)
 _EVENT_KIND = re.compile(r"\b(?:game|match|concert|jazz|basketball)\b", re.IGNORECASE)
 
 
@@ -75,19 +85,36 @@ def seats(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
 
 def _check_event(draft: Draft, condition: Condition, asked: Draft | None) -> None:
     """Make sure that the seats asked about are those to be bought."""
-    said = _kinds(condition.words) or _kinds(asked.message if asked else "")
-    if draft.name != "purchase" or not said:
+    said = condition.words if _kinds(condition.words) or _days(condition.words) else ""
+    said = said or (asked.message if asked else "")
+    if draft.name != "purchase" or not (_kinds(said) or _days(said)):
         return
-    if not _kinds(draft.message) and asked is not None:
-        draft.message = f"{draft.message} {event_of(asked, draft.clause)}"
-    if said != _kinds(draft.message):
+    if not _kinds(draft.message) and not _days(draft.message):
+        _take_event(draft, said, asked)
+    wrong_day = _days(said) and _days(said) != _days(draft.message)
+    if wrong_day or (_kinds(said) and _kinds(said) != _kinds(draft.message)):
         raise unclear(draft, condition)
+
+
+def _take_event(draft: Draft, said: str, asked: Draft | None) -> None:
+    """What is bought is for the event whose seats were asked about."""
+    if asked is not None and said == asked.message and _kinds(said):
+        draft.message = f"{draft.message} {event_of(asked, draft.clause)}"
+    elif match := _OF_EVENT.search(said):
+        draft.message = f"{draft.message} {match[0].rstrip(' .?!')}"
+    elif _days(said):
+        draft.message = f"{draft.message} {' '.join(sorted(_days(said)))}"
 
 
 def _wants_few(condition: Condition) -> bool:
     """Whether it asks for few seats, so that it is about an event that was spoken of before."""
     fewer = any(item.operator.startswith("<") for item in condition.comparisons)
     return bool(condition.comparisons) and fewer != condition.negated
+
+
+def _days(words: str) -> set[str]:
+    """The days that words name, as they are written."""
+    return {words[day.start : day.end].lower() for day in dates_in(words, NOMINAL_DAY)}
 
 
 def _kinds(words: str) -> set[str]:
@@ -144,10 +171,10 @@ def left(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:
     Raises:
         NotUnderstoodError: Nothing in the request answers that.
     """
-    names = {other.name for other in drafts if other is not draft}
-    if ("budget" in names) == ("event_info" in names):
+    asked = {_LEFT_OF.get(str(other.fields.get("action"))) for other in drafts} - {None}
+    if len(asked) != 1:
         raise unclear(draft, condition)
-    (budget if "budget" in names else seats)(draft, condition, drafts)
+    {"budget": budget, "seats": seats, "days": days}[str(asked.pop())](draft, condition, drafts)
 
 
 def days(draft: Draft, condition: Condition, drafts: list[Draft]) -> None:

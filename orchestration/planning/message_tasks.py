@@ -61,7 +61,13 @@ _FORMS = (
         rf"|$)(?P<rest>.*)"
     ),
 )
-_READ = tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in _FORMS)
+_DETAILS = (
+    r"(?:text|sms|send|message)\s+(?P<to>(?:(?:the|our|my)\s+)?[\w' -]+?)\s+(?:the|all\s+the|all)"
+    r"\s+(?:(?:order|booking|ticket|purchase|event|final)\s+)?"
+    r"(?:details|info|information|confirmation)(?P<rest>.*)"
+)
+"""`text Bob the details` gives no words of its own."""
+_READ = tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in (_DETAILS, *_FORMS))
 _GENERIC = word_set(
     "the our my his their all a an team teams everyone everybody client clients "
     "customer customers buyer buyers me us her people staff "

@@ -29,8 +29,10 @@ _ORDER = re.compile(
     r"\b(?:tickets?|orders?|purchase|booking|seats|it|this|that|them|these|those|reservation)\b",
     re.IGNORECASE,
 )
+_KIND = rf"(?:(?:{'|'.join(MONTHLY_BUDGETS)})|(?!(?:and|or|for|to|as|in|on|of|not)\b)[a-z-]+)"
+"""Of an expense: `a $400 travel expense`, `a $90 hotel expense`."""
 _ANY_EXPENSE = word_set(
-    "log record file submit add book enter put register post note track claim "
+    "both log record file submit add book enter put register post note track claim "
     "process create charge expense expenses the it this that these those them all "
     "any our my ticket tickets order orders purchase purchases cost costs spend "
     "spending "
@@ -80,7 +82,8 @@ def expense(frame: Frame, clause: Clause, words: str) -> Draft:
             re.sub(
                 (
                     r"^.*?(?:expenses?|costs?|\$\s?[0-9][\w.,]*(?:\s*(?:k|thousand|grand"
-                    r"|dollars))?)(?:\s+expense)?"
+                    r"|dollars))?)"
+                    rf"(?:(?:\s+{_KIND})?\s+expenses?)?"
                 ),
                 "",
                 words,
@@ -159,7 +162,12 @@ def _check_plain_expense(words: str, clause: Clause, department: str | None) -> 
 
 def _purpose(words: str, draft: Draft) -> str:
     match = re.search(r"\bfor\s+(?P<what>(?!\$)[^,.;]+)", words, re.IGNORECASE)
+    if match is None and "department" in draft.fields:
+        return f" for {draft.fields['department']}"
+    match = match or re.search(
+        rf"\$\s?[0-9][\w.,]*\s+(?P<what>{_KIND})\s+expense\b", words, re.IGNORECASE
+    )
     if match is None:
-        return f" for {draft.fields['department']}" if "department" in draft.fields else ""
+        return ""
     draft.fields["description"] = match["what"].strip()
     return f" for {match['what'].strip()}"

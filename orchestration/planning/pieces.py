@@ -88,7 +88,8 @@ def pieces(sentence: str) -> list[Piece]:
     """Split a sentence where something begins that may be a clause of its own."""
     found, joiner, begin = [], "", 0
     for start, end in _cuts(sentence):
-        if start < begin or (begin and _ONLY_LEADS.fullmatch(sentence[begin:start])):
+        leads = _ONLY_LEADS.fullmatch(sentence[begin:start])
+        if start < begin or (leads and (begin or leads[0].strip().lower() == "only")):
             continue
         found.append(Piece(joiner, sentence[begin:start]))
         joiner, begin = sentence[start:end].strip().lower(), end

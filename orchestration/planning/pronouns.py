@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orchestration.planning.deal_tasks import SAME_DEAL
 from orchestration.planning.message_tasks import PRONOUNS
 from orchestration.planning.problems import NotUnderstoodError, quoted
 
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 _SAME_CUSTOMER = re.compile(
     (
-        r"\b(?:for|with|to)\s+(?:them|it|him|her|(?:the\s+same|that|this)\s+(?:client"
-        r"|customer|account|company|one))\b|^(?:send|get|give|write|make)\s+them\b"
+        r"\b(?:for|with|to|of)\s+(?:them|it|him|her|(?:the\s+same|that|this)\s+(?:client"
+        r"|customer|account|company|one|deal|proposal|opportunity|amount))\b"
+        r"|^(?:send|get|give|write|make)\s+them\b"
+        rf"|{SAME_DEAL.pattern}"
     ),
     re.IGNORECASE,
 )
+
+
+_DEALS = frozenset({"proposal", "opportunity"})
 
 
 def name_employee(draft: Draft, words: str, before: Sequence[Draft]) -> None:
@@ -80,10 +86,27 @@ def name_customer(draft: Draft, words: str, before: Sequence[Draft]) -> None:
         return
     account = next((other.account for other in reversed(before) if other.account), None)
     if account is not None:
-        draft.account, draft.missing = account, None
+        draft.account = account
+        if draft.amount is not None or draft.name == "crm_update":
+            draft.missing = None
         draft.fields["account"] = account
         draft.message = re.sub(
             r"^(Create an? \w+|(?:Update|Log a \w+ in) the CRM)",
             rf"\1 for {account}",
             draft.message,
         )
+
+
+def name_amount(draft: Draft, words: str, before: Sequence[Draft]) -> None:
+    """An opportunity `for it`, after a proposal, is worth as much as that."""
+    if draft.name not in _DEALS or draft.amount is not None or not SAME_DEAL.search(words):
+        return
+    deals = [other for other in before if other.name in _DEALS and other.amount is not None]
+    if len(deals) != 1 or deals[0].account not in {None, draft.account}:
+        return
+    draft.amount, draft.missing = deals[0].amount, None
+    draft.fields["amount"] = draft.amount
+    draft.message += f" worth ${draft.amount:,.2f}"
+    draft.need(deals[0])
+    if draft.account is None:
+        draft.missing = f"Which account is {quoted(draft.quote)} for? Say for example 'for Acme'."

@@ -20,6 +20,8 @@ _TELLABLE = frozenset(
         "opportunity",
         "onboarding",
         "leave",
+        "leave_withdrawal",
+        "expense_cancellation",
         "expense_approval",
         "expense_log",
         "crm_update",
@@ -84,9 +86,18 @@ def _link_without_purchase(draft: Draft, drafts: list[Draft]) -> None:
     elif draft.name == "crm_update":
         before = _before(draft, drafts)
         deals = [other for other in before if other.account and other.name in _FOR_CRM]
-        _tell(draft, [other for other in deals if other in draft.needs] or deals)
+        deals = [other for other in deals if other in draft.needs] or deals
+        _tell(draft, deals or _pointed_at(draft, before))
     elif draft.name == "expense_log" and draft.amount is None:
         draft.missing = None  # the books take every order that was not expensed yet
+
+
+def _pointed_at(draft: Draft, before: list[Draft]) -> list[Draft]:
+    """What `record it in the CRM` is about, where it is no deal: what was said last."""
+    told = [other for other in before if other.name in _TELLABLE]
+    if not told or not re.search(r"\b(?:it|that|this)\b", draft.clause.words, re.IGNORECASE):
+        return []
+    return [other for other in told if other.clause is told[-1].clause]
 
 
 def _link_claims(draft: Draft, drafts: list[Draft]) -> None:
@@ -159,6 +170,9 @@ def _log_after_approval(drafts: list[Draft]) -> None:
         ):
             if log.clause.condition is None or approval.clause.condition is None:
                 follow(log, approval)
+                # the approval books the expense, so it has to know where
+                if "department" in log.fields and log.fields["action"] == "log_expense":
+                    approval.fields.setdefault("department", log.fields["department"])
 
 
 def guard_results(drafts: list[Draft]) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from orchestration.planning.approvals import APPROVAL_NOUN
+from orchestration.planning.ellipses import leaves_out_verb
 from orchestration.planning.order_words import Order, unmarked
 
 _VERBS = (
@@ -41,7 +42,7 @@ CONDITION: Final = re.compile(
     r"|should(?=\s+(?:it|the|that|they|this)\b)"
     r"|(?:when(?:ever)?|where)(?=\s+(?:it|the\s+(?:total|price|cost|amount|bill)"
     r"|that|they|this)\s+(?:costs?|exceeds?|is\s+(?:over|above|more|under|below"
-    r"|less)|goes\s+over|comes\s+to|total\s+))|depending\s+on|conditional\s+on)\b\s*",
+    r"|less|greater|higher|lower|at\s+(?:least|most))|goes\s+over|comes\s+to|total\s+))|depending\s+on|conditional\s+on)\b\s*",
     re.IGNORECASE,
 )
 BARE_CONDITION: Final = re.compile(
@@ -152,6 +153,8 @@ def starts_clause(words: str) -> bool:
     if marked.order is not Order.UNSAID and not marked.trailing and marked.words[:12] != head[:12]:
         return True
     rest = marked.words
+    if leaves_out_verb(rest):
+        return True
     return starts_command(rest) or any(
         pattern.match(rest) for pattern in (CONDITION, BARE_CONDITION, TIE, OTHERWISE, SAME)
     )

@@ -280,5 +280,7 @@ def _tail(words: str) -> str:
 
 
 def _message(words: str) -> str:
-    rest = _VERB.sub("", words, count=1).strip()
+    rest = re.sub(
+        r"\s+instead$", "", _VERB.sub("", words, count=1).strip(" .!"), flags=re.IGNORECASE
+    )
     return f"Book {rest}"

@@ -112,7 +112,9 @@ _PREVIOUS = re.compile(
         r"|everything)(?:'s|\s+is|\s+has\s+been)?\s+(?:all\s+)?(?:done|complete[d]?"
         r"|finished|through|sorted|in\s+place|taken\s+care\s+of)|you(?:'re"
         r"|\s+are)\s+done(?:\s+with\s+(?:that|this))?|done|finished|confirmation"
-        r"|completion|you(?:'ve"
+        r"|completion|(?:it|that|this|they)(?:'s|'ve|\s+(?:is|are|has|have))(?:\s+been)?\s+(?:all\s+)?"
+        r"(?:generated|created|prepared|made|recorded|updated|opened|processed|submitted|sent|noted"
+        r"|saved|placed|completed)|you(?:'ve"
         r"|\s+have)\s+(?:done|finished)(?:\s+(?:that|this|it))?"
         r"|anything(?:\s+(?:else|happens|(?:is|gets)\s+\w+))?|the\s+rest)"
     ),
@@ -174,6 +176,8 @@ def _command(plain: str) -> str | None:
         for pattern, command in _COMMANDS:
             if re.fullmatch(pattern, match["thing"], re.IGNORECASE):
                 return command
+    if alone := _of_thing_done("", plain):
+        return alone  # `when confirmed`
     if match := _PASSIVE.fullmatch(plain):
         return _of_thing(match["thing"]) or _of_thing_done(match["thing"], match["done"])
     for form in (_GERUND, _FINITE):
@@ -200,6 +204,8 @@ _DONE = (
 
 
 def _of_thing_done(thing: str, done: str) -> str | None:
+    if re.match(r"(?:on-?boarded|hired)$", done, re.IGNORECASE):
+        return "start onboarding"
     if thing.strip().lower() not in {
         "it",
         "that",

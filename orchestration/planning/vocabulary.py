@@ -183,7 +183,7 @@ FRAMES: Final = (
         rf"|the\s+[\w\s]+?|{_MONEY}[\w.,]*)\s+(?:(?:down\s+)?as\s+an?\s+expense"
         rf"|on\s+expenses"
         r"|through\s+expenses|to\s+(?:the\s+|our\s+)?\w+(?:\s+(?:budget"
-        r"|department))?|against\s+(?:the\s+|our\s+)?\w+(?:\s+budget)?"
+        r"|department))?|(?:against|under)\s+(?:the\s+|our\s+)?\w+(?:\s+budget)?"
         r"|in\s+the\s+books)\b"
         rf"|log\s+{_MONEY}|(?:an?\s+|the\s+)?expense\s+(?:log|entry|report)\b",
         name="expense_log",

@@ -161,6 +161,7 @@ async def test_independent_tasks_begin_together_and_dependent_ones_wait(
     assert done.index("purchase") < done.index("expense_log")
     final = events[-1].data
     assert (events[-1].kind, final["status"]) == ("run_finished", "completed")
+    assert "[expense_log, finance]" in str(final["summary"])
 
 
 async def test_a_conversation_has_turns_with_results_of_their_own(tmp_path: Path) -> None:

@@ -21,7 +21,19 @@ EXPECTED_NODES = {
     "purchase": {"plan", "ticketing", "finance", "sales"},
     "notifications": {"plan", "ticketing", "finance", "sales", "aggregate"},
     "router": {"plan", "router", "ticketing", "finance", "sales"},
+    "approval": {
+        "plan",
+        "ticketing",
+        "finance.condition",
+        "finance.approval",
+        "finance",
+        "confirmation",
+        "compensate",
+    },
+    "supervisor": {"understand", "supervisor", "work", "answer"},
 }
+MESSAGES = {"supervisor": "What's left in the travel budget?"}
+"""For graphs that do nothing without one."""
 
 
 def free_port() -> int:
@@ -80,8 +92,12 @@ async def main(url, name, message):
     thread = await client.threads.create()
     given = {"messages": [{"role": "user", "content": message}]} if message else {}
     state = await client.runs.wait(thread["thread_id"], name, input=given)
+    paused = "__interrupt__" in state
+    if paused:
+        answer = {"resume": {"decisions": [{"type": "approve"}]}}
+        state = await client.runs.wait(thread["thread_id"], name, command=answer)
     drawing = await client.assistants.get_graph(name)
-    print(json.dumps({"state": state, "drawing": drawing}))
+    print(json.dumps({"state": state, "drawing": drawing, "paused": paused}))
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -104,10 +120,11 @@ def run_served(url: str, name: str, message: str = "") -> dict:
 
 @pytest.mark.parametrize("name", sorted(EXPECTED_NODES))
 def test_each_served_graph_runs_and_can_be_drawn(server: tuple[str, Path], name: str) -> None:
-    answer = run_served(server[0], name)
+    answer = run_served(server[0], name, MESSAGES.get(name, ""))
     nodes = {node["id"] for node in answer["drawing"]["nodes"]} - {"__start__", "__end__"}
     assert nodes == EXPECTED_NODES[name]
     statuses = {id_: each["status"] for id_, each in answer["state"]["outcomes"].items()}
+    assert answer["paused"] == (name == "approval")
     if name == "router":
         assert statuses == {"ticketing": "succeeded", "sales": "skipped", "finance": "skipped"}
     else:
@@ -130,3 +147,13 @@ def test_what_is_typed_into_studio_reaches_the_agent(server: tuple[str, Path]) -
 def test_the_router_sends_a_typed_message_to_its_agent(server: tuple[str, Path]) -> None:
     answer = run_served(server[0], "router", "What is left in the travel budget?")
     assert answer["state"]["route"] == {"chosen": "finance"}
+
+
+def test_the_supervisor_pauses_for_the_approval_that_a_request_wants(
+    server: tuple[str, Path],
+) -> None:
+    answer = run_served(server[0], "supervisor", "Book tickets, update CRM, get approval")
+    assert answer["paused"]
+    said = answer["state"]["messages"][-1]
+    assert said["role"] == "assistant"
+    assert "[expense_approval, finance]" in said["content"]

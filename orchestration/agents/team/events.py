@@ -32,7 +32,7 @@ _PHRASE_END = (
     r"|happen\w*|next)\b|\s*[,.;:?!]|\s*$)"
 )
 _WANTED = re.compile(
-    r"\b(?P<link>to|for)\s+(?!(?:buy|book|get|have|order|purchase|reserve)\b)"
+    r"\b(?P<link>to|for)\s+(?!\s|(?:buy|book|get|have|order|purchase|reserve|for|to)\b)"
     rf"(?P<phrase>.+?){_PHRASE_END}",
     re.IGNORECASE,
 )

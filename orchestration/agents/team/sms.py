@@ -6,7 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestration.agents.team.names import the_one
-from orchestration.agents.team.orders import Order, named_orders, names_an_order, worklist
+from orchestration.agents.team.orders import (
+    Order,
+    Worklist,
+    is_done,
+    named_orders,
+    names_an_order,
+    worklist,
+)
 from orchestration.agents.team.understanding import says, speech_in, without_speech
 from orchestration.agents.team.vocabulary import word_set
 from state.errors import AgentRefusedError
@@ -55,8 +62,9 @@ def send_sms(connection: sqlite3.Connection, ask: Ask) -> JsonObject:
             f"What shall the message to {recipient!r} say? Nothing was sent; give a `body`, or say "
             "for example 'Text Alice: the bus leaves at six'."
         )
-    phone = None if recipient is None else _phone_of(connection, recipient)
-    return _confirm_orders(connection, ask, phone=phone)
+    if recipient is not None:
+        return _tell_of_orders(connection, ask, phone=_phone_of(connection, recipient))
+    return _confirm_orders(connection, ask)
 
 
 def _send_message(
@@ -82,18 +90,40 @@ def _send_message(
     }
 
 
-def _confirm_orders(connection: sqlite3.Connection, ask: Ask, *, phone: str | None) -> JsonObject:
+def _confirm_orders(connection: sqlite3.Connection, ask: Ask) -> JsonObject:
     work = worklist(connection, ask, "sms")
     sent = [
-        _put_out(
-            connection,
-            ask,
-            phone=phone or order.phone,
-            body=f"Your order {order.number} is confirmed: {order.summary}.",
-            order=order,
-        )
+        _put_out(connection, ask, phone=order.phone, body=_confirmation(order), order=order)
         for order in work.due
     ]
+    return _confirmed(work, sent)
+
+
+def _tell_of_orders(connection: sqlite3.Connection, ask: Ask, *, phone: str) -> JsonObject:
+    """Confirm orders to somebody, also if others were told of them before."""
+    alive = [order for order in named_orders(connection, ask) or [] if not order.cancelled]
+    done = [order for order in alive if _was_told(connection, order, phone=phone)]
+    work = Worklist([order for order in alive if order not in done], done, named=True)
+    sent = []
+    for order in work.due:
+        first = None if is_done(connection, order, "sms") else order
+        body = _confirmation(order)
+        sent.append(_put_out(connection, ask, phone=phone, body=body, order=first))
+    return _confirmed(work, sent)
+
+
+def _confirmation(order: Order) -> str:
+    return f"Your order {order.number} is confirmed: {order.summary}."
+
+
+def _was_told(connection: sqlite3.Connection, order: Order, *, phone: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM sms_outbox WHERE recipient = ? AND body = ?", (phone, _confirmation(order))
+    )
+    return found.fetchone() is not None
+
+
+def _confirmed(work: Worklist, sent: list[int]) -> JsonObject:
     numbers = [order.number for order in work.due]
     if numbers:
         message = f"Confirmed by SMS: {_listed(work.due)}."

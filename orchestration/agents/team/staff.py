@@ -24,13 +24,14 @@ _MENTIONS = tuple(
         rf"\b{_NAME}'s?(?!\w)",
         rf"\b(?:does|do|is|has|for|about|of|to|manages|leads|by)\s+{_NAME}",
         rf"\b(?:request|give|grant)\s+{_NAME}",
+        r"\b(?P<name>(?-i:[A-Z])[\w.-]*(?:\s+(?-i:[A-Z])[\w.-]*){0,3})\s+(?:still\s+)?(?:has|have|got)\b",
     )
 )
 _NO_NAMES = word_set(
     "what who when where how that it let here there today tomorrow i me my we us our you your "
     "leave vacation holiday holidays day days time pto the a an in on him her them everyone "
     "this next manager annual paid sick onboarding employee employees someone somebody "
-    "show tell give find get check request is does has"
+    "show tell give find get check request is does has up out look many much how"
 )
 _MYSELF = re.compile(r"\b(?:i|me|my|myself)\b", re.IGNORECASE)
 _UNSAID = re.compile(r"^(?:what|who|when|where|how)(?:'s|\s+is)\s+", re.IGNORECASE)

@@ -12,7 +12,8 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from checkpoints.database import Database, open_database
 from checkpoints.migrate import migrate_postgres
-from state.plan import Plan, PlannedTask
+from state.plan import Plan
+from state.plan_document import PlannedTask
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from checkpoints.database import Database, connect, open_database
 from checkpoints.memory_threads import MemoryThreads
 from checkpoints.sqlite_saver import LEASE_TOKEN
 from checkpoints.threads import RUNNING, Lease, ThreadStore
+from checkpoints.upgrades import UpgradeRecord
 from state.errors import (
     LeaseLostError,
     ThreadBusyError,
@@ -247,3 +248,30 @@ def saved(file: Path) -> int:
     (number,) = reader.execute(sql).fetchone()
     reader.close()
     return int(number)
+
+
+# -- another plan -----------------------------------------------------------------------
+
+CHANGE = UpgradeRecord("r", "order", "1", "2", "old", "new", ["+ task 'c'"], None)
+
+
+async def test_only_who_holds_a_thread_changes_its_plan(
+    threads: ThreadStore, make_plan: MakePlan
+) -> None:
+    lost = await ended(threads, "t", make_plan("r"), "completed")
+    await threads.start("t", make_plan("r"), holder="you", seconds=LONG)
+    with pytest.raises(LeaseLostError):
+        await threads.upgrade(lost, make_plan("other"), CHANGE, taken=())
+    assert (await threads.get("t")).plan == make_plan("r")
+    assert await threads.upgrades("t") == []
+
+
+async def test_a_change_of_plan_is_kept_with_its_record(
+    threads: ThreadStore, make_plan: MakePlan
+) -> None:
+    lease = await threads.start("t", make_plan("r"), holder="me", seconds=LONG)
+    assert await threads.upgrade(lease, make_plan("other"), CHANGE, taken=())
+    record = await threads.get("t")
+    assert (record.plan, record.lease) == (make_plan("other"), lease)
+    (kept,) = await threads.upgrades("t")
+    assert kept._replace(at=0.0) == CHANGE

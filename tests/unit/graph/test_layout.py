@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.layout import direct_needs, extra_waits, find_cycles, layout, mesh_levels
-from state.plan import Region
+from state.plan_document import Region
 
 Needs = dict[str, list[str]]
 Order = set[tuple[str, str]]

@@ -8,7 +8,7 @@ import pytest
 
 from graph.plan_request import PlanRequest
 from graph.planner import plan
-from orchestration import AgentRegistry, AgentSpec, FailureMode
+from orchestration import AgentRegistry, AgentSpec, ApprovalPolicy, FailureMode
 from state.errors import PlanError
 from state.failure_mode import quorum
 from state.task import AgentTask, ForEach, Repeat, SubWorkflow, Task
@@ -72,6 +72,14 @@ def test_every_problem_at_any_depth_is_told_at_once_with_its_path() -> None:
         (ForEach([1], do(), on_failure=FailureMode("quorum", 0)), "bad_failure_mode", "quorum"),
         (ForEach([1], "x"), "bad_task", "give a Workflow, or tasks"),  # type: ignore[arg-type]
         (SubWorkflow(Workflow("w", tasks=[do(condition="turn")])), "bad_expression", "turn"),
+        (
+            SubWorkflow(
+                Workflow("w", tasks=[do()]),
+                requires_approval=ApprovalPolicy(allowed=("edit", "reject")),
+            ),
+            "bad_approval",
+            "no input to edit",
+        ),
         (do(input_from=[1]), "bad_expression", "map names"),
         (do(input_from={"a": "nope"}), "bad_expression", "nope"),
     ],

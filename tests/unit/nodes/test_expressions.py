@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nodes.expressions import ExpressionError, evaluate, expression_problem
 from state.outcome import Outcome, skipped
-from state.plan import CallableDocument, CelDocument
+from state.plan_document import CallableDocument, CelDocument
 from state.status import SkipCause, TaskStatus, WorkflowStatus
 from state.task import AgentTask, Condition
 

@@ -24,7 +24,7 @@ from tests.unit.nodes.conftest import FakeClock
 
 if TYPE_CHECKING:
     from state.outcome import Outcome
-    from state.plan import PlanDocument
+    from state.plan_document import PlanDocument
     from state.waiting import WaitDocument
 
 BEGUN = 1_000.0

@@ -277,6 +277,49 @@ async def test_an_agent_that_asks_for_a_task_gets_no_laxer_policy_than_that_task
     assert [*(await office.asked()).policy["roles"]] == roles
 
 
+async def test_agents_that_are_graphs_may_ask_inside_items_and_turns(office: Office) -> None:
+    graph = StateGraph(Asked)
+    graph.add_node("ask", ask)
+    graph.add_edge(START, "ask")
+    hire(office, "asking", graph.compile())
+    one = AgentTask("asking", input_from={"question": "item"}, task_id="one")
+    loop = Repeat([ForEach([1, 2], one, task_id="all")], until="turn == 2", task_id="loop")
+    result = await office.coordinator.execute_sequential([loop])
+    answers = 0
+    while result.interrupts:
+        asked = result.interrupts[0]
+        answers += 1
+        said = {asked.interrupt_id: f"answer {answers} to {asked.value}"}
+        result = await office.coordinator.resume(result.thread_id, said)
+    assert answers == 4, "each item in each turn"
+    items: Any = result["loop"].output["all"]
+    assert [each["answer"].rpartition(" ")[2] for each in items["items"]] == ["1", "2"]
+
+
+class Chosen(TypedDict, total=False):
+    turn: int
+    next: str
+
+
+async def choose(state: Chosen) -> Chosen:
+    return {"next": interrupt(f"who, after turn {state['turn']}?")}
+
+
+async def test_a_supervisor_that_is_a_graph_may_ask_a_person_who_is_next(office: Office) -> None:
+    graph = StateGraph(Chosen)
+    graph.add_node("choose", choose)
+    graph.add_edge(START, "choose")
+    hire(office, "chief", graph.compile())
+    result = await office.coordinator.execute_cyclic(
+        [do(), do("mail")], supervisor=AgentTask("chief")
+    )
+    for name in ("mail", "tickets", "finish"):
+        (asked,) = result.interrupts
+        result = await office.coordinator.resume(result.thread_id, {asked.interrupt_id: name})
+    assert result.status == WorkflowStatus.COMPLETED
+    assert office.called() == ["mail", "tickets"]
+
+
 # -- stopping -------------------------------------------------------------------------------
 
 

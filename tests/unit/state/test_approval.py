@@ -20,7 +20,7 @@ from state.approval import (
     edit_schema,
     policy_of,
 )
-from state.plan import PlannedTask
+from state.plan_document import PlannedTask
 
 FULL = ApprovalPolicy(
     roles=["manager"],

@@ -14,7 +14,7 @@ from orchestration import AgentRegistry, AgentSpec
 from state.conversation import HistoryWindow, answered, brought, text_of
 from state.errors import ConfigurationError
 from state.outcome import Outcome
-from state.plan import PlanDocument
+from state.plan_document import PlanDocument
 from state.task import AgentTask
 
 Message = dict[str, Any]

@@ -87,7 +87,13 @@ EXAMPLES: list[OrchestrationError] = [
     NewerPlanError("t1", 99, 2),
     DecisionError("t1", "'maybe' is no answer"),
     AlreadyDecidedError(
-        "t1", "pay", status="applied", decided_by="ann", decided_at=1.5, decision="approve"
+        "t1",
+        "pay",
+        status="lapsed",
+        decided_by="ann",
+        decided_at=1.5,
+        decision="approve",
+        asked_anew="r2",
     ),
     SignalError("t1", "its id was used before"),
     UnknownSignalError("t1", "piad", ["paid"]),

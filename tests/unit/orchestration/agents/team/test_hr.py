@@ -78,6 +78,8 @@ def test_onboarding_takes_fields(call: Call) -> None:
     ("text", "facts"),
     [
         ("Who is Bob's manager?", {"manager": "Ivan Petrov"}),
+        ("Look up Erin's manager", {"manager": "Carol Jones"}),
+        ("Check how much leave Bob has", {"employee": "Bob Lee"}),
         ("Who reports to Carol?", {"reports": ["Dan Brown", "Erin Davis"]}),
         ("What is Alice Smith's email?", {"email": "alice.smith@example.com"}),
         ("Who is Grace?", {"title": "Chief Executive", "manager": None}),

@@ -227,6 +227,24 @@ def test_sms_confirms_each_order_once(call: Call, rows: Rows) -> None:
     ]
 
 
+def test_each_person_named_is_told_of_an_order_once(call: Call, rows: Rows) -> None:
+    upstream = {"purchase": call("ticketing", "Book 2 tickets")}
+    sent = [
+        call("ticketing", f"Send an SMS to {name}", upstream=upstream)["sent"]
+        for name in ("Bob", "Alice", "Bob")
+    ]
+    assert sent == [1, 1, 0]
+    assert rows("SELECT recipient, order_reference FROM sms_outbox") == [
+        {"recipient": "+1-555-0107", "order_reference": "order:1"},
+        {"recipient": "+1-555-0106", "order_reference": None},
+    ]
+    assert call("ticketing", action="send_sms")["sent"] == 0
+
+
+def test_a_customer_after_a_date_is_no_event(call: Call) -> None:
+    assert call("ticketing", "Book 10 tickets for tonight for Globex")["quantity"] == 10
+
+
 def test_sms_with_nothing_outstanding_sends_nothing_and_says_so(call: Call) -> None:
     answer = call("ticketing", action="send_sms")
     assert answer["sent"] == 0
