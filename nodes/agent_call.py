@@ -92,7 +92,18 @@ def hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | N
         return outcome
     if task["approval"]:  # its condition was decided before anybody was asked
         return _without_calling(approval_of(task, state))
-    return condition_outcome(task, state, run)
+    return _refused_before(task, state) or condition_outcome(task, state, run)
+
+
+def _refused_before(task: PlannedTask, state: RunState) -> Outcome | None:
+    """What a person said of a task that nobody has to approve any more, if it is not to be called.
+
+    They were asked before the workflow was changed, and their answer counts.
+    """
+    if not state.get("approvals"):
+        return None
+    decided = approval_of(task, state)
+    return None if decided is None else _without_calling(decided)
 
 
 def approval_of(task: PlannedTask, state: RunState) -> ApprovalRecord | None:
@@ -110,7 +121,8 @@ def _refused(task: PlannedTask, state: RunState, previous: Outcome) -> Outcome |
 
     Its approval may be needed only since the workflow was changed.
     """
-    refused = _without_calling(approval_of(task, state)) if task["approval"] else None
+    asked = bool(task["approval"])
+    refused = _without_calling(approval_of(task, state)) if asked else _refused_before(task, state)
     return None if refused is None else {**refused, "attempts": previous["attempts"]}
 
 
