@@ -298,7 +298,9 @@ def _attempt(
     state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
 ) -> Awaitable[Outcome]:
     """Begin to call the agent."""
-    if task["approval"] or "input_from" in task or "handoff" in state["plan"]:
+    # there may be decisions about tasks without approval, of before the workflow was changed
+    decided = task["approval"] or state.get("approvals")
+    if decided or "input_from" in task or "handoff" in state["plan"]:
         return _attempt_with_input(state, task, run, config)
     return attempt(task, _context(state, task, run, config), run=run, stop=run.stop)
 
@@ -307,7 +309,7 @@ async def _attempt_with_input(
     state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
 ) -> Outcome:
     """Call the agent with an input that is not known from the plan alone."""
-    record = approval_of(task, state) if task["approval"] else None
+    record = approval_of(task, state)
     try:
         edited = record is not None and "arguments" in record
         given = record["arguments"] if record is not None and edited else input_of(state, task)
