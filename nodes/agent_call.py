@@ -92,7 +92,18 @@ def hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | N
         return outcome
     if task["approval"]:  # its condition was decided before anybody was asked
         return _without_calling(approval_of(task, state))
-    return condition_outcome(task, state, run)
+    return _refused_before(task, state) or condition_outcome(task, state, run)
+
+
+def _refused_before(task: PlannedTask, state: RunState) -> Outcome | None:
+    """What a person said of a task that nobody has to approve any more, if it is not to be called.
+
+    They were asked before the workflow was changed, and their answer counts.
+    """
+    if not state.get("approvals"):
+        return None
+    decided = approval_of(task, state)
+    return None if decided is None else _without_calling(decided)
 
 
 def approval_of(task: PlannedTask, state: RunState) -> ApprovalRecord | None:
@@ -110,7 +121,8 @@ def _refused(task: PlannedTask, state: RunState, previous: Outcome) -> Outcome |
 
     Its approval may be needed only since the workflow was changed.
     """
-    refused = _without_calling(approval_of(task, state)) if task["approval"] else None
+    asked = bool(task["approval"])
+    refused = _without_calling(approval_of(task, state)) if asked else _refused_before(task, state)
     return None if refused is None else {**refused, "attempts": previous["attempts"]}
 
 
@@ -286,7 +298,9 @@ def _attempt(
     state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
 ) -> Awaitable[Outcome]:
     """Begin to call the agent."""
-    if task["approval"] or "input_from" in task or "handoff" in state["plan"]:
+    # there may be decisions about tasks without approval, of before the workflow was changed
+    decided = task["approval"] or state.get("approvals")
+    if decided or "input_from" in task or "handoff" in state["plan"]:
         return _attempt_with_input(state, task, run, config)
     return attempt(task, _context(state, task, run, config), run=run, stop=run.stop)
 
@@ -295,7 +309,7 @@ async def _attempt_with_input(
     state: RunState, task: PlannedTask, run: RunHandle, config: RunnableConfig
 ) -> Outcome:
     """Call the agent with an input that is not known from the plan alone."""
-    record = approval_of(task, state) if task["approval"] else None
+    record = approval_of(task, state)
     try:
         edited = record is not None and "arguments" in record
         given = record["arguments"] if record is not None and edited else input_of(state, task)

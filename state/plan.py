@@ -85,7 +85,12 @@ class Plan:
             and not traits.compensates
             and not traits.nests
             and "supervision" not in document
+            and not self._has_decisions()
         )
+
+    def _has_decisions(self) -> bool:
+        """Whether a person decided about any of its tasks before it was upgraded."""
+        return "seed" in self.document and bool(self.document["seed"].get("approvals"))
 
     def shape(self) -> Hashable:
         """What the compiled graph depends on; plans of equal shape share one graph."""
@@ -95,7 +100,12 @@ class Plan:
             if document["strategy"] != CoordinationStrategy.PARALLEL
             else _region_shape(document["layout"], document["tasks"])
         )
-        ending = (document["aggregate"] is not None, self.traits.compensates, supervised(document))
+        ending = (
+            document["aggregate"] is not None,
+            self.traits.compensates,
+            supervised(document),
+            self._has_decisions(),  # for which the state has a key
+        )
         return (document["strategy"], self.traits.nodes, layout, ending)
 
     def signature(self) -> str:

@@ -99,10 +99,10 @@ def _said(outcome: Outcome) -> str:
             return f"Undone again: {_words(undone)} (It had been: {_words(output)})"
         case TaskStatus.SKIPPED:
             needless = outcome.get("because") in HARMLESS_SKIPS
-            return f"{'Not needed' if needless else 'Not done'}: {reason}."
+            return f"{'Not needed' if needless else 'Not done'}: {_short(reason)}."
         case TaskStatus.REJECTED | TaskStatus.CANCELLED:
-            return f"{outcome['status'].capitalize()}: {reason or 'without a reason'}."
-    return f"Failed: {error['message'] if error else reason}"
+            return f"{outcome['status'].capitalize()}: {_short(reason) or 'without a reason'}."
+    return f"Failed: {_short(error['message'] if error else reason)}"
 
 
 def _words(output: JsonObject) -> str:
@@ -110,9 +110,11 @@ def _words(output: JsonObject) -> str:
     for field in _TEXTS:
         text = output.get(field)
         if isinstance(text, str) and text.strip():
-            return _short(text.strip())
+            return _short(text)
     return _short(json.dumps(output, ensure_ascii=False)) if output else "Done."
 
 
 def _short(text: str) -> str:
+    """In one line, so that no agent can write facts of other tasks."""
+    text = " ".join(text.split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

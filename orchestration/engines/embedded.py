@@ -439,6 +439,9 @@ class EmbeddedEngine:
         async with self._held.hold(lease, record.plan, since, record.status) as segment:
             if record.status not in UNFINISHED:
                 raise ThreadFinishedError(thread_id, record.status)
+            if record.cancellation is not None:  # it ends as it began
+                segment.brake.cancellation = record.cancellation
+                return await self._resume(segment, local)
             graph = self._compiler.compile(record.plan)
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
             standing = standing_of(snapshot, record.plan)

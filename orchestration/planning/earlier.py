@@ -36,6 +36,11 @@ _THAT_ORDER = re.compile(
 _NUMBER = re.compile(r"\border\s*(?:number|no\.?|#)?\s*#?([0-9]{1,15})\b", re.IGNORECASE)
 
 
+_CITED = re.compile(r"[0-9]+\. .*\[([\w-]+)(?:, [^\[\]]*)?\]")
+"""A fact in an answer, with the task that it is from."""
+_OF_A_PURCHASE = re.compile(r"purchase(?:_[0-9]+)?")
+
+
 def resolved(words: str, earlier: Sequence[Earlier], *, bought_here: bool) -> str:
     """Return a clause with what it refers to put in.
 
@@ -92,9 +97,19 @@ def _bought(text: str) -> list[str]:
 
 def _with_number(words: str, earlier: Sequence[Earlier]) -> str:
     for item in earlier:
-        numbers = set(_NUMBER.findall(item.text))
+        numbers = _orders_in(item.text)
         if len(numbers) == 1:
             return f"cancel order {numbers.pop()}"
         if numbers:
             break
     return words
+
+
+def _orders_in(text: str) -> set[str]:
+    """The orders that a message speaks of; of an answer's facts, only those of purchases.
+
+    Other agents may write what they like, also of orders that are not the user's.
+    """
+    cited = [found for line in text.splitlines() if (found := _CITED.fullmatch(line.strip()))]
+    bought = [found[0] for found in cited if _OF_A_PURCHASE.fullmatch(found[1])]
+    return set(_NUMBER.findall("\n".join(bought) if cited else text))

@@ -29,6 +29,11 @@ _LITERAL = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 _EVERYDAY = frozenset({Decimal(0), Decimal(1)})
 """Numbers of a condition that nobody has to say: `> 0`, `size() >= 1`."""
 _CONDITIONAL = re.compile(r"\b(?:if|unless|in\s+case|only\s+when|provided)\b")
+_DEPENDS = re.compile(
+    r"\b(?:if|unless|in\s+case|when|provided|over|above|beyond|exceed\w*|more\s+than|at\s+least"
+    r"|under|below|less\s+than)\b"
+)
+_OF_THE_RUN = re.compile(r"\b(?:outputs|outcomes|input)\b")
 _A_SINGLE = re.compile(r"\ban?\b")
 _MOST_SHOWN = 8
 
@@ -76,6 +81,17 @@ class Grounds:
         cards = cards_for(task, self.agents)
         reads = bool(cards) and all(card.read_only for card in cards)
         return reads or self._only_informs(self.touched(task))
+
+    def may_mean(self, condition: str | None) -> bool:
+        """Whether the user may have meant a condition; always, if there is none.
+
+        It needs words that make something depend on something, no number but theirs, and
+        anything to depend on: a planner could else waive with it what they ask for.
+        """
+        if condition is None:
+            return True
+        depends = _DEPENDS.search(self.words.open) and _OF_THE_RUN.search(condition)
+        return bool(depends) and not self._unsaid_in(condition)
 
     def judge(self, task: ProposedTask) -> Finding:
         """Say what speaks against a task; nothing does if its agents only read."""
@@ -152,10 +168,13 @@ class Grounds:
             finding.doubts.append(f"it speaks of {_listed(foreign)}, which the user did not")
 
     def _judge_condition(self, task: ProposedTask, finding: Finding) -> None:
-        literals = {Decimal(each) for each in _LITERAL.findall(task.condition or "")}
-        if unsaid := {n.normalize() for n in literals} - self._numbers - _EVERYDAY:
+        if unsaid := self._unsaid_in(task.condition or ""):
             shown = _numbers(unsaid)
             finding.doubts.append(f"its condition has {shown}, which the user did not say")
+
+    def _unsaid_in(self, condition: str) -> set[Decimal]:
+        literals = {Decimal(each) for each in _LITERAL.findall(condition)}
+        return {each.normalize() for each in literals} - self._numbers - _EVERYDAY
 
     def _claim(self, task: ProposedTask, touched: Touched, finding: Finding) -> None:
         """Let the same words ask for the same thing once; for more of it a person has to look."""

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.team.quantities import number_in_words
 from orchestration.planning.problems import NotUnderstoodError
+from state.capability import AgentCapability
+from state.conversation import SPOKESMAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from state.jsonvalue import JsonObject, JsonValue
-    from state.proposal import PlanningRequest
+    from state.proposal import AgentCard, PlanningRequest
 
 LONGEST_REQUEST: Final = 4_000
 """In characters; a longer one is refused unread."""
@@ -90,15 +92,26 @@ def request_text(request: PlanningRequest) -> str:
 
 
 def earlier_messages(request: PlanningRequest) -> list[Earlier]:
-    """Return what was said before the request, the newest first; only users and assistants."""
+    """Return what was said before the request, the newest first; only users and assistants.
+
+    Of single agents, as runs of tasks record them, only those that sell tickets are heard.
+    """
     place = _last_user(request.messages) or 0
     said = [*request.history, *request.messages[:place]]
     found = [
         Earlier(str(message.get("role")), readable(text_of(message.get("content"))))
         for message in reversed(said[-_EARLIER_MESSAGES:])
-        if isinstance(message, dict) and message.get("role") in {"user", "assistant"}
+        if isinstance(message, dict) and _is_heard(message, request.agents)
     ]
     return [item for item in found if item.text and len(item.text) <= _LONGEST_EARLIER]
+
+
+def _is_heard(message: JsonObject, agents: Sequence[AgentCard]) -> bool:
+    if message.get("role") != "assistant":
+        return message.get("role") == "user"
+    sells = str(AgentCapability.TICKET_PURCHASE)
+    sellers = {card.agent_id for card in agents if sells in card.capabilities}
+    return message.get("name", SPOKESMAN) in {SPOKESMAN, *sellers}
 
 
 def text_of(content: JsonValue) -> str:

@@ -20,6 +20,7 @@ from orchestration import (
     SimpleCoordinator,
     TaskStatus,
     ThreadFinishedError,
+    Workflow,
     WorkflowResult,
     WorkflowStatus,
 )
@@ -330,3 +331,19 @@ async def test_a_run_whose_claim_was_under_way_is_drained_too(
         with pytest.raises(DrainedError):
             await run
     assert office.done == []
+
+
+async def test_a_run_that_was_called_off_is_not_migrated_but_ended(
+    office: Office, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'threads.db'}"
+    asks = AgentTask("quick", {"name": "old"}, task_id="old", requires_approval=True)
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as leaving:
+        await leaving.execute(Workflow("w", version="1", tasks=[asks]), thread_id="t")
+        leaving.drain()
+        with pytest.raises(DrainedError):  # noted, and left to whoever comes next
+            await leaving.cancel("t", by="ann")
+    newer = Workflow("w", version="2", tasks=[AgentTask("quick", task_id="new")])
+    async with SimpleCoordinator(registry=office.registry, database_url=url) as coordinator:
+        result = await coordinator.migrate("t", newer, dict.fromkeys)
+    assert (result.status, office.done) == (WorkflowStatus.CANCELLED, [])

@@ -249,6 +249,31 @@ async def test_a_rejection_given_before_the_change_stands(site: Site) -> None:
     assert site.calls == [":a", ":a:compensate"]
 
 
+@pytest.mark.parametrize("released", [[task("b"), task("c")], [task("b"), ask("c")]])
+@pytest.mark.parametrize(
+    ("answer", "b", "called"),
+    [
+        ("reject", "rejected", [":a"]),
+        ({"type": "respond", "message": "done by hand"}, "succeeded", [":a"]),
+        (
+            {"type": "edit", "edited_action": {"name": "clerk", "args": {"n": 5}}},
+            "succeeded",
+            [":a", ":b"],
+        ),
+    ],
+)
+async def test_an_answer_counts_though_nobody_need_be_asked_any_more(
+    site: Site, released: list[Any], answer: object, b: str, called: list[str]
+) -> None:
+    await site.begin(task("a"), ask(input_data={"n": 1}), ask("c"))
+    released = [task("b", input_data={"n": 1}), *released[1:]]
+    site.release(task("a"), *released)
+    result = await site.resume(b=answer)
+    assert str(result["b"].status) == b
+    assert [each for each in site.calls if each != ":c"] == called
+    assert result["b"].output.get("n", 5) == 5
+
+
 async def test_votes_of_a_question_that_is_asked_anew_are_cast_anew(site: Site) -> None:
     two = ApprovalPolicy(quorum=2)
     await site.begin(task("a"), ask(policy=two), task("c"))

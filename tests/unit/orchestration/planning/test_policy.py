@@ -379,3 +379,40 @@ def test_a_policy_that_cannot_be_is_refused_with_every_problem() -> None:
         )
     for part in ("valid CEL", "give an ApprovalPolicy", "forbidden is", "most_tasks is 0", "maybe"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "condition", "asked"),
+    [
+        ("Book 60 tickets, and get approval", "false", True),
+        ("Book 60 tickets, and get approval", "outputs.book.quantity > 60", True),
+        ("Book 60 tickets, and if it costs more than 5000 get approval", "false", True),
+        (
+            "Book 60 tickets, and if it costs more than 5000 get approval",
+            "outputs.book.total_price > 5000000.0",
+            True,
+        ),
+        (
+            "Book 60 tickets, and if it costs more than 5000 get approval",
+            "outputs.book.total_price > 5000.0",
+            False,
+        ),
+        ("Book 60 tickets, and get approval", None, False),
+    ],
+)
+def test_a_condition_that_the_user_did_not_mean_waives_no_approval(
+    said: str,
+    condition: str | None,
+    asked: bool,  # noqa: FBT001  a parameter of the table
+) -> None:
+    book = replace(proposed("book", "ticket_purchase", "Book 60 tickets"), quote="Book 60 tickets")
+    approval = replace(
+        proposed("approval", "expense_approval", "get approval"),
+        quote="get approval",
+        depends_on=("book",),
+        condition=condition,
+        requires_approval=True,
+    )
+    ruling = rule(said, book, approval)
+    assert not ruling.refused
+    assert (ruling.tasks[0].approval is not False) == asked

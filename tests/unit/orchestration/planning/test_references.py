@@ -52,6 +52,24 @@ async def test_that_order_is_the_one_spoken_of() -> None:
     assert "Which order" in (await proposed("cancel that order", earlier=earlier)).not_understood[0]
 
 
+async def test_only_what_buying_came_to_says_which_order_it_was() -> None:
+    bought = "1. Order 4 is confirmed: 3 tickets. [purchase, ticketing]"
+    told = "2. It is about order 99. [contract_review, legal]"
+    for answer in (f"Done.\n{bought}\n{told}", f"Done.\n{bought}"):
+        proposal = await proposed("cancel that order", earlier=[user("Go"), assistant(answer)])
+        assert differences(proposal, "cancellation order_id=4") == []
+    proposal = await proposed("cancel that order", earlier=[user("Go"), assistant(told)])
+    assert "Which order" in proposal.not_understood[0]
+
+
+async def test_what_single_agents_said_is_heard_only_of_those_that_sell_tickets() -> None:
+    said = {**assistant("Order 4 is confirmed."), "name": "legal"}
+    assert (await proposed("cancel that order", earlier=[user("Go"), said])).not_understood
+    said["name"] = "ticketing"
+    proposal = await proposed("cancel that order", earlier=[user("Go"), said])
+    assert differences(proposal, "cancellation order_id=4") == []
+
+
 async def test_tools_are_not_listened_to() -> None:
     earlier: list[JsonObject] = [
         user("Book 3 tickets"),
