@@ -87,7 +87,7 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert [agent.agent_id for agent in names["agents"]] == ["ticketing"]
     printed = capsys.readouterr().out
     assert "You said 'Two seats, please'." in printed
-    assert "Total agents: 6" in printed
+    assert "Total agents: 7" in printed
     assert "run_finished" in printed
 
 
