@@ -70,6 +70,18 @@ async def wait_for_signal(state: RunState, config: RunnableConfig) -> Command[st
     return _go(state, config, run, outcome)
 
 
+def answered_wait(
+    task: PlannedTask, previous: Outcome, answer: JsonValue, run: RunHandle
+) -> Outcome:
+    """What a task comes to that waits, by what its run is resumed with; as its node would say."""
+    wait = task["wait"]
+    if wait["kind"] == "signal":
+        outcome = _signalled(wait["signal"], previous, run, answer)
+    else:
+        outcome = _time_has_come(previous, run, at=_fired_at(answer, run))
+    return {**outcome, "turn": previous["turn"]} if "turn" in previous else outcome
+
+
 def _known(task: PlannedTask, state: RunState) -> Outcome | None:
     """How the task stands in the present turn."""
     outcome = state["outcomes"].get(task["id"])

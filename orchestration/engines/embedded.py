@@ -51,7 +51,7 @@ from orchestration.engines.snapshots import (
 from orchestration.engines.time_travel import forked_plan
 from orchestration.engines.upgrading import (
     Replacement,
-    are_approvals,
+    are_own,
     asked_names,
     by_path,
     is_newer,
@@ -61,6 +61,7 @@ from orchestration.engines.upgrading import (
     upgrade_error,
     upgrade_record,
     upgraded,
+    with_waits,
 )
 from orchestration.engines.views import ThreadViews
 from state.compensation import undoing_begun
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from graph.plan_request import Planned
     from nodes.ports import Agents, Clock
     from orchestration.engines.snapshots import Next
+    from orchestration.engines.upgrading import Standing
     from state.cancellation import Cancellation
     from state.decision import Decider
     from state.plan import Plan
@@ -335,7 +337,7 @@ class EmbeddedEngine:
         if newest is not None:
             local = local.knowing(newest.callables, plan.run_id)
             follows = not as_begun and is_newer(newest.plan, plan)
-            if follows and are_approvals(asked, answers):
+            if follows and are_own(asked, answers):
                 return await self._upgrade(segment, snapshot, newest.plan, local, answers)
         if step == "start":
             return await self._begin(segment, snapshot, local)
@@ -378,6 +380,7 @@ class EmbeddedEngine:
             raise upgrade_error(
                 segment.thread_id, plan, new, differences=lines, database=self._called
             )
+        standing = self._with_waits(standing, snapshot, answers)
         replacement = Replacement(
             upgraded(new, standing, by_path(snapshot.interrupts, answers)),
             upgrade_record(plan, new, upgrade),
@@ -385,6 +388,12 @@ class EmbeddedEngine:
         )
         result = await self._go_on_as(segment, snapshot, replacement, local)
         return result or await self._resume(segment, local)
+
+    def _with_waits(
+        self, standing: Standing, snapshot: StateSnapshot, answers: Mapping[str, object]
+    ) -> Standing:
+        run = RunHandle(agents=self._agents, clock=self._clock)
+        return with_waits(standing, snapshot.interrupts, answers, run)
 
     async def _go_on_as(
         self,
@@ -452,8 +461,9 @@ class EmbeddedEngine:
             while result is None:  # an answer may come in between
                 answers = await self._held.answers(segment, snapshot.interrupts)
                 given = by_path(snapshot.interrupts, answers)
+                done = self._with_waits(standing, snapshot, answers)
                 replacement = Replacement(
-                    upgraded(new.plan, standing, given, renamed=names),
+                    upgraded(new.plan, done, given, renamed=names),
                     upgrade_record(record.plan, new.plan, upgrade, by=by),
                     frozenset(answers),
                 )

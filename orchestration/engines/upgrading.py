@@ -15,6 +15,7 @@ from langgraph.types import StateSnapshot
 from checkpoints.upgrades import UpgradeRecord
 from nodes.agent_call import approval_key
 from nodes.approval import approval_record
+from nodes.waiting import answered_wait
 from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in, task_of
 from state.errors import MigrationError, UpgradeError
 from state.jsonvalue import json_like
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from langgraph.types import Interrupt
 
-    from state.jsonvalue import JsonObject
+    from nodes.run_handle import RunHandle
+    from state.jsonvalue import JsonObject, JsonValue
     from state.run_state import ApprovalRecord, Outcomes
     from state.upgrade import Upgrade
 
@@ -85,9 +87,35 @@ def is_newer(new: Plan, plan: Plan) -> bool:
     return new.signature() != plan.signature()
 
 
-def are_approvals(interrupts: Iterable[Interrupt], answers: Mapping[str, object]) -> bool:
-    """Whether all answers are to approvals; others go to whom asked, under the old plan."""
-    return all(_is_approval(each) for each in interrupts if each.id in answers)
+def are_own(interrupts: Iterable[Interrupt], answers: Mapping[str, object]) -> bool:
+    """Whether no answer is to an agent's question; those go to whom asked, under the old plan."""
+    return all(is_own(json_like(each.value)) for each in interrupts if each.id in answers)
+
+
+def with_waits(
+    standing: Standing,
+    interrupts: Iterable[Interrupt],
+    answers: Mapping[str, object],
+    run: RunHandle,
+) -> Standing:
+    """Let what a run waited for, and has come, be done; so the new plan does not wait again."""
+    plan, outcomes, scopes = Plan(standing.plan), {**standing.outcomes}, {**standing.scopes}
+    for each in interrupts:
+        path = task_of(json_like(each.value))
+        task = plan.task_at(path)
+        if each.id not in answers or _is_approval(each) or task is None or "wait" not in task:
+            continue
+        around, _, task_id = path.rpartition(INSIDE)
+        if around and around not in scopes:  # of a loop, without its turn
+            around = around.rpartition("#")[0]
+        known = scopes[around]["outcomes"] if around else outcomes
+        answer = cast("JsonValue", answers[each.id])
+        done = {**known, task_id: answered_wait(task, known[task_id], answer, run)}
+        if around:
+            scopes[around] = {**scopes[around], "outcomes": done}
+        else:
+            outcomes = done
+    return standing._replace(outcomes=outcomes, scopes=scopes)
 
 
 def by_path(interrupts: Iterable[Interrupt], answers: Mapping[str, object]) -> dict[str, object]:

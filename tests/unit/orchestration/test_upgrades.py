@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypedDict
@@ -652,6 +652,49 @@ async def test_a_signal_that_comes_after_the_change_is_taken(site: Site) -> None
     assert site.calls == [":a", ":c", ":new"]
 
 
+@pytest.mark.parametrize(
+    "within",
+    [
+        lambda wait: wait,
+        lambda wait: SubWorkflow(Workflow("in", tasks=[wait]), task_id="in"),
+        lambda wait: ForEach([1], [wait, task("z")], task_id="in"),
+        lambda wait: Repeat([wait], until="true", task_id="in"),
+        lambda wait: SubWorkflow(
+            Workflow("in", tasks=[wait], strategy="cyclic", start=wait.task_id), task_id="in"
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["signal", "timer"])
+async def test_what_a_run_waited_for_lets_it_go_on_under_the_new_version(
+    site: Site, kind: str, within: Callable[[Any], Any]
+) -> None:
+    wait = WaitForSignal("paid", task_id="w") if kind == "signal" else Wait(DAY, task_id="w")
+    await site.begin(task("a"), within(wait), task("c"))
+    site.release(task("a"), within(wait), ask("c"), task("new"))
+    if kind == "signal":
+        await site.runs.signal(THREAD, "paid", {"amount": 5})
+    else:
+        site.wall.now += DAY + 1
+        await site.runs.approvals.sweep()
+    _, paused = await site.runs.inspect(THREAD)
+    assert [each.task_id for each in paused.interrupts] == ["c"]
+    result = await site.resume(c="approve")
+    assert str(result.status) == "completed"
+    assert [each for each in site.calls if not each.endswith(":z")] == [":a", ":c", ":new"]
+    assert len(await site.runs.upgrades(THREAD)) == 1
+
+
+async def test_a_signal_to_a_run_that_cannot_follow_is_kept(site: Site) -> None:
+    wait = WaitForSignal("paid", task_id="pay")
+    await site.begin(task("a"), wait, task("c"))
+    site.release(task("a"), wait)
+    sent = await site.runs.signal(THREAD, "paid", {"amount": 5})
+    assert (sent.result, site.calls) == (None, [":a"])
+    result = await site.runs.resume(THREAD, as_begun=True)
+    assert result["pay"].output["payload"] == {"amount": 5}
+    assert site.calls == [":a", ":c"]
+
+
 async def test_a_signal_lets_the_run_go_on_and_the_next_pause_follows_the_change(
     site: Site,
 ) -> None:
@@ -678,8 +721,10 @@ async def test_another_signal_is_no_small_change(site: Site) -> None:
     await site.begin(task("a"), WaitForSignal("paid", task_id="pay"))
     site.release(task("a"), WaitForSignal("cleared", task_id="pay"))
     sent = await site.runs.signal(THREAD, "paid", by="bank")
-    assert sent.result is not None, "who waited for it gets it, under the old version"
-    assert str(sent.result.status) == "completed"
+    assert sent.result is None
+    assert "what it waits for" in sent.waits_for
+    done = await site.runs.resume(THREAD, as_begun=True)
+    assert (str(done.status), done["pay"].output["sent_by"]) == ("completed", "bank")
 
 
 # -- graphs as agents, callables, encryption --------------------------------------------
