@@ -10,9 +10,18 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+_NO_REPLACE = """
+CREATE TRIGGER IF NOT EXISTS orchestration_approval_audit_no_replace
+BEFORE INSERT ON orchestration_approval_audit
+WHEN EXISTS (SELECT 1 FROM orchestration_approval_audit WHERE entry = NEW.entry)
+BEGIN SELECT RAISE(ABORT, 'the approval audit is append-only'); END
+"""
+
 
 def upgrade() -> None:
-    """Add columns and tables."""
+    """Add columns and tables, and a trigger that early databases did not get with 0002."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(_NO_REPLACE)
     op.add_column("orchestration_threads", Column("definition_name", Text))
     op.add_column("orchestration_threads", Column("definition_version", Text))
     op.create_table(
