@@ -118,6 +118,8 @@ def _layout(
 
 def _planned(task: Task, place: Place, draft: Draft) -> PlannedTask:
     """Plan one task of whatever kind, and how to undo it."""
+    if type(task) is AgentTask and task.compensate is None:  # by far the commonest
+        return planned_task(task, place, draft)
     match task:
         case AgentTask():
             planned = planned_task(task, place, draft)
@@ -199,7 +201,7 @@ def _task_ids(tasks: Sequence[Task], strategy: CoordinationStrategy, draft: Draf
     reserved = RESERVED_NODES
     if strategy == CoordinationStrategy.CYCLIC:
         reserved |= CYCLIC_NODES
-    are_tasks = [task for task in tasks if _is_task(task, draft)]
+    are_tasks = [task for task in tasks if isinstance(task, Task) or _is_none(task, draft)]
     chosen = [task.task_id for task in are_tasks if task.task_id is not None]
     if len(set(chosen)) < len(chosen):
         for id_, count in Counter(chosen).items():
@@ -219,9 +221,7 @@ def _task_ids(tasks: Sequence[Task], strategy: CoordinationStrategy, draft: Draf
     ]
 
 
-def _is_task(task: object, draft: Draft) -> bool:
-    if isinstance(task, Task):
-        return True
+def _is_none(task: object, draft: Draft) -> bool:
     kinds = "AgentTask, SubWorkflow, Repeat, ForEach, Wait or WaitForSignal"
     draft.problem("bad_task", f"{described(task)} is no task; give an {kinds}")
     return False
@@ -239,7 +239,8 @@ def _chosen_id(id_: object, reserved: frozenset[str], draft: Draft) -> str:
 
 
 def _default_id(task: Task, taken: set[str]) -> str:
-    base = id_ = _named_after(task)
+    agent = task.agent_id if isinstance(task, AgentTask) else None
+    base = id_ = str(agent or _named_after(task))
     if not TASK_ID.fullmatch(base):
         base = id_ = re.sub(r"^__|[^A-Za-z0-9_-]", "_", base)[:LONGEST_BASE]
     number = 1
@@ -276,7 +277,8 @@ def _needs(
     """Which tasks must not have failed before each one."""
     needs: dict[str, list[str]] = {}
     for position, (task, id_) in enumerate(zip(tasks, ids, strict=True)):
-        mine = _depends_on(task, id_, ids, draft) if _depends(task) else []
+        depends = isinstance(task, Task) and task.depends_on != ()
+        mine = _depends_on(task, id_, ids, draft) if depends else []
         if strategy == CoordinationStrategy.SEQUENTIAL:
             for other in mine:
                 if other not in ids[:position]:
@@ -294,10 +296,6 @@ def _needs(
             path = " -> ".join(cycle)
             draft.problem("cycle", f"these tasks wait for each other: {path}; break the cycle")
     return needs
-
-
-def _depends(task: object) -> bool:
-    return isinstance(task, Task) and task.depends_on != ()
 
 
 def _depends_on(task: Task, id_: str, ids: Sequence[str], draft: Draft) -> list[str]:

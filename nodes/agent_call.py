@@ -92,7 +92,9 @@ def hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | N
         return outcome
     if task["approval"]:  # its condition was decided before anybody was asked
         return _without_calling(approval_of(task, state))
-    return _refused_before(task, state) or condition_outcome(task, state, run)
+    if state.get("approvals") and (outcome := _refused_before(task, state)) is not None:
+        return outcome
+    return None if task["condition"] is None else condition_outcome(task, state, run)
 
 
 def _refused_before(task: PlannedTask, state: RunState) -> Outcome | None:
@@ -100,8 +102,6 @@ def _refused_before(task: PlannedTask, state: RunState) -> Outcome | None:
 
     They were asked before the workflow was changed, and their answer counts.
     """
-    if not state.get("approvals"):
-        return None
     decided = approval_of(task, state)
     return None if decided is None else _without_calling(decided)
 
@@ -278,20 +278,15 @@ def _context(
         task_id=task_id,
         run_id=run_id,
         attempt=1 if previous is None else previous["attempts"] + 1,
-        idempotency_key=_idempotency_key(plan, task_id),
+        idempotency_key=f"{run_id}:{task_id}"
+        if "supervision" not in plan  # a loop has its turn in the run's id
+        else f"{run_id}:{task_id}#{plan['turn']}",
         deadline=None if timeout is None else run.clock.now() + timeout,
         upstream=Upstream(task["upstream"], outcomes),
         tenant=plan["tenant"],
         user=plan["user"],
         history=History(plan["history"]) if "history" in plan else (),
     )
-
-
-def _idempotency_key(plan: PlanDocument, task_id: str) -> str:
-    """The same for every attempt at a task, and another for each of its turns."""
-    if "supervision" in plan:  # a loop has its turn in the run's id
-        return f"{plan['run_id']}:{task_id}#{plan['turn']}"
-    return f"{plan['run_id']}:{task_id}"
 
 
 def _attempt(

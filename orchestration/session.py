@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from state.errors import ThreadNotFoundError
+
 if TYPE_CHECKING:
     from checkpoints.history import RecordedMessage
     from checkpoints.upgrades import TurnResult
@@ -50,8 +52,14 @@ class Session:
 
     async def turns(self) -> list[TurnResult]:
         """Return what each finished turn came to, the first turn first."""
-        return await self._orchestrator.coordinator.turns(self.thread_id)
+        try:
+            return await self._orchestrator.coordinator.turns(self.thread_id)
+        except ThreadNotFoundError:  # nothing was said yet
+            return []
 
     async def history(self, *, limit: int = 50) -> list[RecordedMessage]:
         """Return the last messages, newest last."""
-        return await self._orchestrator.coordinator.history(self.thread_id, limit=limit)
+        try:
+            return await self._orchestrator.coordinator.history(self.thread_id, limit=limit)
+        except ThreadNotFoundError:  # nothing was said yet
+            return []

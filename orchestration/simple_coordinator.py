@@ -652,6 +652,14 @@ class SimpleCoordinator:
         engine = await self._engine()
         return await engine.views.threads(limit=limit, status=status, workflow=workflow)
 
+    async def get_state(self, thread_id: str) -> WorkflowResult:
+        """Return what is known of a thread's run, without touching it.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        return (await self.inspect(thread_id))[1]
+
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Return a thread and what is known of its run, without touching either.
 

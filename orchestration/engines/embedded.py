@@ -77,7 +77,7 @@ from state.errors import (
     ThreadFinishedError,
     UpgradeError,
 )
-from state.plan_document import INSIDE
+from state.plan_document import INSIDE, ScopeSeed
 from state.result import WorkflowResult
 from state.run_state import merge_outcomes
 from state.status import WorkflowStatus
@@ -112,6 +112,7 @@ T = TypeVar("T")
 
 NO_PARTS = LocalParts()
 NO_ANSWERS: Final[Mapping[str, object]] = {}
+NO_SEEDS: Final[Mapping[str, ScopeSeed]] = {}
 
 
 def as_it_began(_thread_id: str, _plan: Plan, *, as_begun: bool) -> None:
@@ -680,7 +681,7 @@ class EmbeddedEngine:
             brake=segment.brake,
             stop=stop_signal(segment.plan.document, known),
             outcomes=known,
-            seeds=scope_seeds(segment.plan),
+            seeds=scope_seeds(segment.plan) if "seed" in segment.plan.document else NO_SEEDS,
         )
         for inner, found in segment.scopes:
             handle.scope(inner["run_id"].partition(INSIDE)[2], inner, found)

@@ -79,7 +79,7 @@ def is_undoing(known: Outcomes) -> bool:
 
 def scope_seeds(plan: Plan) -> Mapping[str, ScopeSeed]:
     """How plans inside a run's tasks stood when it went on under another plan."""
-    return plan.document["seed"].get("scopes", {}) if "seed" in plan.document else {}
+    return plan.document["seed"].get("scopes", {})
 
 
 def is_newer(new: Plan, plan: Plan) -> bool:

@@ -186,6 +186,8 @@ class Reader:
             file = self._definitions().find(name, version or None)
         if not isinstance(file, str):
             return file
+        if not file.lower().endswith(SUFFIXES):  # whatever else lies there is nobody's to quote
+            raise IncludeError(f"is {wanted!r}; a workflow file ends in {', '.join(SUFFIXES)}")
         if (real := _real_path(file)) in self._open:
             open_ = [*self._open]
             circle = [self._open[each] for each in open_[open_.index(real) :]]

@@ -76,6 +76,7 @@ async def test_the_descriptions_request_pauses_and_answers_with_facts_of_the_dat
 
     elsewhere = opened_in(tmp_path)
     seen = await elsewhere.get_state(paused.thread_id)
+    assert await elsewhere.coordinator.get_state(paused.thread_id) == seen.result
     assert (seen.status, seen["purchase"].status) == (paused.status, TaskStatus.SUCCEEDED)
     done = await elsewhere.resume(paused.thread_id, {"expense_approval": "approve"}, by="Ivan")
 
@@ -166,6 +167,7 @@ async def test_independent_tasks_begin_together_and_dependent_ones_wait(
 
 async def test_a_conversation_has_turns_with_results_of_their_own(tmp_path: Path) -> None:
     session = opened_in(tmp_path).session("talk", user="bob")
+    assert (await session.turns(), await session.history()) == ([], [])
     first = await session.send("Buy 3 tickets for tonight")
     second = await session.send("Sing a song")
     third = await opened_in(tmp_path).session("talk", user="bob").send("Log the expense")

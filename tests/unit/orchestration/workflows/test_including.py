@@ -68,7 +68,7 @@ def test_what_can_be_no_path_is_refused_too(write: Write) -> None:
     write("top.json", '{"tasks": [{"workflow": "a\\u0000.yaml"}, {"workflow": "/"}]}')
     null, folder = problems_of("top.json")
     assert "tasks[0].workflow: a\0.yaml: cannot be read: embedded null" in null
-    assert "tasks[1].workflow: /: cannot be read: Is a directory" in folder
+    assert "tasks[1].workflow: is '/'; a workflow file ends in .yaml" in folder
     with pytest.raises(WorkflowFileError, match="embedded null"):
         load_workflow("a\0.yaml")
 
@@ -128,3 +128,12 @@ def test_files_that_double_each_time_are_refused(write: Write) -> None:
     write("f6.yaml", LEAF)
     told = problems_of("f0.yaml")
     assert any("tasks with those it includes; at most 10,000" in problem for problem in told)
+
+
+def test_only_workflow_files_are_included_and_nothing_else_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("token: hush", encoding="utf-8")
+    outer = tmp_path / "outer.yaml"
+    outer.write_text("tasks: [{workflow: ./secret.txt}]", encoding="utf-8")
+    with pytest.raises(WorkflowFileError, match=r"ends in \.yaml") as refused:
+        load_workflow(str(outer))
+    assert "hush" not in str(refused.value)
