@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from langgraph.graph import START, StateGraph
 
 from graph.layout import direct_needs
-from graph.steps import END_NODE, Ends, add_task, connect
+from graph.steps import Ends, add_task, connect
+from state.plan_document import END_NODE
 from state.run_state import BranchOutput, RunState
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from graph.planned_task import planned_shell
 from nodes.expressions import FOR_ITEMS, IN_TURNS, expression_problem
 from state.failure_mode import FailureMode
 from state.jsonvalue import NotJsonError, described, json_object
-from state.plan_document import INSIDE
+from state.plan_document import INSIDE, MOST_ITEMS
 from state.status import CoordinationStrategy
 from state.task import ForEach, Repeat, SubWorkflow, Task
 from state.workflow import Workflow
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     """Plans what is inside a task."""
 
 MOST_TURNS: Final = 1000
-MOST_ITEMS: Final = 10_000
 DEEPEST: Final = 8
 """Plans inside plans; each level is a subgraph inside another."""
 

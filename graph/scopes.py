@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from langgraph.graph import START, StateGraph
 
-from graph.steps import END_NODE, add_ending
+from graph.steps import add_ending
 from graph.strategies import fill
 from nodes.agent_call import NEXT_NODES
 from nodes.scope import again, enter, leave
 from state.plan import Plan
-from state.plan_document import AGAIN, ENTER, ITEM, LEAVE
+from state.plan_document import AGAIN, END_NODE, ENTER, ITEM, LEAVE
 from state.run_state import CoreOutput, CyclicState, RunState
 
 if TYPE_CHECKING:

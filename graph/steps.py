@@ -14,16 +14,19 @@ from nodes.compensate import compensate
 from nodes.plan_loader import LoaderInput, load_plan
 from nodes.waiting import wait_for_signal, wait_for_time
 from state.plan import asks_first
-from state.plan_document import AGGREGATE, COMPENSATE, LOADER
+from state.plan_document import AGGREGATE, COMPENSATE, END_NODE, LOADER
 from state.run_state import CoreOutput, CoreState, CyclicOutput, CyclicState, RunOutput, RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langgraph.types import Command
+
     from state.plan import Plan
     from state.plan_document import PlannedTask
 
     PlanGraph = StateGraph[Any, None, Any, Any]
-
-END_NODE = "__end__"
+    ChoosingNode = Callable[..., Awaitable[Command[str]]]
 
 
 class Ends(NamedTuple):
@@ -87,6 +90,33 @@ def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
             destinations=(task["id"], *following),
         )
     return Ends([first_node(task)], [task["id"]], routes_itself=task["retry"] is not None)
+
+
+def add_choice(  # noqa: PLR0913  a node, and where it and the tasks lead to
+    graph: PlanGraph, hub: str, choose: ChoosingNode, plan: Plan, *, last: str, following: str
+) -> list[str]:
+    """Add a node that goes to one of the plan's tasks, or to `last`; return where it begins.
+
+    Args:
+        graph: To add to.
+        hub: The name of that node.
+        choose: The node itself.
+        plan: Whose tasks are added, too.
+        last: Where `choose` goes when no task is left to do.
+        following: Where each task goes on to: the hub again, or `last`.
+    """
+    tasks = list(plan.tasks())
+    graph.add_node(
+        hub,
+        choose,
+        metadata={NEXT_NODES: last},
+        destinations=(*map(first_node, tasks), last),
+    )
+    for task in tasks:
+        ends = add_task(graph, task, [following])
+        if not ends.routes_itself:
+            connect(graph, ends.exits, [following])
+    return [hub]
 
 
 def connect(graph: PlanGraph, exits: list[str], entries: list[str]) -> None:

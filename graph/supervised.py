@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from langgraph.graph import START, StateGraph
 
 from graph.compiler import compile_with_key
-from graph.steps import END_NODE
 from nodes.plan_loader import LoaderInput
 from nodes.run_handle import RunHandle, Template, offer_template
 from nodes.supervised import (
@@ -20,6 +19,7 @@ from nodes.supervised import (
     understand,
     work,
 )
+from state.plan_document import END_NODE
 from state.run_state import SupervisedOutput, SupervisedState
 
 if TYPE_CHECKING:

@@ -90,20 +90,21 @@ def hindrance(task: PlannedTask, state: RunState, run: RunHandle) -> Outcome | N
     outcome = blocked(task, state["outcomes"], run)
     if outcome is not None:
         return outcome
-    if task["approval"]:  # its condition was decided before anybody was asked
-        return _without_calling(approval_of(task, state))
-    if state.get("approvals") and (outcome := _refused_before(task, state)) is not None:
+    outcome = _refusal(task, state)
+    if outcome is not None or task["approval"]:  # then its condition was decided before
         return outcome
-    return None if task["condition"] is None else condition_outcome(task, state, run)
+    return condition_outcome(task, state, run)
 
 
-def _refused_before(task: PlannedTask, state: RunState) -> Outcome | None:
-    """What a person said of a task that nobody has to approve any more, if it is not to be called.
+def _refusal(task: PlannedTask, state: RunState) -> Outcome | None:
+    """The outcome of a task whose agent a person does not let be called, or None.
 
-    They were asked before the workflow was changed, and their answer counts.
+    An answer given before the workflow was changed counts, also where nobody is asked any more.
     """
-    decided = approval_of(task, state)
-    return None if decided is None else _without_calling(decided)
+    if not task["approval"] and not state.get("approvals"):
+        return None
+    record = approval_of(task, state)
+    return _without_calling(record) if record is not None or task["approval"] else None
 
 
 def approval_of(task: PlannedTask, state: RunState) -> ApprovalRecord | None:
@@ -121,8 +122,7 @@ def _refused(task: PlannedTask, state: RunState, previous: Outcome) -> Outcome |
 
     Its approval may be needed only since the workflow was changed.
     """
-    asked = bool(task["approval"])
-    refused = _without_calling(approval_of(task, state)) if asked else _refused_before(task, state)
+    refused = _refusal(task, state)
     return None if refused is None else {**refused, "attempts": previous["attempts"]}
 
 

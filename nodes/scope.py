@@ -7,7 +7,7 @@ its own. What comes out is one outcome of the task, which holds those of the tas
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Overwrite, Send
@@ -20,7 +20,18 @@ from state.errors import OutOfTurnsError
 from state.jsonvalue import NotJsonError, json_object
 from state.outcome import Outcome, cancellation_record, error_record, is_finished
 from state.plan import in_turn, is_stale, own_outcomes
-from state.plan_document import ENTER, INSIDE, ITEM, PlanDocument, PlannedTask, Scope, ScopeSeed
+from state.plan_document import (
+    END_NODE,
+    ENTER,
+    INSIDE,
+    ITEM,
+    MOST_ITEMS,
+    OF_A_CYCLE,
+    PlanDocument,
+    PlannedTask,
+    Scope,
+    ScopeSeed,
+)
 from state.result import settled_status
 from state.run_state import RunState, RunUpdate
 from state.status import CoordinationStrategy, TaskStatus, WorkflowStatus
@@ -31,10 +42,6 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonValue
     from state.plan_document import Item
     from state.run_state import Outcomes
-
-END_NODE: Final = "__end__"
-MOST_ITEMS: Final = 10_000
-_OF_A_CYCLE: Final = ("turn", "current", "handoff")
 
 
 async def enter(state: RunState, config: RunnableConfig) -> Command[Any]:
@@ -150,7 +157,7 @@ def _fresh(plan: PlanDocument, outcomes: Outcomes, seed: ScopeSeed | None = None
     }
     if "supervision" in plan:
         then: Mapping[str, Any] = seed
-        fresh["plan"] = {**plan, **{key: then[key] for key in _OF_A_CYCLE if key in then}}
+        fresh["plan"] = {**plan, **{key: then[key] for key in OF_A_CYCLE if key in then}}
         fresh["turns"] = [*seed.get("turns", [])]
     return fresh
 

@@ -158,7 +158,7 @@ class EnterpriseOrchestrator:
     ) -> EnterpriseResult:
         """Go on with a request, with answers to what it asks; see `SimpleCoordinator.resume`."""
         result = await self.coordinator.resume(thread_id, decisions, by=by, roles=roles)
-        record, _ = await self.coordinator.inspect(thread_id)
+        record = await self.coordinator.thread(thread_id)
         return EnterpriseResult.of(record.plan.document, result)
 
     async def get_state(self, thread_id: str) -> EnterpriseResult:
@@ -177,7 +177,7 @@ class EnterpriseOrchestrator:
         result = await self.coordinator.cancel(thread_id, by=by, reason=reason)
         if result is None:
             return None
-        record, _ = await self.coordinator.inspect(thread_id)
+        record = await self.coordinator.thread(thread_id)
         return EnterpriseResult.of(record.plan.document, result)
 
     def session(
@@ -275,7 +275,7 @@ class EnterpriseOrchestrator:
         if thread_id is None:
             return []
         try:
-            record, _ = await self.coordinator.inspect(thread_id)
+            record = await self.coordinator.thread(thread_id)
         except ThreadNotFoundError:
             return []
         if record.status in UNFINISHED:  # before anybody pays for a model

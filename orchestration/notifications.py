@@ -92,11 +92,6 @@ class Announcer:
             self._telling.add(task)
             task.add_done_callback(self._told)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether somebody is being told now."""
-        return bool(self._telling)
-
     async def settle(self, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until everything is told, but not for ever; what takes longer goes on."""
         loop = asyncio.get_running_loop()

@@ -270,7 +270,7 @@ class SimpleCoordinator:
         Raises:
             PlanError: With every problem of the request.
         """
-        return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
+        return plan(request, agents=self.registry, run_id=new_id())
 
     async def run(self, planned: Planned, *, thread_id: str | None = None) -> WorkflowResult:
         """Run a plan on a new thread, or on one whose last run is over.
@@ -279,7 +279,7 @@ class SimpleCoordinator:
             ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
         """
         check_thread_id(thread_id)
-        parts = LocalParts(run_id=planned.plan.run_id, callables=planned.callables)
+        parts = local_parts(planned)
         return await self._start(thread_id, planned, parts)
 
     async def resume(
@@ -327,8 +327,7 @@ class SimpleCoordinator:
                 return answered.result
         result = await engine.resume(thread_id, parts, as_begun=as_begun)
         self._remember(result, parts)
-        if self.announcer.is_busy:
-            await self.announcer.settle()
+        await self.announcer.settle()
         return result
 
     async def answer(
@@ -339,8 +338,7 @@ class SimpleCoordinator:
         answered = await engine.answer(answers, decider, self._parts_of, as_begun=as_begun)
         if answered.result is not None:
             self._remember(answered.result, self._parts_of(answered.result.thread_id))
-        if self.announcer.is_busy:
-            await self.announcer.settle()
+        await self.announcer.settle()
         return answered
 
     async def signal(
@@ -377,8 +375,7 @@ class SimpleCoordinator:
         done = await engine.signal(new, self._parts_of)
         if done.result is not None:
             self._remember(done.result, self._parts_of(thread_id))
-        if self.announcer.is_busy:
-            await self.announcer.settle()
+        await self.announcer.settle()
         return done
 
     def _parts_of(self, thread_id: str) -> LocalParts:
@@ -535,7 +532,7 @@ class SimpleCoordinator:
         await engine.fork(
             thread_id,
             made,
-            run_id=secrets.token_hex(16),
+            run_id=new_id(),
             checkpoint_id=checkpoint_id,
             inputs=inputs or {},
             user=user,
@@ -588,7 +585,7 @@ class SimpleCoordinator:
         self, planned: Planned, *, thread_id: str | None = None
     ) -> AsyncIterator[WorkflowEvent]:
         """Run a plan and yield what happens, as `stream` does."""
-        parts = LocalParts(run_id=planned.plan.run_id, callables=planned.callables)
+        parts = local_parts(planned)
         async for event in self._stream(thread_id or new_id(), planned, parts):
             yield event
 
@@ -659,6 +656,15 @@ class SimpleCoordinator:
             ThreadNotFoundError: There is no such thread.
         """
         return (await self.inspect(thread_id))[1]
+
+    async def thread(self, thread_id: str) -> ThreadRecord:
+        """Return a thread as it is recorded; reads no checkpoint, so it costs less than `inspect`.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        engine = await self._engine()
+        return await engine.views.thread(thread_id)
 
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Return a thread and what is known of its run, without touching either.
@@ -772,7 +778,7 @@ class SimpleCoordinator:
             max_turns=options.get("max_turns", DEFAULT_TURNS),
             session=options.get("session", False),
         )
-        return plan(request, agents=self.registry, run_id=secrets.token_hex(16))
+        return self.planned(request)
 
     def _plan_workflow(
         self,
@@ -789,8 +795,7 @@ class SimpleCoordinator:
             name, _, version = workflow.partition("@")
             workflow = self.workflows.get(name, version or None)
         request = plan_request(workflow, parameters=parameters, options=options)
-        planned = plan(request, agents=self.registry, run_id=secrets.token_hex(16))
-        return planned, workflow.tasks
+        return self.planned(request), workflow.tasks
 
     def _execute(
         self,
@@ -817,8 +822,7 @@ class SimpleCoordinator:
         finally:
             self._stats.record(strategy, status, time.perf_counter() - begun)
         self._remember(result, parts)
-        if self.announcer.is_busy:
-            await self.announcer.settle()
+        await self.announcer.settle()
         return result
 
     def _remember(self, result: WorkflowResult, parts: LocalParts) -> None:
@@ -866,7 +870,7 @@ def named_database(url: str | None) -> str | None:
 
 
 def new_id() -> str:
-    """Return an id that no thread has."""
+    """Return an id that no thread and no run has."""
     return secrets.token_hex(16)
 
 
@@ -912,7 +916,7 @@ class RecordOutcomes:
             task.record(outcome)
 
 
-def local_parts(planned: Planned, tasks: Sequence[Task]) -> LocalParts:
-    """What this process has of a run beside its plan."""
-    observe = RecordOutcomes(planned.plan.document["order"], tasks)
+def local_parts(planned: Planned, tasks: Sequence[Task] | None = None) -> LocalParts:
+    """What this process has of a run beside its plan; `tasks` take over what becomes of them."""
+    observe = None if tasks is None else RecordOutcomes(planned.plan.document["order"], tasks)
     return LocalParts(run_id=planned.plan.run_id, callables=planned.callables, observe=observe)

@@ -17,15 +17,21 @@ PLAN_SCHEMA = 3
 AGGREGATE, COMPENSATE, ROUTER, LOADER = "aggregate", "compensate", "router", "plan"
 RESERVED_NODES = frozenset({AGGREGATE, COMPENSATE, ROUTER, LOADER})
 """Names of nodes that are no task."""
+END_NODE = "__end__"
+"""LangGraph's name of the end; to import it from there would cost the loading of LangGraph."""
 SUPERVISOR, HANDOFF = "supervisor", "handoff"
 """The node of a cyclic plan that says whose turn is next: with a supervisor, and without."""
 FINISH = "finish"
 """What a supervisor answers when nothing is left to do."""
 CYCLIC_NODES = frozenset({SUPERVISOR, HANDOFF})
+OF_A_CYCLE: tuple[Literal["turn", "current", "handoff"], ...] = ("turn", "current", "handoff")
+"""What a cyclic plan says of where the cycle stands; any other plan has none of it."""
 ENTER, AGAIN, ITEM, LEAVE = ".enter", ".again", ".item", ".leave"
 """What the names of the nodes around a plan inside a task end in, after the task's id."""
 INSIDE = "/"
 """Stands between a task and what is inside it, in run ids and in the paths of tasks."""
+MOST_ITEMS = 10_000
+"""What one task with `for_each` may be done for."""
 
 
 class CelDocument(TypedDict):

@@ -131,7 +131,7 @@ async def _migrate(
 
     async with SimpleCoordinator(database_url=database) as coordinator, draining(coordinator):
         if target is None:
-            record, _ = await coordinator.inspect(thread_id)
+            record = await coordinator.thread(thread_id)
             definition = workflow_json(record)
             if definition is None:
                 raise typer.BadParameter(

@@ -15,7 +15,7 @@ from state.errors import ForkError
 from state.jsonvalue import JsonObject, NotJsonError, json_object
 from state.outcome import HARMLESS_SKIPS, Outcome
 from state.plan import Plan
-from state.plan_document import INSIDE, PlanDocument, Seed
+from state.plan_document import INSIDE, OF_A_CYCLE, PlanDocument, Seed
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def forked_plan(  # noqa: PLR0913  one for each thing a fork may differ in
 def _keep_turns(document: dict[str, Any], seed: Seed, values: Mapping[str, Any]) -> None:
     """Let a cycle go on with the turn that it had then."""
     then: PlanDocument = values["plan"]
-    for key in ("turn", "current", "handoff"):
+    for key in OF_A_CYCLE:
         if key in then:
             document[key] = then[key]
     seed["turns"] = [each for each in values.get("turns", []) if each["task"] is not None]

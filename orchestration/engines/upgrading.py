@@ -20,7 +20,7 @@ from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_i
 from state.errors import MigrationError, UpgradeError
 from state.jsonvalue import json_like
 from state.plan import Plan, foreign_tasks, own_outcomes, path_of
-from state.plan_document import INSIDE, PlanDocument, ScopeSeed, Seed
+from state.plan_document import INSIDE, OF_A_CYCLE, PlanDocument, ScopeSeed, Seed
 from state.question import is_approval, is_own
 from state.result import TaskResult
 from state.upgrade import carrying_problems, compare
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
     from state.run_state import ApprovalRecord, Outcomes
     from state.upgrade import Upgrade
-
-_OF_A_CYCLE = ("turn", "current", "handoff")
 
 
 class Standing(NamedTuple):
@@ -190,7 +188,7 @@ def _scope_seeds(snapshot: StateSnapshot) -> Iterator[tuple[str, ScopeSeed]]:
             "route": {**(values.get("route") or {})},
             "turns": [*values.get("turns", [])],
         }
-        seed |= {key: plan[key] for key in _OF_A_CYCLE if key in plan}  # type: ignore[literal-required]
+        seed |= {key: plan[key] for key in OF_A_CYCLE if key in plan}
         yield f"{around}{inside}{last}", cast("ScopeSeed", seed)
 
 
@@ -251,7 +249,7 @@ def upgraded(
     if renamed is not None:
         seed = _renamed(seed, renamed)
     document: dict[str, Any] = {**new.document, "seed": cast("Seed", seed)}
-    document |= {key: standing.plan[key] for key in _OF_A_CYCLE if key in standing.plan}  # type: ignore[literal-required]
+    document |= {key: standing.plan[key] for key in OF_A_CYCLE if key in standing.plan}
     return Plan(cast("PlanDocument", document))
 
 

@@ -78,6 +78,14 @@ class ThreadViews:
         await self._database.threads.get(thread_id)
         return await self._database.history.turns(thread_id)
 
+    async def thread(self, thread_id: str) -> ThreadRecord:
+        """Read a thread's row, and nothing of its checkpoints.
+
+        Raises:
+            ThreadNotFoundError: There is no such thread.
+        """
+        return await self._database.threads.get(thread_id)
+
     async def inspect(self, thread_id: str) -> tuple[ThreadRecord, WorkflowResult]:
         """Read a thread and what is known of its run, without its lease.
 
