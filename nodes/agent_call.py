@@ -297,7 +297,8 @@ def _attempt(
     decided = task["approval"] or state.get("approvals")
     if decided or "input_from" in task or "handoff" in state["plan"]:
         return _attempt_with_input(state, task, run, config)
-    return attempt(task, _context(state, task, run, config), run=run, stop=run.stop)
+    context = _context(state, task, run, config)
+    return attempt(task, context, run=run, stop=run.stop, previous=_previous(state, context))
 
 
 async def _attempt_with_input(
@@ -317,4 +318,10 @@ async def _attempt_with_input(
         "timeout_seconds": task["timeout_seconds"],
         "retry": task["retry"],
     }
-    return await attempt(work, _context(state, task, run, config), run=run, stop=run.stop)
+    context, stop = _context(state, task, run, config), run.stop
+    return await attempt(work, context, run=run, stop=stop, previous=_previous(state, context))
+
+
+def _previous(state: RunState, context: AgentContext) -> Outcome | None:
+    """What became of the attempt before, if there was one."""
+    return None if context.attempt == 1 else state["outcomes"][context.task_id]

@@ -7,7 +7,8 @@ is said by the caller.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
 
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.types import Interrupt
@@ -15,15 +16,16 @@ from langgraph.types import Interrupt
 from nodes.expressions import ExpressionError
 from nodes.stop_signal import CancelledByStopError
 from state.errors import (
+    AgentAuthError,
     AgentError,
     AgentNotFoundError,
+    AgentNotStartedError,
     AgentRefusedError,
     AgentTimeoutError,
-    AgentUnavailableError,
     UnknownReplyError,
 )
 from state.jsonvalue import JsonObject, NotJsonError, json_like, json_object
-from state.outcome import Outcome, error_record
+from state.outcome import Outcome, error_record, usage_in
 from state.plan import path_in
 from state.question import by_agent, looks_own
 from state.retry import retry_delay
@@ -32,7 +34,7 @@ from state.status import TaskStatus
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from nodes.ports import Agent
+    from nodes.ports import Agent, Terms
     from nodes.run_handle import RunHandle
     from nodes.stop_signal import StopSignal
     from state.agent_context import AgentContext
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
 
 _SUCCEEDED: Final = TaskStatus.SUCCEEDED.value
 _NEVER_RETRIED = (
+    AgentAuthError,
     AgentNotFoundError,
     AgentRefusedError,
-    AgentUnavailableError,
     ExpressionError,
     UnknownReplyError,
 )
@@ -54,8 +56,13 @@ _STEERS: Final = (
 )
 
 
-async def attempt(
-    work: Work, context: AgentContext, *, run: RunHandle, stop: StopSignal | None
+async def attempt(  # noqa: C901  each way in which it can end is one line
+    work: Work,
+    context: AgentContext,
+    *,
+    run: RunHandle,
+    stop: StopSignal | None,
+    previous: Outcome | None = None,
 ) -> Outcome:
     """Call the agent once, if this process may still act for the thread; say what became of it.
 
@@ -64,13 +71,21 @@ async def attempt(
         context: What the agent may read beside its input.
         run: The live things of the run.
         stop: What may end the call early; None for work that the end of the run leaves alone.
+        previous: What became of the attempt before.
     """
     if run.lease is not None:
         await run.lease.confirm()
     started = run.clock.now()
     agent: Agent | None = None
+    if run.say is not None:
+        context = context._replace(emit=partial(run.say, path_in(context.run_id, context.task_id)))
     try:
-        agent = run.agents.choose(agent_id=work["agent"], capability=work["capability"])
+        agent = run.agents.choose(
+            agent_id=work["agent"],
+            capability=work["capability"],
+            thread_id=context.thread_id,
+            terms=run.terms if previous is None else _going_on(run.terms, previous),
+        )
         call = agent.call(json_object(work["input"], at="input_data"), context)
         bounded = stop is not None or work["timeout_seconds"] is not None
         reply = await (_bounded(call, agent, work, stop) if bounded else call)
@@ -80,19 +95,29 @@ async def attempt(
             "output": json_object(reply, at=f"the reply of agent {agent.agent_id!r}"),
         }
     except ParentCommand:
-        outcome = _failure(UnknownReplyError(_STEERS), run, work, context)
+        outcome = _failure(UnknownReplyError(_STEERS), agent, run, work, context)
     except GraphBubbleUp as raised:  # an interrupt of a graph that is the agent
         raise _marked(raised, context) from None
     except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
-        outcome = _failure(error, run, work, context)
+        outcome = _failure(error, agent, run, work, context)
     except asyncio.CancelledError:
         if _is_cancelled():
             raise
-        outcome = _failure(AgentError("the agent cancelled itself"), run, work, context)
+        outcome = _failure(AgentError("the agent cancelled itself"), agent, run, work, context)
     if agent is not None:
-        outcome["agent"], outcome["version"] = agent.agent_id, agent.version
+        _tell(outcome, agent)
     outcome["started_at"], outcome["finished_at"] = started, run.clock.now()
     return outcome
+
+
+def _tell(outcome: Outcome, agent: Agent) -> None:
+    """Add who did it, and what is known of the call beside its reply."""
+    outcome["agent"], outcome["version"] = agent.agent_id, agent.version
+    if agent.told is not None:
+        outcome.update(cast("Outcome", agent.told))
+    reply = outcome.get("output")
+    if reply is not None and "usage" in reply and (usage := usage_in(reply)) is not None:
+        outcome["usage"] = usage
 
 
 def until_due(
@@ -150,7 +175,14 @@ def _is_cancelled() -> bool:
     return current is not None and current.cancelling() > 0
 
 
-def _failure(error: Exception, run: RunHandle, work: Work, context: AgentContext) -> Outcome:
+def _going_on(terms: Terms, previous: Outcome) -> Terms:
+    """The terms of a later attempt at a task."""
+    return terms._replace(tries=previous.get("tries", ()), cost=previous.get("cost", 0.0))
+
+
+def _failure(
+    error: Exception, agent: Agent | None, run: RunHandle, work: Work, context: AgentContext
+) -> Outcome:
     if isinstance(error, CancelledByStopError):
         return Outcome(
             status=TaskStatus.CANCELLED.value, attempts=context.attempt, reason=str(error)
@@ -162,11 +194,19 @@ def _failure(error: Exception, run: RunHandle, work: Work, context: AgentContext
     outcome = Outcome(status=status.value, attempts=context.attempt, error=error_record(error))
     policy = work["retry"]
     if (
-        policy is not None
-        and context.attempt < policy["max_attempts"]
-        and not isinstance(error, _NEVER_RETRIED)
+        policy is None
+        or context.attempt >= policy["max_attempts"]
+        or isinstance(error, _NEVER_RETRIED)
+        or (agent is not None and not agent.may_retry)
     ):
-        wait = retry_delay(policy, context.attempt, seed=context.idempotency_key)
-        outcome["status"] = TaskStatus.PENDING.value
-        outcome["next_due_at"] = run.clock.now() + wait
+        return outcome
+    budget = run.terms.budget
+    if budget is not None and not budget.take():
+        outcome["reason"] = f"not tried again: the run's retry budget of {budget.limit} is used up"
+        return outcome
+    wait = retry_delay(policy, context.attempt, seed=context.idempotency_key)
+    if isinstance(error, AgentNotStartedError) and error.retry_after is not None:
+        wait = max(wait, error.retry_after)
+    outcome["status"] = TaskStatus.PENDING.value
+    outcome["next_due_at"] = run.clock.now() + wait
     return outcome

@@ -87,7 +87,8 @@ def _undo(
     No stop signal ends this early: the run is over already, and what was begun is finished.
     """
     context = _context(undoable, state["plan"], run, config)
-    return attempt(_work(undoable, run), context, run=run, stop=None)
+    previous = undoable.outcome.get("compensation")
+    return attempt(_work(undoable, run), context, run=run, stop=None, previous=previous)
 
 
 def _work(undoable: Undoable, run: RunHandle) -> Work:

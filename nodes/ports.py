@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
+    from nodes.retry_budget import RetryBudget
     from state.agent_context import AgentContext
     from state.errors import Problem
     from state.jsonvalue import JsonObject
+    from state.outcome import Routing, Try, Usage
     from state.plan_document import PlanDocument
     from state.proposal import PlanningRequest, Proposal
 
 
+class Told(TypedDict, total=False):
+    """What is known of a call beside its reply; it becomes part of the task's outcome."""
+
+    endpoint: str
+    tries: list[Try]
+    routing: Routing
+    usage: Usage
+    cost: float
+
+
+class Dispatch(NamedTuple):
+    """Where a call went that may have begun."""
+
+    agent_id: str
+    version: str
+    endpoint: str
+
+
+class DispatchJournal(Protocol):
+    """Remembers where calls of one run were sent, so that after a crash none goes elsewhere."""
+
+    async def sent(self, key: str) -> Dispatch | None:
+        """Return where the call with an idempotency key may have begun; None if nowhere."""
+        ...
+
+    async def note(self, key: str, dispatch: Dispatch | None) -> None:
+        """Remember, durably, where a call is about to be sent; None that it did not begin there.
+
+        Raises:
+            LeaseLostError: This process may not act for the thread any more.
+        """
+        ...
+
+
+class Terms(NamedTuple):
+    """Under what a call is made, beside its context."""
+
+    journal: DispatchJournal | None = None
+    """None where nothing outlives the process."""
+    budget: RetryBudget | None = None
+    """How often the run may call again; None is no limit."""
+    tries: Sequence[Try] = ()
+    """Of earlier attempts at the task."""
+    cost: float = 0.0
+    """Of earlier attempts at the task."""
+
+
+NO_TERMS: Final = Terms()
+
+
 class Agent(Protocol):
-    """One version of one agent, ready to be called."""
+    """One version of one agent, ready to be called; of one with endpoints, for one task."""
 
     @property
     def agent_id(self) -> str:
@@ -25,6 +77,16 @@ class Agent(Protocol):
     @property
     def version(self) -> str:
         """Which version of it."""
+        ...
+
+    @property
+    def told(self) -> Told | None:
+        """What is known of the call so far, also if it failed; None where there is nothing."""
+        ...
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether a call that failed now may be made again later, if the task's policy says so."""
         ...
 
     def call(self, input_data: JsonObject, context: AgentContext) -> Awaitable[JsonObject]:
@@ -40,8 +102,21 @@ class Agent(Protocol):
 class Agents(Protocol):
     """Finds agents for tasks."""
 
-    def choose(self, *, agent_id: str | None, capability: str | None) -> Agent:
+    def choose(
+        self,
+        *,
+        agent_id: str | None,
+        capability: str | None,
+        thread_id: str = "",
+        terms: Terms = NO_TERMS,
+    ) -> Agent:
         """Pick who does a task that names an agent or, failing that, a capability.
+
+        Args:
+            agent_id: Who.
+            capability: What they must be able to do.
+            thread_id: For whose task; a thread stays with its version of an agent.
+            terms: Under what the call is made.
 
         Raises:
             AgentNotFoundError: Nobody enabled fits.

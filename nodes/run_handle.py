@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodes.brake import Brake
 from nodes.concurrency import Both, ConcurrencyLimit
+from nodes.ports import NO_TERMS
 from nodes.stop_signal import StopSignal
 from state.errors import OrchestrationError
 from state.plan import is_stale
@@ -25,7 +26,7 @@ from state.status import CoordinationStrategy
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from nodes.ports import Agents, Clock, Delegation, LeaseGuard
+    from nodes.ports import Agents, Clock, Delegation, LeaseGuard, Terms
     from state.outcome import Outcome
     from state.plan_document import PlanDocument, ScopeSeed
     from state.run_state import Outcomes, RunState
@@ -62,6 +63,10 @@ class RunHandle:
     callables: Mapping[str, Callable[..., object]] = field(default_factory=dict)
     observe: Callable[[str, Outcome], None] | None = None
     """Told each outcome as soon as it is known, before it is saved."""
+    say: Callable[[str, str], None] | None = None
+    """Told the pieces of an agent's text as they come, after the path of its task."""
+    terms: Terms = NO_TERMS
+    """Under what calls are made."""
     lease: LeaseGuard | None = None
     slots: AbstractAsyncContextManager[None] | None = None
     """Entered for the time of a call; bounds how many run at once."""

@@ -14,11 +14,20 @@ from orchestration._own_packages import check_own_packages
 if TYPE_CHECKING:
     from checkpoints.database import open_database
     from orchestration.agent_registry import AgentRegistry, get_registry
+    from orchestration.agents.endpoint import Endpoint
+    from orchestration.agents.price import Price
     from orchestration.agents.spec import AgentSpec
     from orchestration.enterprise import EnterpriseOrchestrator
     from orchestration.enterprise_result import EnterpriseResult
     from orchestration.planning.model import ModelPlanner
     from orchestration.planning.policy import EnterprisePolicy
+    from orchestration.routing.policies import (
+        BreakerPolicy,
+        OutlierPolicy,
+        ProbePolicy,
+        Ramp,
+        Resilience,
+    )
     from orchestration.simple_coordinator import SimpleCoordinator
     from orchestration.workflow_events import WorkflowEvent
     from orchestration.workflows.reading import load_workflow
@@ -28,8 +37,13 @@ if TYPE_CHECKING:
     from state.capability import AgentCapability
     from state.conversation import HistoryWindow
     from state.errors import (
+        AgentAuthError,
         AgentError,
+        AgentFileError,
         AgentNotFoundError,
+        AgentNotStartedError,
+        AgentOverloadedError,
+        AgentRateLimitedError,
         AgentRefusedError,
         AgentTimeoutError,
         AgentUnavailableError,
@@ -39,6 +53,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         DatabaseError,
         DecisionError,
+        DiscoveryError,
         DrainedError,
         EncryptionError,
         ForkError,
@@ -81,11 +96,20 @@ check_own_packages()
 _HOMES = {
     "checkpoints.database": ("open_database",),
     "orchestration.agent_registry": ("AgentRegistry", "get_registry"),
+    "orchestration.agents.endpoint": ("Endpoint",),
+    "orchestration.agents.price": ("Price",),
     "orchestration.agents.spec": ("AgentSpec",),
     "orchestration.enterprise": ("EnterpriseOrchestrator",),
     "orchestration.enterprise_result": ("EnterpriseResult",),
     "orchestration.planning.model": ("ModelPlanner",),
     "orchestration.planning.policy": ("EnterprisePolicy",),
+    "orchestration.routing.policies": (
+        "BreakerPolicy",
+        "OutlierPolicy",
+        "ProbePolicy",
+        "Ramp",
+        "Resilience",
+    ),
     "orchestration.simple_coordinator": ("SimpleCoordinator",),
     "orchestration.workflow_events": ("WorkflowEvent",),
     "orchestration.workflows.reading": ("load_workflow",),
@@ -95,8 +119,13 @@ _HOMES = {
     "state.capability": ("AgentCapability",),
     "state.conversation": ("HistoryWindow",),
     "state.errors": (
+        "AgentAuthError",
         "AgentError",
+        "AgentFileError",
         "AgentNotFoundError",
+        "AgentNotStartedError",
+        "AgentOverloadedError",
+        "AgentRateLimitedError",
         "AgentRefusedError",
         "AgentTimeoutError",
         "AgentUnavailableError",
@@ -106,6 +135,7 @@ _HOMES = {
         "ConfigurationError",
         "DatabaseError",
         "DecisionError",
+        "DiscoveryError",
         "DrainedError",
         "ForkError",
         "EncryptionError",
@@ -146,10 +176,15 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AgentAuthError",
     "AgentCapability",
     "AgentContext",
     "AgentError",
+    "AgentFileError",
     "AgentNotFoundError",
+    "AgentNotStartedError",
+    "AgentOverloadedError",
+    "AgentRateLimitedError",
     "AgentRefusedError",
     "AgentRegistry",
     "AgentSpec",
@@ -159,13 +194,16 @@ __all__ = [
     "AlreadyDecidedError",
     "AmbiguousRequestError",
     "ApprovalPolicy",
+    "BreakerPolicy",
     "CallableLostError",
     "ConfigurationError",
     "CoordinationStrategy",
     "DatabaseError",
     "DecisionError",
+    "DiscoveryError",
     "DrainedError",
     "EncryptionError",
+    "Endpoint",
     "EnterpriseOrchestrator",
     "EnterprisePolicy",
     "EnterpriseResult",
@@ -181,10 +219,15 @@ __all__ = [
     "NotAllowedError",
     "OrchestrationError",
     "OutOfTurnsError",
+    "OutlierPolicy",
     "PlanError",
+    "Price",
+    "ProbePolicy",
+    "Ramp",
     "RegistrationError",
     "Repeat",
     "RequestNotFoundError",
+    "Resilience",
     "RetentionError",
     "RetryPolicy",
     "RoutingError",

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from nodes.concurrency import ConcurrencyLimit
+from nodes.ports import NO_TERMS, Terms
 from orchestration.agents.local import call_of
 from orchestration.agents.spec import AgentSpec
 from state.capability import AgentCapability
@@ -16,6 +17,7 @@ from state.errors import AgentNotFoundError, AgentUnavailableError, Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Mapping
 
+    from nodes.ports import Told
     from orchestration.agents.local import Call
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
@@ -32,7 +34,7 @@ ENDPOINT_VARIABLES: Final = {
 class RegisteredAgent:
     """One version of one agent, ready to be called; the `Agent` of the nodes' port."""
 
-    __slots__ = ("_call", "_limit", "agent_id", "calls", "spec", "version")
+    __slots__ = ("_call", "_limit", "agent_id", "calls", "spec", "told", "version")
 
     def __init__(self, spec: AgentSpec) -> None:
         self.spec = spec
@@ -40,7 +42,13 @@ class RegisteredAgent:
         self.version = spec.version
         self.calls = 0
         self._call: Call | None = None if spec.handler is None else call_of(spec.handler)
+        self.told: Told | None = None
         self._limit = None if not spec.max_concurrency else ConcurrencyLimit(spec.max_concurrency)
+
+    @property
+    def may_retry(self) -> bool:
+        """A handler may always be called again: it gets the same key."""
+        return True
 
     def call(self, input_data: JsonObject, context: AgentContext) -> Awaitable[Any]:
         """Do one task; what comes back is checked by the node."""
@@ -147,7 +155,14 @@ class AgentRegistry:
 
     # -- the nodes' port ---------------------------------------------------------------
 
-    def choose(self, *, agent_id: str | None, capability: str | None) -> RegisteredAgent:
+    def choose(
+        self,
+        *,
+        agent_id: str | None,
+        capability: str | None,
+        thread_id: str = "",  # noqa: ARG002
+        terms: Terms = NO_TERMS,  # noqa: ARG002
+    ) -> RegisteredAgent:
         """Pick who does a task that names an agent or, failing that, a capability.
 
         Raises:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack
 
 from graph.plan_request import Planned, PlanRequest
 from graph.planner import plan
@@ -596,14 +596,18 @@ class SimpleCoordinator:
         document = planned.plan.document
         order: list[JsonValue] = [*document["order"]]
         yield events.event("run_started", data={"order": order, "strategy": document["strategy"]})
-        chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
-        run = asyncio.ensure_future(
-            self._start(thread_id, planned, parts._replace(watch=chunks.put_nowait))
+        said: asyncio.Queue[Chunk | Piece | None] = asyncio.Queue()
+        watching = parts._replace(
+            watch=said.put_nowait, say=lambda path, text: said.put_nowait(Piece(path, text))
         )
-        run.add_done_callback(lambda _: chunks.put_nowait(None))
+        run = asyncio.ensure_future(self._start(thread_id, planned, watching))
+        run.add_done_callback(lambda _: said.put_nowait(None))
         try:
-            while (chunk := await chunks.get()) is not None:
-                for event in events.translate(chunk[1]):
+            while (each := await said.get()) is not None:
+                if isinstance(each, Piece):
+                    yield events.event("token", each.path, {"text": each.text})
+                    continue
+                for event in events.translate(each[1]):
                     yield event
             yield events.event("run_finished", data=(await run).as_json())
         finally:
@@ -901,6 +905,14 @@ def refuse_twice(*said: object) -> None:
             "a list of tasks"
         )
         raise PlanError([Problem("said_twice", message)])
+
+
+class Piece(NamedTuple):
+    """A piece of an agent's text."""
+
+    path: str
+    """Of its task."""
+    text: str
 
 
 class RecordOutcomes:

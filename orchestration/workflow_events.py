@@ -27,6 +27,7 @@ EventKind = Literal[
     "turn_started",
     "turns_ended",
     "task_started",
+    "token",
     "task_retrying",
     "task_finished",
     "task_waiting",
@@ -49,7 +50,8 @@ class WorkflowEvent:
     """Of a task inside others its path, e.g. `offers/3/price` or `talk#2/buyer`."""
     data: JsonObject = field(default_factory=dict)
     """`run_started`: `order`, `strategy`. `turn_started`, `turns_ended`: `turn` and `by`, and of
-    a cycle a `TurnRecord`. `task_started`, `compensation_started`: `attempt`. `task_finished`,
+    a cycle a `TurnRecord`. `task_started`, `compensation_started`: `attempt`. `token`: `text`,
+    a piece of what the agent answers, in order; another attempt begins anew. `task_finished`,
     `task_retrying`, `compensation_finished`, `compensation_retrying`: a `TaskResult`.
     `task_waiting`: `due_at` (seconds since the epoch) and `signal`, each may be none.
     `approval_requested`: `id`, `value`. `run_finished`: the `WorkflowResult`. What happens in a

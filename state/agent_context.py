@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
+
+
+def _nobody_listens(_text: str) -> None:
+    """Take a piece of text that nobody wants before the reply is complete."""
 
 
 class AgentContext(NamedTuple):
@@ -33,8 +37,17 @@ class AgentContext(NamedTuple):
     tags: tuple[str, ...] = ()
     history: Sequence[JsonObject] = ()
     """The last messages of the thread's earlier runs, the oldest first; bounded."""
+    emit: Callable[[str], None] = _nobody_listens
+    """Give it the pieces of the reply's text as they come, in order; never waits."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether somebody wants the text in pieces, so that it is worth asking for them."""
+        return self.emit is not _nobody_listens
 
     def __reduce__(self) -> tuple[type[AgentContext], tuple[object, ...]]:
-        """Pickle with plain values: the empty default of `upstream` is a view, which does not."""
-        plain = self._replace(upstream=dict(self.upstream), history=tuple(self.history))
+        """Pickle with plain values: a view does not, nor does who listens to the text."""
+        plain = self._replace(
+            upstream=dict(self.upstream), history=tuple(self.history), emit=_nobody_listens
+        )
         return type(self), tuple(plain)

@@ -7,7 +7,11 @@ OrchestrationError
 │   ├── AgentRefusedError    it understood and said no: not enough seats, over budget
 │   ├── AgentTimeoutError    it did not answer before its deadline
 │   ├── UnknownReplyError    it answered with something that is not a JSON object
-│   └── AgentUnavailableError  its endpoint is configured, but this version cannot reach it
+│   └── AgentNotStartedError   it surely did not begin, so anybody else may do it
+│       ├── AgentRateLimitedError  its endpoint takes no more calls for a while
+│       │   └── AgentOverloadedError  so many calls wait for it here that no more may
+│       ├── AgentAuthError         its endpoint does not accept our credentials
+│       └── AgentUnavailableError  no endpoint of it takes calls now
 ├── TurnError                a cycle or a loop ended before it was done (becomes a result's error)
 │   ├── OutOfTurnsError      it took as many turns as it may
 │   ├── HandoffError         an agent handed over to something that is no task there
@@ -15,7 +19,10 @@ OrchestrationError
 ├── AgentNotFoundError       nobody registered for that id, capability or action
 ├── RegistrationError        an agent specification, or a workflow, that cannot be registered
 │   └── WorkflowConflictError  the name and version stand for something else already
-├── WorkflowFileError        a file is no workflow; lists every problem with its line
+├── InvalidFileError         a file is not what it should be; lists every problem with its line
+│   ├── WorkflowFileError    it is no workflow
+│   └── AgentFileError       it does not say which agents there are
+├── DiscoveryError           a source of agents cannot say which there are
 ├── WorkflowNotFoundError    no workflow is registered under that name
 ├── ThreadError
 │   ├── ThreadNotFoundError  no thread has that id
@@ -96,9 +103,14 @@ class RoutingError(PlanError):
 
 
 class AgentError(OrchestrationError):
-    """Raise from an agent to say that the task failed; retried if the task's policy allows."""
+    """Raise from an agent to say that the task failed; retried if the task's policy allows.
+
+    It may have begun, and so may have had an effect, unless `may_have_started` is false.
+    """
 
     code = "agent_failed"
+    may_have_started: ClassVar[bool] = True
+    """Whether the agent may have acted. If not, another one may do the task."""
 
     def __init__(self, message: str) -> None:
         self.message = str(message)
@@ -112,6 +124,7 @@ class AgentRefusedError(AgentError):
     """Raise from an agent that understood the task and will not do it; never retried."""
 
     code = "agent_refused"
+    may_have_started = False
 
 
 class AgentTimeoutError(AgentError):
@@ -126,8 +139,49 @@ class UnknownReplyError(AgentError):
     code = "unknown_reply"
 
 
-class AgentUnavailableError(AgentError):
-    """The agent is configured, but cannot be reached by this version."""
+class AgentNotStartedError(AgentError):
+    """Raise where the agent surely did not begin: another endpoint may do the task."""
+
+    code = "agent_not_started"
+    may_have_started = False
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """In how many seconds it may be tried again at the same place; None if nobody said."""
+        self.args = (message, retry_after)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the keyword argument."""
+        return _not_started, (type(self), *self.args)
+
+
+def _not_started(
+    kind: type[AgentNotStartedError], message: str, retry_after: float | None
+) -> AgentNotStartedError:
+    return kind(message, retry_after=retry_after)
+
+
+class AgentRateLimitedError(AgentNotStartedError):
+    """The agent's endpoint takes no more calls for a while (e.g. HTTP 429)."""
+
+    code = "agent_rate_limited"
+
+
+class AgentOverloadedError(AgentRateLimitedError):
+    """So many calls wait for the agent in this process that this one was turned away."""
+
+    code = "agent_overloaded"
+
+
+class AgentAuthError(AgentNotStartedError):
+    """The agent's endpoint does not accept our credentials, or we have none; never retried."""
+
+    code = "agent_unauthorised"
+
+
+class AgentUnavailableError(AgentNotStartedError):
+    """No endpoint of the agent takes calls now."""
 
     code = "agent_unavailable"
 
@@ -201,7 +255,7 @@ class WorkflowConflictError(RegistrationError):
 
 
 class FileProblem(NamedTuple):
-    """One reason why a file is no workflow, or one that cannot run."""
+    """One reason why a file is not what it should be."""
 
     file: str
     line: int | None
@@ -217,10 +271,11 @@ class FileProblem(NamedTuple):
         return f"{self.file}{place}: {path}{self.message}"
 
 
-class WorkflowFileError(OrchestrationError):
-    """Raised for a file that is no workflow, with every problem and its place."""
+class InvalidFileError(OrchestrationError):
+    """Raised for a file that is not what it should be, with every problem and its place."""
 
-    code = "invalid_file"
+    code = "bad_file"
+    consequence: ClassVar[str] = "nothing was done"
 
     def __init__(self, path: str, problems: Sequence[FileProblem]) -> None:
         self.path = path
@@ -231,7 +286,27 @@ class WorkflowFileError(OrchestrationError):
         if len(self.problems) == 1:
             return str(self.problems[0])
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        return f"{self.path} has {len(self.problems)} problems; nothing was run:\n{lines}"
+        return f"{self.path} has {len(self.problems)} problems; {self.consequence}:\n{lines}"
+
+
+class WorkflowFileError(InvalidFileError):
+    """Raised for a file that is no workflow."""
+
+    code = "invalid_file"
+    consequence = "nothing was run"
+
+
+class AgentFileError(InvalidFileError):
+    """Raised for a file that does not say which agents there are; what was known before stays."""
+
+    code = "invalid_agents_file"
+    consequence = "nothing was changed"
+
+
+class DiscoveryError(OrchestrationError):
+    """Raised where a source of agents cannot say which there are; what was known before stays."""
+
+    code = "discovery_failed"
 
 
 class WorkflowNotFoundError(OrchestrationError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Required, TypedDict
+from typing import Final, NotRequired, Required, TypedDict
 
 from state.jsonvalue import JsonObject, described, plain_text
 from state.status import SkipCause, TaskStatus
@@ -18,6 +18,35 @@ class ErrorRecord(TypedDict):
     type: str
     """Name of the Python class that was raised."""
     message: str
+
+
+class Usage(TypedDict):
+    """What a model used for a reply."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class Try(TypedDict):
+    """One call of one endpoint; an attempt at a task may take several."""
+
+    endpoint: str
+    version: str
+    seconds: float
+    error: NotRequired[str]
+    """The code of what went wrong; absent where it answered."""
+    may_have_started: NotRequired[bool]
+    """Only with `error`: whether the agent may have acted."""
+    cost: NotRequired[float]
+
+
+class Routing(TypedDict):
+    """Why an endpoint was chosen."""
+
+    why: str
+    """E.g. `2 of 5 endpoints; weighted_round_robin`."""
+    skipped: dict[str, str]
+    """Endpoints that were not considered, and why; of many, the first few."""
 
 
 class Outcome(TypedDict, total=False):
@@ -40,7 +69,16 @@ class Outcome(TypedDict, total=False):
     """The task whose fate decided this one's."""
     agent: str
     version: str
+    endpoint: str
+    """Where the agent was called last; absent where there is only one place, in this process."""
+    tries: list[Try]
+    """Calls of endpoints, over all attempts; only where an agent has endpoints."""
+    routing: Routing
+    """Of the last call."""
+    usage: Usage
+    """Of the last reply, if its agent said it."""
     cost: float
+    """Of all calls for the task, in the currency that the prices are in."""
     started_at: float
     """Seconds since the epoch; of the last attempt."""
     finished_at: float
@@ -61,6 +99,17 @@ UNSUCCESSFUL = frozenset(
     {TaskStatus.FAILED, TaskStatus.TIMED_OUT, TaskStatus.CANCELLED, TaskStatus.REJECTED}
 )
 HARMLESS_SKIPS = frozenset({SkipCause.CONDITION, SkipCause.NOT_ROUTED})
+
+
+def usage_in(reply: JsonObject) -> Usage | None:
+    """What a reply says that a model used, if it says that in the form of all kinds."""
+    said = reply.get("usage")
+    if not isinstance(said, dict):
+        return None
+    given, made = said.get("input_tokens"), said.get("output_tokens")
+    if type(given) is not int or type(made) is not int or min(given, made) < 0:
+        return None
+    return Usage(input_tokens=given, output_tokens=made)
 
 
 def blocks(outcome: Outcome) -> bool:

@@ -16,6 +16,9 @@ from state.errors import AgentError, UnknownReplyError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import RunnableConfig
+
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
 
@@ -78,7 +81,12 @@ async def _call_runnable(
         "attempt": context.attempt,
         "idempotency_key": context.idempotency_key,
     }
-    return _reply(await runnable.ainvoke(given, {"metadata": metadata}))
+    config: RunnableConfig = {"metadata": metadata}
+    if context.streams:
+        from orchestration.agents.streaming import TokenHandler  # noqa: PLC0415  heavy
+
+        config["callbacks"] = [TokenHandler(context.emit)]
+    return _reply(await runnable.ainvoke(given, config))
 
 
 def _conversation(history: Sequence[JsonObject], messages: Any) -> Any:  # noqa: ANN401
@@ -100,7 +108,11 @@ def _reply(reply: object) -> JsonObject:
     if isinstance(reply, str):
         return {"content": reply}
     if isinstance(reply, BaseMessage):
-        return {"content": str(reply.text), "messages": [_plain(reply)]}
+        return {
+            "content": str(reply.text),
+            "messages": [_plain(reply)],
+            **usage_of(reply),
+        }
     plain = _plain(reply)
     if not isinstance(plain, dict):
         raise UnknownReplyError(
@@ -108,6 +120,14 @@ def _reply(reply: object) -> JsonObject:
             "a message or text"
         )
     return plain
+
+
+def usage_of(message: BaseMessage) -> JsonObject:
+    """What a model used for a message, as a reply says it; empty where it did not say."""
+    used = getattr(message, "usage_metadata", None)
+    if not used:
+        return {}
+    return {"usage": {"input_tokens": used["input_tokens"], "output_tokens": used["output_tokens"]}}
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401  checked by the caller

@@ -325,7 +325,7 @@ class EmbeddedEngine:
         step = next_step(snapshot, plan)
         segment.may_ask = True
         if local.run_id != plan.run_id:  # of the thread's run before
-            local = LocalParts(watch=local.watch)
+            local = LocalParts(watch=local.watch, say=local.say)
         known = known_outcomes(snapshot)
         if step == "finished":
             local.tell(known)
@@ -676,6 +676,7 @@ class EmbeddedEngine:
             clock=self._clock,
             callables=local.callables,
             observe=local.observe,
+            say=local.say,
             lease=segment.held if self._database.durable else None,
             slots=self._slots,
             brake=segment.brake,

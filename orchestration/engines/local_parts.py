@@ -23,6 +23,8 @@ class LocalParts(NamedTuple):
     """Told each outcome as soon as it is known."""
     watch: Callable[[Chunk], None] | None = None
     """Told each node's beginning and end."""
+    say: Callable[[str, str], None] | None = None
+    """Told the pieces of agents' text as they come, after the path of the task."""
 
     def knowing(self, callables: Mapping[str, Callable[..., object]], run_id: str) -> LocalParts:
         """Return these parts, and callables of the run's workflow where it has none itself."""

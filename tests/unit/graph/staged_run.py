@@ -16,7 +16,7 @@ from checkpoints.database import Database, open_database
 from graph.plan_request import PlanRequest
 from graph.planner import plan
 from nodes.concurrency import ConcurrencyLimit
-from nodes.ports import Agent
+from nodes.ports import NO_TERMS, Agent, Terms
 from orchestration import (
     AgentContext,
     AgentRefusedError,
@@ -65,8 +65,17 @@ class Casting:
     chosen: Callable[[str], None]
     need_store: bool = False
 
-    def choose(self, *, agent_id: str | None, capability: str | None) -> Agent:
-        agent = self.agents.choose(agent_id=agent_id, capability=capability)
+    def choose(
+        self,
+        *,
+        agent_id: str | None,
+        capability: str | None,
+        thread_id: str = "",
+        terms: Terms = NO_TERMS,
+    ) -> Agent:
+        agent = self.agents.choose(
+            agent_id=agent_id, capability=capability, thread_id=thread_id, terms=terms
+        )
         self.chosen(agent.agent_id)
         return agent
 

@@ -1,0 +1,1 @@
+"""Which endpoint is called: health, breakers, balancing, versions, failover, discovery."""

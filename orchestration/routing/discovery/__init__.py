@@ -1,0 +1,1 @@
+"""Where agents are found that nobody registers by hand."""
