@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from state.outcome import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +24,12 @@ class Price:
     per_million_input: float | None = None
     """For input tokens; instead of `model`."""
     per_million_output: float | None = None
+
+
+def cost_of(price: Price | float | None, usage: Usage | None) -> float | None:
+    """Return what a call cost; None where no price is known."""
+    if price is None:
+        return None
+    if not isinstance(price, Price):
+        return float(price)
+    raise NotImplementedError(usage)
