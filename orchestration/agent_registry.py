@@ -14,18 +14,21 @@ from nodes.ports import NO_TERMS, Terms
 from orchestration.agents.kinds import module_of
 from orchestration.agents.local import call_of
 from orchestration.agents.spec import AgentSpec
+from orchestration.routing.discovery.discovery import Discovery
 from orchestration.routing.routed_call import RoutedCall
 from orchestration.routing.router import Router
+from orchestration.routing.upkeep import Upkeep
 from state.capability import AgentCapability
 from state.errors import AgentNotFoundError, Problem, RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from checkpoints.traffic import TrafficStore
     from nodes.ports import Told
     from orchestration.agents.local import Call
     from orchestration.routing.agent_group import VersionState
+    from orchestration.routing.discovery.source import DiscoverySource
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
 
@@ -96,6 +99,7 @@ class AgentRegistry:
         random: Callable[[], float] = random.random,
     ) -> None:
         self.router = Router(clock=clock, random=random)
+        self.discovery: Discovery | None = None
         self._agents: dict[str, dict[str, AgentSpec]] = {}
         self._plain: dict[str, PlainAgent] = {}
         self._runnables = False
@@ -140,6 +144,10 @@ class AgentRegistry:
         """
         candidates = self._versions(agent_id, version)
         return self._best([each for each in candidates if self._is_on(each)] or candidates)
+
+    def knows(self, agent_id: str, version: str) -> bool:
+        """Whether that version of that agent is registered."""
+        return version in self._agents.get(agent_id, {})
 
     def enable(self, agent_id: str, version: str | None = None) -> None:
         """Let one version of an agent, or all of them, be chosen again, in this process."""
@@ -208,9 +216,20 @@ class AgentRegistry:
             self.router.sharing = None
 
     async def sync(self) -> None:
-        """Know what others have written to the database, if there is one."""
+        """Know what the sources of agents say now, and what others wrote to the database."""
+        if self.discovery is not None:
+            await self.discovery.refresh()
         if self.router.sharing is not None:
             await self.router.sharing.sync()
+
+    def discover(self, sources: Sequence[DiscoverySource]) -> Discovery:
+        """Be kept as sources of agents say, from the next `sync` on; the first ones come first."""
+        self.discovery = Discovery(self, sources, clock=self.router.clock)
+        return self.discovery
+
+    def upkeep(self) -> Upkeep:
+        """Probe endpoints and keep up with sources and database, while the context lasts."""
+        return Upkeep(self)
 
     async def settle(self) -> None:
         """Wait for what goes on beside the calls: what is written, and shadow calls."""

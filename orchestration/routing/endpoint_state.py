@@ -53,6 +53,10 @@ class EndpointState:
     cost: float = 0.0
     last_call_at: float = 0.0
     last_probe_at: float = 0.0
+    next_probe_at: float = 0.0
+    """Set by whoever probes; 0 before it has been thought of."""
+    can_be_probed: bool = True
+    """Whether its kind has a way to ask; found out when it is first asked."""
     revision: int = 0
     """Of what the processes share, as it was last read or written."""
     serving: bool = False

@@ -59,7 +59,7 @@ class Router:
             group = self.groups.setdefault(spec.agent_id, AgentGroup())
             known = group.versions.pop(spec.version, None)
             if known is None:
-                known = VersionState(spec, changed=self._changed)
+                known = VersionState(spec, changed=self.changed)
             group.versions[spec.version] = known  # it counts as registered last
             if known.spec is not spec:
                 self.replace(spec)
@@ -161,19 +161,23 @@ class Router:
             store,
             clock=self.clock,
             find=self.endpoint,
-            adopted=self._adopted,
+            adopted=self.refresh,
             switched=self.apply_switches,
         )
 
-    def _changed(self, endpoint: EndpointState) -> None:
+    def changed(self, endpoint: EndpointState) -> None:
+        """Let others know how an endpoint stands."""
         if self.sharing is not None:
             self.sharing.tell(endpoint)
 
-    def _adopted(self, endpoint: EndpointState) -> None:
+    def refresh(self, endpoint: EndpointState) -> None:
+        """Look again whether an endpoint takes calls; whoever waits is told."""
         with self.lock:
-            version = self.groups[endpoint.agent_id].versions[endpoint.version]
-            version.pool.refresh(endpoint, self.clock())
-            version.line.wake_all()
+            group = self.groups.get(endpoint.agent_id)
+            version = None if group is None else group.versions.get(endpoint.version)
+            if version is not None:
+                version.pool.refresh(endpoint, self.clock())
+                version.line.wake_all()
 
     def apply_switches(self, switches: Mapping[Place, Switched]) -> None:
         """Switch everything as it is switched in the database."""
@@ -195,8 +199,7 @@ class Router:
             endpoint = version.pool.endpoints.get(place.endpoint)
             if endpoint is not None and endpoint.switch != switch:
                 endpoint.switch = switch
-                version.pool.refresh(endpoint, self.clock())
-                version.line.wake_all()
+                self.refresh(endpoint)
 
     # -- the decisions -----------------------------------------------------------------------
 

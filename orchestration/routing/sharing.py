@@ -130,6 +130,17 @@ class Sharing:
             return True
         return lets_by(endpoint.breaker, now) and await self.claim_probe(endpoint)
 
+    async def claim_check(self, endpoint: EndpointState) -> bool:
+        """Whether this process, of all, is to ask an endpoint whether it is well."""
+        state = SharedState(endpoint.key, as_state(endpoint), endpoint.revision, self._clock())
+        there = await self.store.write(state)
+        if there is None:
+            endpoint.revision += 1
+            return True
+        adopt(endpoint, there)  # another one has just asked, or knows better
+        self._adopted(endpoint)
+        return False
+
     async def settle(self) -> None:
         """Wait for what is under way, and write what is not written yet."""
         if self._under_way:
