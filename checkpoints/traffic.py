@@ -65,7 +65,8 @@ class CallRecord(NamedTuple):
     """Of the last attempt."""
     input_tokens: int
     output_tokens: int
-    cost: float
+    cost: float | None
+    """Of all its calls; None where no price is known."""
     finished_at: float
 
 
@@ -88,7 +89,8 @@ class Sample(NamedTuple):
     version: str
     succeeded: bool
     seconds: float
-    cost: float
+    cost: float | None
+    """None where no price is known."""
 
 
 GroupBy = Literal["thread", "tenant", "agent", "version"]

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from orchestration.agents.price import cost_of
 from orchestration.routing.admission import NEVER, hindrance
 from orchestration.routing.balancing import MAKERS, Balancer
 from orchestration.routing.breaker import failed, phase, probe_begun, probe_left, succeeded
@@ -19,6 +20,7 @@ from orchestration.routing.failover import is_endpoints_fault
 from orchestration.routing.outliers import outliers
 from orchestration.routing.policies import Resilience
 from state.errors import AgentRateLimitedError
+from state.outcome import Usage
 
 if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
@@ -29,6 +31,8 @@ SHOWN: Final = 5
 """Endpoints that were skipped and are named on an outcome."""
 LIMITED_SECONDS: Final = 1.0
 """How long an endpoint is left alone that asks for a pause and does not say how long."""
+USUAL: Final = Usage(input_tokens=1000, output_tokens=300)
+"""What a call is taken to use before there was one."""
 DEFAULT_RESILIENCE: Final = Resilience()
 
 
@@ -359,7 +363,4 @@ def is_same_place(one: Endpoint, other: Endpoint) -> bool:
 
 def expected_price(place: Endpoint) -> float:
     """What a call costs, as far as is known before there was one."""
-    cost = place.cost
-    if cost is None:
-        return 0.0
-    return float(cost) if isinstance(cost, int | float) else cost.per_call
+    return cost_of(place.cost, USUAL) or 0.0

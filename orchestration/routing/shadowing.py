@@ -58,7 +58,7 @@ async def shadow_call(
         seconds=tries[-1]["seconds"] if tries else 0.0,
         input_tokens=0 if usage is None else usage["input_tokens"],
         output_tokens=0 if usage is None else usage["output_tokens"],
-        cost=call.told.get("cost", 0.0),
+        cost=call.told.get("cost"),
         finished_at=router.clock(),
     )
     await router.sharing.store.record([record])
