@@ -129,7 +129,7 @@ def quantile(ordered: Sequence[float], share_below: float, *, confidence: float)
     count = len(ordered)
     if not count:
         return Estimate(None)
-    nearest = max(1, math.ceil(share_below * count - 1e-9))  # 0.95 * 100 is a little above 95
+    nearest = max(1, math.ceil(share_below * count - 1e-9))  # 0.07 * 100 is a little above 7
     below, above = ranks(count, share_below, confidence)
     return Estimate(
         ordered[nearest - 1],

@@ -135,6 +135,14 @@ class TestWhatIsFound:
 
         assert len((await only(found)).places) == 1
 
+    async def test_another_nameserver_is_asked_if_the_first_is_gone(self, zone: Zone) -> None:
+        zone.lines = record("a.example.internal.")
+        settings = DnsSettings(nameservers=["127.0.0.2", LOOPBACK], port=zone.port)
+
+        spec = await only(DnsSrvSource(TEMPLATE, settings=settings))
+
+        assert [place.endpoint_id for place in spec.places] == ["a.example.internal_443"]
+
     async def test_nothing_but_the_name_itself_is_asked_for(self, zone: Zone) -> None:
         zone.rcode = "NXDOMAIN"
 

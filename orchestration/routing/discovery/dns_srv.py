@@ -139,7 +139,7 @@ class DnsSrvSource:
         from dns.resolver import NXDOMAIN, NoAnswer  # noqa: PLC0415
 
         try:
-            answer = await resolver.resolve(f"{self._service}.", "SRV", search=False)
+            answer = await resolver.resolve(f"{self._service}.", "SRV")
         except (NXDOMAIN, NoAnswer) as absent:
             if self._settings.absent_is_empty:
                 return [], 0.0
@@ -191,7 +191,7 @@ class DnsSrvSource:
             )
             for record, weight in weighed(places)
         ]
-        return (replace(template, endpoint=None, endpoints=endpoints, kind=None, settings={}),)
+        return (replace(template, endpoint=None, endpoints=endpoints, kind=None),)
 
     def _error(self, reason: str) -> DiscoveryError:
         return DiscoveryError(f"{self.name}: {reason[:_LONGEST_REASON]}")

@@ -196,6 +196,15 @@ class TestMeans:
         assert holds(found, 0)
         assert found.value != 0
 
+    def test_not_even_where_the_values_have_a_trace_of_spread(self) -> None:
+        above = 0.1 + 0.2
+        ours, theirs = spread_of([above] * 99 + [0.3]), spread_of([above] + [0.3] * 99)
+
+        found = difference_of_means(ours, theirs, confidence=0.95)
+
+        assert ours.variance > 0
+        assert holds(found, 0)
+
     def test_constants_differ_for_sure(self) -> None:
         found = difference_of_means(spread_of([2.0] * 9), spread_of([1.0] * 9), confidence=0.95)
 
@@ -286,6 +295,7 @@ class TestQuantiles:
 
         assert quantile(values, 0.95, confidence=0.95).value == 95
         assert quantile(values, 0.5, confidence=0.95).value == 50
+        assert quantile(values, 0.07, confidence=0.95).value == 7
         assert quantile([3.0], 0.95, confidence=0.95) == (3, None, None)
         assert quantile([], 0.95, confidence=0.95) == (None, None, None)
 
