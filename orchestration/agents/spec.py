@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from orchestration.agents.endpoint import Endpoint, kind_of
 from orchestration.agents.kinds import KINDS
 from orchestration.agents.price import Price
+from orchestration.agents.price import problems as price_problems
 from orchestration.routing.policies import (
     BALANCING,
     WEIGHTED_ROUND_ROBIN,
@@ -198,6 +199,7 @@ class AgentSpec:
                 "would act a second time"
             )
         yield from _number_problems(self)
+        yield from price_problems(self.cost)
         ids = [place.endpoint_id for place in self.endpoints]
         if twice := sorted({each for each in ids if ids.count(each) > 1}):
             yield f"the endpoint ids {twice!r} are there twice; give each its own"
@@ -229,6 +231,7 @@ def endpoint_problems(place: Endpoint) -> Iterator[str]:
     if not _is_number(place.weight, least=0):
         found.append(f"weight is {described(place.weight)}; give a number from 0")
     found.extend(_limit_problems("max_concurrency", place.max_concurrency, least=1))
+    found.extend(price_problems(place.cost))
     yield from (
         each if place.endpoint_id == "default" else f"endpoint {place.endpoint_id!r}: {each}"
         for each in found
