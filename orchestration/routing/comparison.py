@@ -174,11 +174,13 @@ class _Version(NamedTuple):
     latencies: list[float]
     latency: Spread
     cost: Spread
+    priced: int
+    """Samples whose cost is known."""
 
     @classmethod
     def of(cls, name: str, samples: Sequence[Sample]) -> _Version:
         latencies = sorted(each.seconds for each in samples if each.succeeded)
-        costs = [each.cost for each in samples]
+        costs = [each.cost for each in samples if each.cost is not None]
         return cls(
             name,
             len(samples),
@@ -186,6 +188,7 @@ class _Version(NamedTuple):
             latencies,
             spread_of(latencies),
             spread_of(costs),
+            len(costs),
         )
 
     def figures(self, confidence: float) -> Figures:
@@ -204,6 +207,8 @@ class _Version(NamedTuple):
         return share(self.succeeded, self.tasks, confidence=confidence)
 
     def samples_of(self, measure: Measure) -> int:
+        if measure == "cost":
+            return self.priced
         return self.succeeded if measure == "latency" else self.tasks
 
     def difference(self, measure: Measure, other: _Version, confidence: float) -> Estimate:
