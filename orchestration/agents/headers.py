@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from state.errors import AgentAuthError
+from state.errors import AgentAuthError, AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +35,12 @@ class Filled(NamedTuple):
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
+
+    def without_secrets(self, error: AgentError) -> AgentError:
+        """Take the secrets out of an error's message, which may quote what an agent said."""
+        error.message = self.hide_in(error.message)
+        error.args = (error.message, *error.args[1:])
+        return error
 
 
 def header_problems(headers: Any, *, taken: Iterable[str]) -> Iterator[str]:  # noqa: ANN401  as in a file

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -14,6 +12,7 @@ import httpx
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import Filled, filled
 from orchestration.agents.http import HttpSettings, shown
+from orchestration.agents.http_sending import LONGEST_CONNECT, Sending, certificates
 from orchestration.agents.http_wire import read_reply, request_body, request_headers
 from orchestration.agents.per_loop import PerLoop
 from state.errors import AgentError, AgentNotStartedError, AgentTimeoutError
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
 
-_LONGEST_CONNECT: Final = 10.0
 _LONGEST_PROBE: Final = 10.0
 _IDLE_CONNECTIONS: Final = 20
 
@@ -41,7 +39,7 @@ class HttpConnector:
         given = filled(self._settings.headers)
         limit = seconds_left(context.deadline, longest=self._settings.timeout_seconds)
         client = await self._clients.get()
-        sending = _Sending()
+        sending = Sending()
         request = client.build_request(
             "POST",
             self._address,
@@ -61,8 +59,7 @@ class HttpConnector:
         except httpx.HTTPError as error:
             raise self._broken(error, sending, given) from error
         except AgentError as error:
-            _hide(error, given)
-            raise
+            raise given.without_secrets(error) from error.__cause__
 
     async def probe(self) -> None:
         """Ask the health path, or else the address, whether anybody is there."""
@@ -94,8 +91,8 @@ class HttpConnector:
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            verify=_certificates(self._settings.verify),
-            timeout=httpx.Timeout(None, connect=_LONGEST_CONNECT),
+            verify=certificates(self._settings.verify),
+            timeout=httpx.Timeout(None, connect=LONGEST_CONNECT),
             limits=httpx.Limits(  # how many calls there may be is said elsewhere
                 max_connections=None, max_keepalive_connections=_IDLE_CONNECTIONS
             ),
@@ -103,46 +100,17 @@ class HttpConnector:
             headers={"User-Agent": "agent-orchestration-layer"},
         )
 
-    def _timed_out(self, limit: float, sending: _Sending) -> AgentError:
+    def _timed_out(self, limit: float, sending: Sending) -> AgentError:
         if not sending.began:
             return AgentNotStartedError(f"{self._where} could not be reached within {limit:.1f} s")
         return AgentTimeoutError(
             f"{self._where} did not answer within {limit:.1f} s; it may have acted all the same"
         )
 
-    def _broken(self, error: httpx.HTTPError, sending: _Sending, given: Filled) -> AgentError:
+    def _broken(self, error: httpx.HTTPError, sending: Sending, given: Filled) -> AgentError:
         why = given.hide_in(str(error) or type(error).__name__)
         if not sending.began:
             return AgentNotStartedError(f"{self._where} could not be reached: {why}")
         return AgentError(
             f"the connection with {self._where} broke ({why}); it may have acted all the same"
         )
-
-
-class _Sending:
-    """Knows whether anything of a request left this process."""
-
-    def __init__(self) -> None:
-        self.began = False
-
-    @property
-    def extensions(self) -> dict[str, Any]:
-        return {"trace": self._note}
-
-    async def _note(self, event: str, _info: dict[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            self.began = True
-
-
-def _hide(error: AgentError, given: Filled) -> None:
-    """Take our secrets out of what an agent said."""
-    error.message = given.hide_in(error.message)
-    error.args = (error.message, *error.args[1:])
-
-
-@cache
-def _certificates(verify: bool | str) -> ssl.SSLContext:  # noqa: FBT001  a key of the cache
-    """How servers' certificates are checked; made once, since it takes milliseconds."""
-    if isinstance(verify, str):
-        return ssl.create_default_context(cafile=verify)
-    return httpx.create_ssl_context(verify=verify)

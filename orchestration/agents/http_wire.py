@@ -65,7 +65,7 @@ async def read_reply(response: httpx.Response, context: AgentContext, *, where: 
     encoding = response.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
         raise UnknownReplyError(f"{where} answered packed ({encoding[:40]!r}), though not asked to")
-    response.stream = _Bounded(cast("httpx.AsyncByteStream", response.stream), where)
+    response.stream = Bounded(cast("httpx.AsyncByteStream", response.stream), where)
     if not response.is_success:
         raise await _error_in(response, where=where)
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == _EVENTS:
@@ -118,8 +118,8 @@ def _parsed(text: str | bytes, where: str) -> JsonObject:
         ) from error
 
 
-class _Bounded(httpx.AsyncByteStream):
-    """The bytes of an answer, up to as many as a reply may have."""
+class Bounded(httpx.AsyncByteStream):
+    """The bytes of an answer; raises `UnknownReplyError` after as many as a reply may have."""
 
     def __init__(self, stream: httpx.AsyncByteStream, where: str) -> None:
         self._stream = stream
@@ -136,4 +136,5 @@ class _Bounded(httpx.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
+        """Close the stream that is read."""
         await self._stream.aclose()
