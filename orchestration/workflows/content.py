@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from orchestration.workflows.contradictions import workflows_in
-from orchestration.workflows.source import Finding
 from orchestration.workflows.task_entries import WorkflowEntry
-from orchestration.workflows.wording import UNKNOWN, place_in, worded
+from orchestration.workflows.wording import WORDING
 
 if TYPE_CHECKING:
-    from orchestration.workflows.source import KeyPath, Source
+    from orchestration.documents.source import Finding, KeyPath, Source
 
 _HARMLESS: Final = frozenset(
     {
@@ -52,10 +51,7 @@ def checked(content: object) -> tuple[WorkflowEntry | None, list[Finding]]:
     try:
         return WorkflowEntry.model_validate(content), []
     except ValidationError as error:
-        return None, [
-            Finding(place_in(each), worded(each), of_key=each["type"] == UNKNOWN)
-            for each in error.errors()
-        ]
+        return None, WORDING.findings(error)
 
 
 def without(content: object, findings: list[Finding]) -> WorkflowEntry | None:

@@ -21,16 +21,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from orchestration.documents.entry import Entry, exactly_one, given
 from orchestration.workflows.approval_entry import RequiresApproval
-from orchestration.workflows.entry import (
-    Cel,
-    Entry,
-    OnFailure,
-    RouterEntry,
-    Turns,
-    exactly_one,
-    given,
-)
+from orchestration.workflows.entry import Cel, OnFailure, RouterEntry, Turns
 from orchestration.workflows.parameters import schema_problem
 from orchestration.workflows.patterns import NAME, VERSION
 from orchestration.workflows.wait_entries import WaitEntry, WaitForSignalEntry

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from orchestration.workflows.entry import Entry, Timeout, exactly_one
+from orchestration.documents.entry import Entry, exactly_one
+from orchestration.workflows.entry import Timeout
 from orchestration.workflows.patterns import SIGNAL
 
 SPANS: Final = ("seconds", "minutes", "hours", "days", "until")
