@@ -13,8 +13,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from orchestration.documents.duration import Duration
 from orchestration.documents.entry import Entry
+from orchestration.documents.times import Duration
 from state.approval import DECISION_TYPES, ApprovalPolicy, DecisionType
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestration.documents.reading import SUFFIXES, read_source
 from orchestration.documents.source import BadTextError, Finding, Source
+from orchestration.documents.version import keep_versions
 from orchestration.workflows.building import Building
-from orchestration.workflows.content import checked, keep_versions, name_after, without
+from orchestration.workflows.content import checked, name_after, without
 from orchestration.workflows.contradictions import contradictions, tasks_in, workflows_in
 from orchestration.workflows.task_entries import WorkflowEntry
 from state.errors import FileProblem, OrchestrationError, WorkflowFileError
@@ -80,7 +81,7 @@ def named_in(file: str) -> tuple[str, str]:
     except BadTextError as error:
         problem = Source(file).problem(Finding((), str(error), position=error.position))
         raise WorkflowFileError(file, [problem]) from error
-    keep_versions(source)
+    keep_versions(source, [(source.value, ())])
     content = source.value if isinstance(source.value, dict) else {}
     head = {key: content[key] for key in ("name", "version") if key in content}
     entry, findings = checked({**head, "tasks": [{}]})
@@ -120,7 +121,7 @@ class Reader:
             broken = Source(file)
             problem = broken.problem(Finding((), str(error), position=error.position))
             return Reading(broken, [problem])
-        keep_versions(source)
+        keep_versions(source, [(source.value, ()), *workflows_in(source.value)])
         reading = Reading(source)
         included = self._include(reading)
         entry, findings = checked(source.value)

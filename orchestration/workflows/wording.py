@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from orchestration.documents.patterns import VERSION, VERSION_WORDS
 from orchestration.documents.wording import Wording
 from orchestration.workflows.approval_entry import ApprovalEntry
 from orchestration.workflows.entry import RetryEntry
-from orchestration.workflows.patterns import NAME, SIGNAL, VERSION
+from orchestration.workflows.patterns import NAME, SIGNAL
 from orchestration.workflows.task_entries import (
     ForEachEntry,
     RepeatEntry,
@@ -34,7 +35,7 @@ WORDING: Final = Wording(
     },
     patterns={
         NAME: "use 1 to 100 letters, digits, '_', '-' or '.'",
-        VERSION: "use 1 to 50 letters, digits, '_', '-', '+' or '.'",
+        VERSION: VERSION_WORDS,
         SIGNAL: "use 1 to 100 letters, digits, '_', '-', '.' or ':'",
     },
     tags=frozenset({"<name>", "<inline>", "<cel>", "<map>", "<task>"}),

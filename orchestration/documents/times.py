@@ -1,12 +1,12 @@
-"""How long something takes, as people write it."""
+"""How long something takes, and when it is, as people write it."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 LONGEST: Final = timedelta(days=10 * 366)
@@ -40,3 +40,26 @@ def duration(value: object) -> timedelta:
 
 Duration = Annotated[timedelta | None, BeforeValidator(duration, json_schema_input_type=Written)]
 """Of a key that may be left out; null is no duration."""
+
+
+def moment(value: object) -> datetime:
+    """Read a moment with its time zone, e.g. `2026-12-01T09:00:00+01:00`.
+
+    Raises:
+        PydanticCustomError: It is none.
+    """
+    if isinstance(value, str):
+        try:
+            read = datetime.fromisoformat(value)
+        except ValueError:
+            read = None
+        if read is not None and read.tzinfo is not None:
+            return read
+    raise PydanticCustomError(
+        "moment", "use a moment with its time zone, e.g. '2026-12-01T09:00:00+01:00'"
+    )
+
+
+MOMENT_SCHEMA: Final = {"type": "string", "format": "date-time"}
+Moment = Annotated[datetime | None, BeforeValidator(moment), WithJsonSchema(MOMENT_SCHEMA)]
+"""Of a key that may be left out; null is no moment."""
