@@ -9,12 +9,13 @@ from state.errors import (
     AgentNotFoundError,
     ConfigurationError,
     DatabaseError,
+    DiscoveryError,
     ForkError,
+    InvalidFileError,
     PlanError,
     RegistrationError,
     RequestNotFoundError,
     ThreadError,
-    WorkflowFileError,
     WorkflowNotFoundError,
 )
 from state.status import WorkflowStatus
@@ -61,10 +62,11 @@ _BAD_INPUT = (
     AgentNotFoundError,
     ConfigurationError,
     DatabaseError,
+    DiscoveryError,
     ForkError,
+    InvalidFileError,
     PlanError,
     RegistrationError,
-    WorkflowFileError,
     WorkflowNotFoundError,
 )
 _BAD_INPUT_CODES = frozenset({"cannot_write", "unknown_drawing_format"})

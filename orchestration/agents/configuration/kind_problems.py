@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from orchestration.agents.configuration.entries import REMOTE_KINDS
@@ -48,9 +48,11 @@ def _of_place(place: Part, key: str) -> Iterator[Finding]:
         kind=str(kind),
         settings={name: value for name, (value, _) in settings.items()},
     )
-    mentioned = {name: path for name, (_, path) in settings.items()}
-    if said is not None:
-        mentioned.setdefault("kind", said[1])
+    mentioned = {"address": at} | ({} if said is None else {"kind": said[1]})
+    for name, (value, path) in settings.items():
+        mentioned[name] = path
+        for inner in value if isinstance(value, Mapping) else ():
+            mentioned.setdefault(inner, (*path, inner))
     for words in problems_of(endpoint):
         yield Finding(_mentioned(words, mentioned) or at, words)
 

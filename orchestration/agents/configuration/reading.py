@@ -69,12 +69,18 @@ def unreadable(file: str, error: BadTextError) -> AgentFileError:
 
 
 def checked(
-    source: Source, environment: Mapping[str, str]
+    source: Source, environment: Mapping[str, str] | None
 ) -> tuple[list[AgentSpec], list[Finding]]:
-    """Return the agents that a source names, or else everything that is wrong with it."""
+    """Return the agents that a source names, or else everything that is wrong with it.
+
+    Args:
+        source: What a file says, or in the same form something else.
+        environment: What `${NAME}` stands for; None leaves it as it is.
+    """
     findings = [*source.findings, *_shape(source.value)[1], *contradictions(source)]
-    content, references = copy.deepcopy(source.value), References(environment)
-    references.fill(content)
+    content, references = copy.deepcopy(source.value), References(environment or {})
+    if environment is not None:
+        references.fill(content)
     findings += references.findings
     wrong = {each.path for each in findings}
     for each in kind_problems(content):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 KEYS: Final = ("endpoint", "address", "settings", "metadata")
 """Where it stands for one; elsewhere it is text like any other."""
+FILLED_LATER: Final = "headers"
+"""A setting whose references the kinds fill in for each call, so that secrets stand nowhere."""
 _REFERENCE: Final = re.compile(r"\$(\$?)\{([^{}]*)\}?")
 _INSIDE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _SHORTEST_SECRET: Final = 4
@@ -53,7 +55,10 @@ class References:
 
     def _filled(self, value: object, path: KeyPath) -> object:
         if isinstance(value, dict):
-            return {key: self._filled(each, (*path, key)) for key, each in value.items()}
+            return {
+                key: each if key == FILLED_LATER else self._filled(each, (*path, key))
+                for key, each in value.items()
+            }
         if isinstance(value, list):
             return [self._filled(each, (*path, index)) for index, each in enumerate(value)]
         if not isinstance(value, str) or "${" not in value:
