@@ -44,7 +44,7 @@ OF_A_VERSION: Final = ("version", "weight", "ramp", "shadow", *PLACES)
 def _kind(value: object) -> object:
     if value is None or value in REMOTE_KINDS:
         return value
-    if value in LOCAL_KINDS:
+    if isinstance(value, str) and value in LOCAL_KINDS:
         words = "agents of this kind live in a process: register them in Python"
     else:
         close = difflib.get_close_matches(str(value), REMOTE_KINDS, 1)

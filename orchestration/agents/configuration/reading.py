@@ -77,7 +77,9 @@ def checked(
         source: What a file says, or in the same form something else.
         environment: What `${NAME}` stands for; None leaves it as it is.
     """
-    findings = [*source.findings, *_shape(source.value)[1], *contradictions(source)]
+    wrong = {each.path for each in source.findings}
+    shape = [each for each in _shape(source.value)[1] if each.path not in wrong]
+    findings = [*source.findings, *shape, *contradictions(source)]
     content, references = copy.deepcopy(source.value), References(environment or {})
     if environment is not None:
         references.fill(content)

@@ -17,8 +17,8 @@ KEYS: Final = ("endpoint", "address", "settings", "metadata")
 """Where it stands for one; elsewhere it is text like any other."""
 FILLED_LATER: Final = "headers"
 """A setting whose references the kinds fill in for each call, so that secrets stand nowhere."""
-_REFERENCE: Final = re.compile(r"\$(\$?)\{([^{}]*)\}?")
-_INSIDE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_REFERENCE: Final = re.compile(r"\$(\$?)\{([^{}]*\}?)")
+_INSIDE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\}", re.DOTALL)
 _SHORTEST_SECRET: Final = 4
 
 
@@ -84,7 +84,7 @@ class References:
             name, default = _parts(inside)
             if escaped or default is not None or self._environment.get(name):
                 continue
-            if name and found[0].endswith("}"):
+            if name:
                 yield f"the environment has no {name}; set it, or say ${{{name}:-instead}}"
             else:
                 yield f"{found[0]!r:.80} is no reference; say ${{NAME}}, or $${{ for the signs"

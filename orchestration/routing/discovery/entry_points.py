@@ -94,5 +94,5 @@ def _specs(offered: object) -> Iterator[AgentSpec]:
 
 
 def _origin(point: EntryPoint) -> str:
-    package = "" if point.dist is None else f" of {point.dist.name} {point.dist.version}"
+    package = "" if point.dist is None else f" of {point.dist.name}"
     return f"entry point {point.name} = {point.value}{package}"
