@@ -99,7 +99,7 @@ class _Variables:
         from orchestration.agents.configuration.reading import checked  # noqa: PLC0415  pydantic
 
         specs, findings = checked(Source("the environment", {"agents": agents}), None)
-        self.problems += dict.fromkeys(map(self._worded, findings))
+        self.problems += sorted({self._worded(each) for each in findings})
         return specs
 
     def _agent_ids(self) -> list[str]:

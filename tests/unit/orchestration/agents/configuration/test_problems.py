@@ -14,8 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestration import AgentFileError, AgentSpec
+from orchestration.agents.configuration.entries import AgentEntry, EndpointEntry
+from orchestration.agents.configuration.policy_entries import BreakerEntry
 from orchestration.agents.configuration.reading import load_agents
 from orchestration.agents.kinds import KINDS
+from state.errors import FileProblem
 from tests.unit.orchestration.agents.configuration.conftest import Write
 
 BAD = """\
@@ -126,8 +129,8 @@ def test_all_of_them_are_found_in_json_too(write: Write) -> None:
          "outliers: longest (300 s) is shorter than ejected_for (3600 s)"),
         ("endpoint: https://x.y, ramp: {since: 2026-12-01, points: [{after: 0, weight: 1}]}",
          "ramp.since: use a moment with its time zone"),
-        ("endpoint: https://x.y, "
-         "ramp: {since: 0, points: [{after: 1h, weight: 1}, {after: 60m, weight: 2}]}",
+        (("endpoint: https://x.y, "
+         "ramp: {since: 0, points: [{after: 1h, weight: 1}, {after: 60m, weight: 2}]}"),
          "ramp: each point has to come after the one before it"),
         ("version: 1, versions: [{version: 2, endpoint: https://x.y}]",
          "version: is said by each of the versions; leave it out here"),
@@ -171,9 +174,10 @@ def test_a_file_that_is_not_there_is_refused() -> None:
 
 
 keys = st.sampled_from(
-    "id name version versions weight ramp since points after shadow endpoint endpoints address "
-    "kind settings cost per_call model read_only max_queue queue_timeout resilience breaker "
-    "failures capabilities metadata enabled headers <<".split()
+    [
+        *(*AgentEntry.keys(), *EndpointEntry.keys(), *BreakerEntry.keys()),
+        *("since", "points", "after", "per_call", "model", "breaker", "headers", "<<"),
+    ]
 )
 values = st.recursive(
     st.sampled_from(
@@ -186,25 +190,27 @@ values = st.recursive(
 agents = st.dictionaries(keys, values, max_size=8)
 
 
+def outcome(file: str) -> tuple[list[AgentSpec] | None, tuple[FileProblem, ...]]:
+    """What a file says, or its problems; any other error is raised."""
+    try:
+        return load_agents(file, environment={}), ()
+    except AgentFileError as error:
+        return None, error.problems
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(agents | values, max_size=3) | values)
-def test_any_content_gives_agents_or_an_agent_file_error(content: Any) -> None:  # noqa: ANN401
+def test_any_content_gives_agents_or_its_problems(content: Any) -> None:  # noqa: ANN401
     Path("any.json").write_text(json.dumps({"agents": content}), encoding="utf-8")
-    try:
-        specs = load_agents("any.json", environment={})
-    except AgentFileError as error:
-        assert error.problems
-        assert all(each.file == "any.json" for each in error.problems)
-        assert all(each.line is not None for each in error.problems)
-    else:
-        assert all(isinstance(each, AgentSpec) for each in specs)
+    specs, problems = outcome("any.json")
+    assert (specs is None) == bool(problems)
+    assert all(isinstance(each, AgentSpec) for each in specs or ())
+    assert all(each.file == "any.json" and each.line is not None for each in problems)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60) | st.text(st.sampled_from("agents: [{}]-\n &*!<'\"#$id1"), max_size=60))
-def test_any_text_gives_agents_or_an_agent_file_error(text: str) -> None:
+def test_any_text_gives_agents_or_its_problems(text: str) -> None:
     Path("any.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
-    try:
-        assert isinstance(load_agents("any.yaml", environment={}), list)
-    except AgentFileError as error:
-        assert error.problems
+    specs, problems = outcome("any.yaml")
+    assert (specs is None) == bool(problems)

@@ -135,7 +135,9 @@ placed = {
     "colour": options("red"),
 }
 versions = st.fixed_dictionaries({"version": options("1", 1.5, "1 2", None, YES)}, optional=placed)
-places = options({"endpoint": URL}, {"endpoints": [{"address": URL}]}, {})
+places: st.SearchStrategy[dict[str, object]] = st.sampled_from(
+    [{"endpoint": URL}, {"endpoints": [{"address": URL}]}, {}]
+)
 agents = st.tuples(
     places,
     st.fixed_dictionaries(
@@ -180,7 +182,11 @@ def test_both_accept_and_refuse_the_same(content: dict[str, Any]) -> None:
         {"id": "a", "endpoints": [{"id": "x", "address": URL}, {"id": "x", "address": URL}]},
         {"id": "a", "endpoint": URL, "resilience": {"breaker": {"open_for": "1h"}}},
         {"id": "a", "endpoint": URL, "settings": {"colour": "red"}},
-        {"id": "a", "endpoint": URL, "ramp": {"since": "soon", "points": [{"after": 0, "weight": 1}]}},
+        {
+            "id": "a",
+            "endpoint": URL,
+            "ramp": {"since": "soon", "points": [{"after": 0, "weight": 1}]},
+        },
     ],
 )
 def test_some_things_only_the_reader_sees(agent: dict[str, Any]) -> None:

@@ -215,14 +215,15 @@ def test_versions_of_one_agent_may_stand_in_entries_of_their_own(write: Write) -
     ],
 )
 def test_a_mapping_has_the_fields_and_defaults_of_its_policy(
-    entry: type[Entry], policy: Any  # noqa: ANN401  several dataclasses
+    entry: type[Entry],
+    policy: Any,  # noqa: ANN401  several dataclasses
 ) -> None:
     assert entry.keys() == [each.name for each in fields(policy)]
 
 
 def test_the_defaults_are_those_of_the_policies() -> None:
-    assert ResilienceEntry().resilience() == Resilience()
-    assert PriceEntry().price() == Price()
+    assert ResilienceEntry.model_validate({}).resilience() == Resilience()
+    assert PriceEntry.model_validate({}).price() == Price()
 
 
 def test_every_way_of_balancing_and_every_remote_kind_may_be_said() -> None:
