@@ -69,7 +69,7 @@ def problems_of(endpoint: Endpoint) -> Iterator[str]:
 
 def _mentioned(words: str, paths: dict[str, KeyPath]) -> KeyPath | None:
     """The place of the key that is mentioned first."""
-    found = {name: re.search(rf"(?<!\w){re.escape(name)}(?!\w)", words) for name in paths}
+    found = {name: re.search(rf"(?<!\w){re.escape(name)}(?!\w)", words) for name in paths if name}
     places = [(match.start(), name) for name, match in found.items() if match is not None]
     return paths[min(places)[1]] if places else None
 
