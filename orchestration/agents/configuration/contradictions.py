@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from orchestration.agents.configuration.entries import OF_A_VERSION, PLACES
 from orchestration.agents.configuration.layout import agents_in, endpoints_in, versions_in
 from orchestration.agents.configuration.policy_entries import TOKEN_PRICES
+from orchestration.agents.price import Price
+from orchestration.agents.price import problems as price_problems
 from orchestration.documents.source import Finding
 
 if TYPE_CHECKING:
@@ -55,13 +57,20 @@ def _of_version(version: Part) -> Iterator[Finding]:
 
 
 def _of_cost(part: Part) -> Iterator[Finding]:
-    cost = part.content.get("cost")
-    if not isinstance(cost, Mapping) or cost.get("model") is None:
+    cost, at = part.content.get("cost"), (*part.path, "cost")
+    if not isinstance(cost, Mapping):
+        return
+    model, provider = cost.get("model"), cost.get("provider")
+    if model is None:
+        if provider is not None:
+            yield Finding((*at, "provider"), "is of a model; give that too", of_key=True)
         return
     for key in TOKEN_PRICES:
         if cost.get(key) is not None:
-            message = "is instead of model; keep one of them"
-            yield Finding((*part.path, "cost", key), message, of_key=True)
+            yield Finding((*at, key), "is instead of model; keep one of them", of_key=True)
+    if all(each is None or (isinstance(each, str) and each.strip()) for each in (model, provider)):
+        for words in price_problems(Price(model=model, provider=provider)):
+            yield Finding((*at, "model"), words.removeprefix("cost.model: "))
 
 
 def _endpoint_ids(version: Part, source: Source) -> Iterator[Finding]:

@@ -204,6 +204,7 @@ WORDING: Final = Wording(
     patterns={
         ID: "use 1 to 64 letters, digits, '_', '-' or '.'",
         VERSION: VERSION_WORDS,
+        r"\S": "should not be blank",
         r"[^\s_-]": "a capability needs a name, e.g. 'ticket_purchase'",
     },
     tags=frozenset({"<number>", "<price>", "<on>", "<off>"}),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from orchestration.agents.price import Price
+from orchestration.agents.price import MOST, Price
 from orchestration.documents.entry import Entry, given
 from orchestration.documents.times import LONGEST, Duration, Written, duration, moment
 from orchestration.routing.policies import (
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
     Policy = TypeVar("Policy", bound=DataclassInstance)
 
-DEAREST: Final = 1e12
 _LAST: Final = datetime.max.replace(tzinfo=UTC).timestamp()
 TOKEN_PRICES: Final = ("per_million_input", "per_million_output")
 _BREAKER, _OUTLIERS, _PROBE = BreakerPolicy(), OutlierPolicy(), ProbePolicy()
 
-Amount = Annotated[float, Field(ge=0, le=DEAREST, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, le=DEAREST, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -47,15 +46,17 @@ class PriceEntry(Entry):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "not": {"allOf": [given("model"), {"anyOf": [given(key) for key in TOKEN_PRICES]}]}
+            "not": {"allOf": [given("model"), {"anyOf": [given(key) for key in TOKEN_PRICES]}]},
+            "if": given("provider"),
+            "then": given("model"),
         }
     )
 
     per_call: Amount = 0
     """Each time."""
-    model: str | None = Field(None, min_length=1)
+    model: str | None = Field(None, pattern=r"\S")
     """A model whose token prices `genai-prices` knows, e.g. `gemini-2.5-flash`."""
-    provider: str | None = Field(None, min_length=1)
+    provider: str | None = Field(None, pattern=r"\S")
     """Whose model, e.g. `google`; guessed if not given."""
     per_million_input: Amount | None = None
     """For input tokens; instead of `model`."""

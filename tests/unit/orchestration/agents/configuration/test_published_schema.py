@@ -61,7 +61,8 @@ costs = numbers | st.fixed_dictionaries(
     {},
     optional={
         "per_call": numbers,
-        "model": options("m", "", None, 5),
+        "model": options("gemini-2.5-flash", "", None, 5),
+        "provider": options("google", " ", None),
         "per_million_input": numbers,
         "colour": options("red"),
     },
@@ -182,6 +183,7 @@ def test_both_accept_and_refuse_the_same(content: dict[str, Any]) -> None:
         {"id": "a", "endpoints": [{"id": "x", "address": URL}, {"id": "x", "address": URL}]},
         {"id": "a", "endpoint": URL, "resilience": {"breaker": {"open_for": "1h"}}},
         {"id": "a", "endpoint": URL, "settings": {"colour": "red"}},
+        {"id": "a", "endpoint": URL, "cost": {"model": "gemini-99"}},
         {
             "id": "a",
             "endpoint": URL,
