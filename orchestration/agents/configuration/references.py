@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 KEYS: Final = ("endpoint", "address", "settings", "metadata")
 """Where it stands for one; elsewhere it is text like any other."""
-FILLED_LATER: Final = "headers"
-"""A setting whose references the kinds fill in for each call, so that secrets stand nowhere."""
+FILLED_LATER: Final = frozenset({"headers", "api_key"})
+"""Settings whose references the kinds fill in for each call, so that secrets stand nowhere."""
 _REFERENCE: Final = re.compile(r"\$(\$?)\{([^{}]*\}?)")
 _INSIDE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\}", re.DOTALL)
 _SHORTEST_SECRET: Final = 4
@@ -56,7 +56,7 @@ class References:
     def _filled(self, value: object, path: KeyPath) -> object:
         if isinstance(value, dict):
             return {
-                key: each if key == FILLED_LATER else self._filled(each, (*path, key))
+                key: each if _is_later(path, key) else self._filled(each, (*path, key))
                 for key, each in value.items()
             }
         if isinstance(value, list):
@@ -88,6 +88,10 @@ class References:
                 yield f"the environment has no {name}; set it, or say ${{{name}:-instead}}"
             else:
                 yield f"{found[0]!r:.80} is no reference; say ${{NAME}}, or $${{ for the signs"
+
+
+def _is_later(path: KeyPath, key: str) -> bool:
+    return path[-1] == "settings" and key in FILLED_LATER
 
 
 def _parts(inside: str) -> tuple[str, str | None]:

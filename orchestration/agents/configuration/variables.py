@@ -97,6 +97,8 @@ SUFFIXES: Final = MappingProxyType(
         "_TRANSPORT": Suffix(("settings", "transport"), _text, "text"),
         "_API_ENDPOINT": Suffix(("settings", "api_endpoint"), _text, "text"),
         "_CREDENTIALS_FILE": Suffix(("settings", "credentials_file"), _text, "path"),
+        "_API_KEY": Suffix(("settings", "api_key"), _text, "text"),
+        "_GRAPH": Suffix(("settings", "graph"), _text, "text"),
         "_MODEL": Suffix(("settings", "model"), _text, "text"),
         "_TIMEOUT_SECONDS": Suffix(("settings", "timeout_seconds"), _number, _NUMBER),
         "_HEALTH_PATH": Suffix(("settings", "health_path"), _text, "text"),

@@ -23,7 +23,7 @@ class Picky(ModuleType):
         is_resource = str(endpoint.address).startswith("projects/")
         if not is_resource and (parts.scheme not in {"http", "https"} or not parts.hostname):
             yield f"the address is {endpoint.address!r}; give a URL"
-        known = {"transport", "headers", "timeout_seconds", "credentials_file"}
+        known = {"transport", "headers", "api_key", "timeout_seconds", "credentials_file"}
         if unknown := sorted({*endpoint.settings} - known):
             yield f"the settings {unknown!r} are unknown; there are {sorted(known)!r}"
         file = endpoint.settings.get("credentials_file")

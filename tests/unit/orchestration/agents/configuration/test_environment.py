@@ -81,6 +81,8 @@ def test_every_variable_reaches_the_specification() -> None:
         "_TRANSPORT": "grpc",
         "_API_ENDPOINT": "http://127.0.0.1:9",
         "_CREDENTIALS_FILE": "key.json",
+        "_API_KEY": "${KEY}",
+        "_GRAPH": "desk",
         "_MODEL": "gemini-2.5-flash",
         "_TIMEOUT_SECONDS": "30",
         "_HEALTH_PATH": "/up",
@@ -91,9 +93,11 @@ def test_every_variable_reaches_the_specification() -> None:
     environment = {f"TICKETING{name}": value for name, value in said.items()}
     with pytest.raises(ConfigurationError) as caught:  # as the fake kind has fewer settings
         specs_of_variables(environment)
-    told = "TICKETING_API_ENDPOINT: the settings ['api_endpoint', 'health_path', 'model', 'temp"
+    told = (
+        "TICKETING_API_ENDPOINT: the settings ['api_endpoint', 'graph', 'health_path', 'model', '"
+    )
     assert str(caught.value).startswith(told)
-    for name in ("_API_ENDPOINT", "_MODEL", "_HEALTH_PATH"):
+    for name in ("_API_ENDPOINT", "_GRAPH", "_MODEL", "_HEALTH_PATH"):
         environment.pop(f"TICKETING{name}")
     environment["TICKETING_SETTINGS"] = '{"transport": "rest"}'
     assert specs_of_variables(environment) == [
@@ -119,6 +123,7 @@ def test_every_variable_reaches_the_specification() -> None:
             settings={
                 "transport": "grpc",
                 "credentials_file": "key.json",
+                "api_key": "${KEY}",
                 "timeout_seconds": 30,
                 "headers": {"X-Key": "${KEY}"},
             },
@@ -204,7 +209,7 @@ def test_every_problem_is_listed_with_its_variable() -> None:
         "HR_READ_ONLY: input should be a valid boolean, not 'maybe'",
         (
             "HR_SETTINGS: colour: the settings ['colour'] are unknown; there are "
-            "['credentials_file', 'headers', 'timeout_seconds', 'transport']"
+            "['api_key', 'credentials_file', 'headers', 'timeout_seconds', 'transport']"
         ),
         "HR_WEIGHT: should be at least 0, not -1",
         (

@@ -63,12 +63,15 @@ def test_they_stand_in_settings_and_metadata_at_any_depth(write: Write) -> None:
     assert (spec.metadata, spec.description) == ({"region": "eu.example.com"}, "${HOST}")
 
 
-def test_headers_keep_theirs_which_are_filled_in_for_each_call(write: Write) -> None:
+def test_headers_and_keys_keep_theirs_which_are_filled_in_for_each_call(write: Write) -> None:
     file = write(
         "agents.yaml",
-        "agents: [{id: a, endpoint: https://x.y, settings: {headers: {X: '${SECRET}'}}}]",
+        "agents: [{id: a, endpoint: https://x.y, metadata: {headers: '${HOST}'},"
+        " settings: {headers: {X: '${SECRET}'}, api_key: '${NONE}'}}]",
     )
-    assert load_agents(file, environment=VALUES)[0].settings == {"headers": {"X": "${SECRET}"}}
+    (spec,) = load_agents(file, environment=VALUES)
+    assert spec.settings == {"headers": {"X": "${SECRET}"}, "api_key": "${NONE}"}
+    assert spec.metadata == {"headers": "eu.example.com"}
 
 
 def test_numbers_are_not_references(write: Write) -> None:
