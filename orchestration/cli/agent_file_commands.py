@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,8 +28,13 @@ def register(app: typer.Typer) -> None:
 
 def check(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="An agents file.", show_default=False)
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="An agents file; by default the one that ORCHESTRATION_AGENTS_FILE names.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     json_output: JsonOption = False,
 ) -> None:
@@ -38,9 +44,14 @@ def check(
     otherwise.
     """
     with reported(json_output=json_output):
+        from orchestration.agents.configuration.environment import agents_file  # noqa: PLC0415
         from orchestration.agents.configuration.reading import load_agents  # noqa: PLC0415  pydantic
+        from orchestration.agents.configuration.variables import FILE_VARIABLE  # noqa: PLC0415
         from state.errors import AgentFileError  # noqa: PLC0415
 
+        file = file or agents_file(os.environ)
+        if file is None:
+            raise typer.BadParameter(f"give a file, or set {FILE_VARIABLE}")
         specs: list[AgentSpec] = []
         problems: Sequence[FileProblem] = ()
         try:

@@ -72,5 +72,17 @@ def test_a_file_that_is_not_there_is_bad_input(invoke: Invoke) -> None:
     assert done.stdout.startswith("none.yaml: cannot be read: No such file or directory\n")
 
 
+def test_the_file_of_the_environment_is_checked_by_default(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORCHESTRATION_AGENTS_FILE", raising=False)
+    done = invoke("agents", "check")
+    assert done.exit_code == 2
+    assert "give a file, or set ORCHESTRATION_AGENTS_FILE" in done.stderr
+    Path("mine.yaml").write_text(GOOD)
+    monkeypatch.setenv("ORCHESTRATION_AGENTS_FILE", "mine.yaml")
+    assert invoke("agents", "check").stdout.startswith("mine.yaml: good ")
+
+
 def test_the_schema_is_printed(invoke: Invoke) -> None:
     assert json.loads(invoke("agents", "schema").stdout) == agents_schema()
