@@ -306,7 +306,7 @@ async def benchmark(quick: bool) -> Report:  # noqa: FBT001  called by `main`
         f"{naive.percentile(0.99) * 1000:.1f} ms; the first row's ratio is in percent of calls"
     )
     return Report(
-        "a pool of HTTP agents: one slow, one failing, one dying and returning", rows, notes
+        "a pool of HTTP agents: one slow, one failing, one dying and returning", rows, [note]
     )
 
 

@@ -7,13 +7,12 @@ import random
 import time
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from checkpoints.traffic import Switched
-from nodes.concurrency import ConcurrencyLimit
 from nodes.ports import NO_TERMS, Terms
 from orchestration.agents.kinds import module_of
-from orchestration.agents.local import call_of
+from orchestration.agents.plain_agent import PlainAgent
 from orchestration.agents.spec import AgentSpec
 from orchestration.routing.discovery.discovery import Discovery
 from orchestration.routing.routed_call import RoutedCall
@@ -28,63 +27,12 @@ from state.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from checkpoints.traffic import Place, Switch, TrafficStore
-    from nodes.ports import Told
-    from orchestration.agents.local import Call
-    from orchestration.routing.agent_group import VersionState
     from orchestration.routing.comparison import Comparison
     from orchestration.routing.discovery.source import DiscoverySource
     from orchestration.routing.explanation import Explanation
-    from state.agent_context import AgentContext
-    from state.jsonvalue import JsonObject
-
-ENDPOINT_VARIABLES: Final = {
-    "ticketing": "TICKETING_ENDPOINT",
-    "sales": "SALES_ENDPOINT",
-    "finance": "FINANCE_ENDPOINT",
-    "hr": "HR_ENDPOINT",
-}
-"""Environment variables that put a company's own agent in place of a built-in one."""
-
-
-class PlainAgent:
-    """One version of one agent that is a handler and nothing else; the nodes' `Agent`.
-
-    It needs no choice of an endpoint, so its calls take a short way.
-    """
-
-    __slots__ = ("_call", "_limit", "agent_id", "calls", "state", "told", "version")
-
-    def __init__(self, spec: AgentSpec, state: VersionState) -> None:
-        place = spec.places[0]
-        self.agent_id = spec.agent_id
-        self.version = spec.version
-        self.state = state
-        self.calls = 0
-        self.told: Told | None = None
-        self._call: Call = call_of(place.handler)
-        most = place.max_concurrency
-        self._limit = None if most is None else ConcurrencyLimit(most)
-
-    @property
-    def may_retry(self) -> bool:
-        """A handler may always be called again: it gets the same key."""
-        return True
-
-    def call(self, input_data: JsonObject, context: AgentContext) -> Awaitable[Any]:
-        """Do one task; what comes back is checked by the node."""
-        self.calls += 1
-        if self._limit is None:
-            return self._call(input_data, context)
-        return self._call_in_turn(self._limit, input_data, context)
-
-    async def _call_in_turn(
-        self, limit: ConcurrencyLimit, input_data: JsonObject, context: AgentContext
-    ) -> Any:  # noqa: ANN401
-        async with limit:
-            return await self._call(input_data, context)
 
 
 class AgentRegistry:
@@ -436,22 +384,22 @@ def check_places(spec: AgentSpec) -> None:
 
 
 def registry_from_environment(environment: Mapping[str, str]) -> AgentRegistry:
-    """Build a registry: the agents whose endpoint is set, and the built-in team for the rest.
+    """Build a registry of the agents that the environment names, and the built-in team.
 
     Args:
-        environment: `TICKETING_ENDPOINT`, `SALES_ENDPOINT`, `FINANCE_ENDPOINT` and
-            `HR_ENDPOINT`; `ORCHESTRATION_TEAM_DATABASE` says where the team keeps its data.
+        environment: See `docs/agents-file.md` for its variables: `TICKETING_ENDPOINT` and the
+            like, `ORCHESTRATION_AGENTS_FILE`, `ORCHESTRATION_AGENT_CARDS`;
+            `ORCHESTRATION_TEAM_DATABASE` says where the built-in team keeps its data.
+
+    Raises:
+        AgentFileError, ConfigurationError, RegistrationError: With everything that is wrong.
     """
-    from orchestration.agents.built_in import built_in_team  # noqa: PLC0415  only where needed
+    from orchestration.agents.configuration.sources import layers  # noqa: PLC0415  only here
 
     registry = AgentRegistry()
-    for spec in built_in_team(environment):
-        endpoint = environment.get(ENDPOINT_VARIABLES[spec.agent_id], "").strip()
-        if endpoint:
-            spec = AgentSpec(  # noqa: PLW2901  the company's own takes the place
-                spec.agent_id, spec.capabilities, endpoint=endpoint, description="own endpoint"
-            )
-        registry.register(spec)
+    found = layers(environment, clock=registry.router.clock)
+    discovery = registry.discover([each.source for each in found])
+    discovery.begin({each.source.name: each.said for each in found})
     return registry
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from state.errors import AgentFileError, DiscoveryError, RegistrationError
@@ -70,10 +70,16 @@ class Discovery:
                 self._complaints.pop(source.name, None)
         self._apply()
 
-    def start(self, name: str, specs: Sequence[AgentSpec]) -> None:
-        """Take over what a source said before the event loop ran."""
-        self._said[name] = specs
+    def begin(self, said: Mapping[str, Sequence[AgentSpec]]) -> None:
+        """Take over what sources said, by their names, before an event loop ran.
+
+        Raises:
+            RegistrationError: An agent cannot be registered.
+        """
+        self._said.update(said)
         self._apply()
+        if self._complaints:
+            raise RegistrationError("; ".join(each.message for each in self.complaints))
 
     def _apply(self) -> None:
         wanted = self._merged()
