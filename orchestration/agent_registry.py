@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoints.traffic import Switched
 from nodes.concurrency import ConcurrencyLimit
 from nodes.ports import NO_TERMS, Terms
 from orchestration.agents.kinds import module_of
@@ -19,16 +20,23 @@ from orchestration.routing.routed_call import RoutedCall
 from orchestration.routing.router import Router
 from orchestration.routing.upkeep import Upkeep
 from state.capability import AgentCapability
-from state.errors import AgentNotFoundError, Problem, RegistrationError
+from state.errors import (
+    AgentNotFoundError,
+    ConfigurationError,
+    Problem,
+    RegistrationError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from checkpoints.traffic import TrafficStore
+    from checkpoints.traffic import Place, Switch, TrafficStore
     from nodes.ports import Told
     from orchestration.agents.local import Call
     from orchestration.routing.agent_group import VersionState
+    from orchestration.routing.comparison import Comparison
     from orchestration.routing.discovery.source import DiscoverySource
+    from orchestration.routing.explanation import Explanation
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
 
@@ -199,6 +207,61 @@ class AgentRegistry:
             "versions": versions,
         }
 
+    def explain(self, wanted: str, *, has: str | None = None) -> Explanation:
+        """Say where a call for an agent id, capability or action would go now, and why.
+
+        Args:
+            wanted: Who, or what for.
+            has: The version that the thread of the call has.
+
+        Raises:
+            AgentNotFoundError: Nobody enabled fits.
+        """
+        from orchestration.routing.explanation import explain  # noqa: PLC0415  rarely needed
+
+        return explain(self, wanted, has=has)
+
+    async def compare(
+        self, agent_id: str, *, since: float = 0.0, baseline: str | None = None
+    ) -> Comparison:
+        """Compare the versions of an agent by what the shared database knows of their calls.
+
+        Args:
+            agent_id: Which agent.
+            since: Only tasks that finished after it, in seconds since the epoch.
+            baseline: The version that the others are compared with.
+
+        Raises:
+            ConfigurationError: No database is shared.
+        """
+        from orchestration.routing.comparison import compare  # noqa: PLC0415  rarely needed
+
+        if self.router.sharing is None:
+            raise ConfigurationError(
+                "a comparison needs the database that the coordinators use: share it first "
+                "(`registry.share(open_database(url).traffic)`)"
+            )
+        samples = await self.router.sharing.store.samples(agent_id, since=since)
+        return compare(samples, baseline=baseline)
+
+    async def switch(
+        self, place: Place, switch: Switch, *, by: str | None = None, reason: str = ""
+    ) -> None:
+        """Switch an agent, a version or an endpoint on, off, or to draining.
+
+        With a shared database this counts for every process that shares it, and lasts.
+        Draining endpoints and versions finish what they have: of a version, threads that
+        began with it go on with it.
+
+        Raises:
+            AgentNotFoundError: There is no such place here.
+        """
+        self._check_place(place)
+        self.router.apply_switch(place, switch)
+        if self.router.sharing is not None:
+            switched = Switched(place, switch, by, reason, self.router.clock())
+            await self.router.sharing.store.switch(switched)
+
     # -- what others know --------------------------------------------------------------------
 
     def share(self, store: TrafficStore) -> None:
@@ -326,6 +389,18 @@ class AgentRegistry:
             known = [f"{agent_id} version {each}" for each in versions]
             raise AgentNotFoundError(f"{agent_id} version {version}", known)
         return [versions[version]]
+
+    def _check_place(self, place: Place) -> None:
+        """Return if there is such a place.
+
+        Raises:
+            AgentNotFoundError: There is not.
+        """
+        specs = self._versions(place.agent_id, place.version or None)
+        known = [each.endpoint_id for spec in specs for each in spec.places]
+        if place.endpoint and place.endpoint not in known:
+            about = f"{place.agent_id} endpoint {place.endpoint}"
+            raise AgentNotFoundError(about, [f"endpoint {each}" for each in known])
 
     def _switch(self, agent_id: str, version: str | None, *, enabled: bool) -> None:
         for spec in self._versions(agent_id, version):
