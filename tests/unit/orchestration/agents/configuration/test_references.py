@@ -50,6 +50,17 @@ def test_one_that_stands_for_nothing_is_a_problem(write: Write, said: str, probl
     assert found.message.startswith(problem)
 
 
+def test_what_stands_for_nothing_is_not_found_wrong_a_second_time(write: Write) -> None:
+    file = write(
+        "agents.yaml",
+        "agents: [{id: a, endpoint: https://x.y, settings: {credentials_file: '${NONE}'}}]",
+    )
+    with pytest.raises(AgentFileError) as caught:
+        load_agents(file, environment=VALUES)
+    (found,) = caught.value.problems
+    assert found.message.startswith("the environment has no NONE")
+
+
 def test_they_stand_in_settings_and_metadata_at_any_depth(write: Write) -> None:
     file = write(
         "agents.yaml",

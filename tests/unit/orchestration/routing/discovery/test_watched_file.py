@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -259,18 +260,24 @@ async def test_a_path_that_is_none_is_refused() -> None:
     assert "cannot be read" in await refused(WatchedFile("a\0b"))
 
 
-async def test_the_loop_goes_on_while_a_file_is_read() -> None:
-    put(text(*(f"agent{number}" for number in range(400))))
-    source = WatchedFile("agents.yaml", environment={}, settled_after=timedelta(0))
-    turns = 0
+class Slow(dict[str, str]):
+    """An environment that answers only when it is told to."""
 
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+    def __init__(self, **values: str) -> None:
+        super().__init__(values)
+        self.asked, self.may_answer = threading.Event(), threading.Event()
 
-    counting = asyncio.create_task(count())
-    assert len(await source.find()) == 400
-    counting.cancel()
-    assert turns > 10
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  as a dict's
+        self.asked.set()
+        assert self.may_answer.wait(10)
+        return super().get(name, default)
+
+
+async def test_the_loop_goes_on_while_a_file_is_read(writer: Writer) -> None:
+    put("agents: [{id: a, endpoint: 'https://${HOST}'}]")
+    environment = Slow(HOST="a.example")
+    source = WatchedFile("agents.yaml", environment=environment, sleep=writer)
+    finding = asyncio.create_task(source.find())
+    assert await asyncio.to_thread(environment.asked.wait, 10)
+    environment.may_answer.set()
+    assert ids(await finding) == ["a"]
