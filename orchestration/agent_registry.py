@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoints.traffic import Switched
 from nodes.ports import NO_TERMS, Terms
-from orchestration.agents.kinds import module_of
+from orchestration.agents.kinds import problems_of
 from orchestration.agents.plain_agent import PlainAgent
 from orchestration.agents.spec import AgentSpec
 from orchestration.routing.discovery.discovery import Discovery
@@ -377,7 +377,7 @@ def check_places(spec: AgentSpec) -> None:
         f"endpoint {place.endpoint_id!r}: {each}" if len(spec.places) > 1 else each
         for place in spec.places
         if place.is_remote
-        for each in module_of(place.kind).problems(place)
+        for each in problems_of(place)
     ]
     if found:
         raise RegistrationError(f"agent {spec.agent_id!r}: {'; '.join(found)}")

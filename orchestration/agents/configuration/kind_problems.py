@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestration.agents.configuration.entries import REMOTE_KINDS
 from orchestration.agents.configuration.layout import agents_in, endpoints_in, versions_in
 from orchestration.agents.endpoint import Endpoint, kind_of
-from orchestration.agents.kinds import module_of
+from orchestration.agents.kinds import problems_of
 from orchestration.documents.source import Finding
 
 if TYPE_CHECKING:
@@ -55,16 +55,6 @@ def _of_place(place: Part, key: str) -> Iterator[Finding]:
             mentioned.setdefault(inner, (*path, inner))
     for words in problems_of(endpoint):
         yield Finding(_mentioned(words, mentioned) or at, words)
-
-
-def problems_of(endpoint: Endpoint) -> Iterator[str]:
-    """Ask an endpoint's kind what is wrong with it, in words."""
-    try:
-        module = module_of(endpoint.kind)
-    except ImportError as error:  # what it needs is not installed
-        yield f"agents of kind {endpoint.kind!r} cannot be called here: {error}"
-        return
-    yield from module.problems(endpoint)
 
 
 def _mentioned(words: str, paths: dict[str, KeyPath]) -> KeyPath | None:

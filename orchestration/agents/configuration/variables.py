@@ -32,6 +32,12 @@ def prefix_of(agent_id: str) -> str:
     return "".join(each if each.isalnum() else "_" for each in agent_id).upper()
 
 
+ENDPOINT_VARIABLES: Final = MappingProxyType(
+    {agent_id: prefix_of(agent_id) + ENDPOINT for agent_id in BUILT_IN_IDS}
+)
+"""Put a company's own agent in place of a built-in one."""
+
+
 def _text(value: str) -> object:
     return value
 

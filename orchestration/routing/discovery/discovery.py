@@ -68,6 +68,8 @@ class Discovery:
                 self._complain(source.name, source.name, str(error))
             else:
                 self._complaints.pop(source.name, None)
+            for problem in getattr(source, "problems", ()):  # of a part of it only
+                self._complain(f"{source.name}: {problem}", source.name, str(problem))
         self._apply()
 
     def begin(self, said: Mapping[str, Sequence[AgentSpec]]) -> None:

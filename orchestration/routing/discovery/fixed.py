@@ -43,6 +43,12 @@ class Seldom:
         self._asked_at = _NEVER
         self._said: Sequence[AgentSpec] = ()
 
+    @property
+    def problems(self) -> Sequence[Exception]:
+        """Why some of its agents are missing, if it knows."""
+        found: Sequence[Exception] = getattr(self._source, "problems", ())
+        return found
+
     async def find(self) -> Sequence[AgentSpec]:
         """Return what it says, or said not long ago."""
         if self._clock() >= self._asked_at + self._every:
