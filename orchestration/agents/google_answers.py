@@ -87,7 +87,17 @@ def _reason(error: BaseException) -> str:
     """Google's name of an error."""
     grpc_code = getattr(getattr(error, "grpc_status_code", None), "name", None)
     status = getattr(error, "status", None)
-    return next((each for each in (grpc_code, status) if isinstance(each, str)), "")
+    said = (grpc_code, status, _reason_in(getattr(error, "response", None)))
+    return next((each for each in said if isinstance(each, str)), "")
+
+
+def _reason_in(response: object) -> object:
+    """Google's name of an error in a response; api-core only keeps what belongs to the status."""
+    try:
+        content = response.json()  # type: ignore[attr-defined]  # what has none ends below
+        return content["error"]["status"]
+    except (AttributeError, TypeError, KeyError, ValueError):
+        return None
 
 
 def _retry_after(response: object, details: object) -> float | None:

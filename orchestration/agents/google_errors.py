@@ -45,7 +45,7 @@ _UNREACHABLE: Final = re.compile(
 _UNREADABLE: Final = re.compile(
     r"Exception deserializing response|Received message larger than max"
 )
-"""How it says that an answer was none, or too much of one."""
+"""How it says that an answer was none, or too much of one; that as if of a limit on calls."""
 _NO_CONNECTION: Final = frozenset(
     {
         "ConnectError",
@@ -69,7 +69,6 @@ _BY_STATUS: Final = {
     404: AgentNotStartedError,
     408: AgentTimeoutError,
     409: AgentError,
-    429: AgentRateLimitedError,
     499: AgentError,
     501: AgentNotStartedError,
     504: AgentTimeoutError,
@@ -112,12 +111,12 @@ def token_error(error: GoogleAuthError) -> AgentNotStartedError:
 def _from_answer(answer: Answer, at: str) -> AgentError:
     """Map what the service said, or gRPC in its place."""
     said = f"{at} says {answer.status} {answer.reason}".rstrip() + f": {answer.text}"
-    if answer.status == 429:  # noqa: PLR2004  of HTTP
-        return AgentRateLimitedError(said, retry_after=answer.retry_after)
     if _UNREACHABLE.search(answer.text):
         return AgentNotStartedError(f"{at} cannot be reached: {answer.text}")
     if _UNREADABLE.search(answer.text):
         return UnknownReplyError(f"{at} answered with something unknown: {answer.text}")
+    if answer.status == 429:  # noqa: PLR2004  of HTTP
+        return AgentRateLimitedError(said, retry_after=answer.retry_after)
     return _kind_of(answer)(said)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud.aiplatform_v1.services.prediction_service import (
     PredictionServiceAsyncClient,
     PredictionServiceClient,
@@ -19,6 +20,7 @@ from google.cloud.aiplatform_v1.services.prediction_service.transports.grpc_asyn
     PredictionServiceGrpcAsyncIOTransport,
 )
 from google.cloud.aiplatform_v1.services.prediction_service.transports.rest import (
+    DEFAULT_CLIENT_INFO,
     PredictionServiceRestTransport,
 )
 from google.cloud.aiplatform_v1.types import PredictResponse
@@ -84,10 +86,15 @@ class PredictClient:
 
 
 class _RestTransport(PredictionServiceRestTransport):
-    """REST over connections that can be cut, without redirections."""
+    """REST over connections that can be cut, without redirections and second tries."""
 
     def __init__(self, place: GooglePlace, tokens: TokenSource) -> None:
         super().__init__(host=place.origin, credentials=tokens.credentials)
+        self._session.close()  # type: ignore[no-untyped-call]
+        self._session = AuthorizedSession(  # type: ignore[no-untyped-call]
+            tokens.credentials, refresh_status_codes=(), max_refresh_attempts=0
+        )
+        self._prep_wrapped_messages(DEFAULT_CLIENT_INFO)  # type: ignore[no-untyped-call]  # anew
         self._session.trust_env = not place.is_loopback
         self._session.max_redirects = 0
         for scheme in ("http://", "https://"):

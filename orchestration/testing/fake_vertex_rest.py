@@ -151,7 +151,7 @@ def _failed(failure: Failure) -> Response:
         "message": failure.message,
         "status": failure.reason or REASONS.get(failure.status, "UNKNOWN"),
     }
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {} if failure.location is None else {"Location": failure.location}
     if failure.retry_after is not None and failure.in_header:
         headers["Retry-After"] = f"{failure.retry_after:g}"
     elif failure.retry_after is not None:

@@ -78,6 +78,8 @@ class Failure:
     retry_after: float | None = None
     in_header: bool = True
     """Whether REST says `retry_after` as a header, or as a detail as Google itself does."""
+    location: str | None = None
+    """Where a redirection of REST leads, for a status from 300 to 399."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,9 @@ def output_json(reply: Reply) -> JsonValue:
 
 
 def piece_json(reply: Reply, text: str, *, is_last: bool) -> JsonValue:
-    """Say a piece of an answer as an agent does."""
+    """Say a piece of an answer as an agent does; a `value` is the last piece."""
+    if is_last and reply.value is not None:
+        return reply.value
     return {"content": text, **(_agent_usage(reply) if is_last else {})}
 
 
