@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import CallRecord
 from state.plan_document import INSIDE
+from state.run_state import merge_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +35,16 @@ _OF_UNDOING: Final = frozenset({"status", "compensation"})
 class Account:
     """The calls of one run while this process has its thread."""
 
-    __slots__ = ("_earlier", "_known", "_noted", "_scopes", "_thread_id", "carried", "plan")
+    __slots__ = (
+        "_earlier",
+        "_known",
+        "_learned",
+        "_noted",
+        "_scopes",
+        "_thread_id",
+        "carried",
+        "plan",
+    )
 
     def __init__(
         self,
@@ -57,6 +67,7 @@ class Account:
         self.plan = plan
         self._thread_id = thread_id
         self._known = known
+        self._learned = known
         self._scopes = scopes
         self.carried: Sequence[CallRecord] = ()
         """What the run did under earlier plans."""
@@ -83,18 +94,27 @@ class Account:
 
         return note
 
+    def learn(self, outcomes: Outcomes) -> None:
+        """Take over what a graph hands out.
+
+        What a superstep had done before a crash, and had only to save, is not announced again.
+        """
+        self._learned = outcomes
+
     def records(self) -> list[CallRecord]:
         """What is to be recorded now."""
-        document = self.plan.document
+        document, known = self.plan.document, self._known
+        if self._learned is not known:
+            known = merge_outcomes(self._learned, known)
         if not (self._noted or self._scopes or self.carried or self._earlier):
-            return list(self._records(_called(document, self._known)))
+            return list(self._records(_called(document, known)))
         found: dict[str, Outcome] = {}
-        for plan, known in self._scopes:
+        for plan, inner in self._scopes:
             inside = plan["run_id"].partition(INSIDE)[2] + INSIDE
-            found.update(_called(plan, known, inside=inside))
+            found.update(_called(plan, inner, inside=inside))
         for (path, _), outcome in self._noted.items():
             found[_in_turn(document, path, outcome)] = outcome
-        found.update(_called(document, self._known))
+        found.update(_called(document, known))
         new = ((path, each) for path, each in found.items() if not self._is_earlier(path, each))
         undone = [
             (path + UNDOING, each["compensation"])

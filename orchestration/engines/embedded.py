@@ -652,6 +652,7 @@ class EmbeddedEngine:
                     values, asked = await drive_plain(graph, given, segment, known)
                 else:
                     values, asked = await drive(graph, given, segment, local, self._held.note)
+                segment.learn(values)
                 taken, graph_input, answers = answers, None, NO_ANSWERS
                 if not asked:
                     break

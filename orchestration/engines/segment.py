@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +83,11 @@ class Segment:
         """Go on under another plan, which has what was done as its seed."""
         self.plan, self.scopes = plan, ()
         self.config = thread_config(self.thread_id, self.held.lease.token, plan)
+
+    def learn(self, values: Mapping[str, Any]) -> None:
+        """Let what a graph hands out count too."""
+        if self.account is not None:
+            self.account.learn(values.get("outcomes", {}))
 
     def calls(self) -> Sequence[CallRecord]:
         """What is to be recorded of its calls now."""
