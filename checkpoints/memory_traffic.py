@@ -73,10 +73,15 @@ class MemoryTraffic:
         with self._lock:
             return self._assigned.get(thread_id, {}).get(agent_id)
 
-    async def assign(self, thread_id: str, agent_id: str, version: str) -> str:
-        """Give a thread its version of an agent; the first that is given stays."""
+    async def assign(
+        self, thread_id: str, agent_id: str, version: str, *, instead_of: str | None = None
+    ) -> str:
+        """Give a thread its version of an agent; the first stays, but one that is gone."""
         with self._lock:
-            return self._assigned.setdefault(thread_id, {}).setdefault(agent_id, version)
+            assigned = self._assigned.setdefault(thread_id, {})
+            if instead_of is not None and assigned.get(agent_id) == instead_of:
+                assigned[agent_id] = version
+            return assigned.setdefault(agent_id, version)
 
     async def sent(self, key: str) -> Place | None:
         """Return where a call may have begun."""
@@ -168,5 +173,5 @@ def _sum(key: str, records: Sequence[CallRecord]) -> Totals:
         calls=sum(each.calls for each in records),
         input_tokens=sum(each.input_tokens for each in records),
         output_tokens=sum(each.output_tokens for each in records),
-        cost=sum(each.cost for each in records),
+        cost=sum(each.cost or 0.0 for each in records),
     )

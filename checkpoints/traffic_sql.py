@@ -50,7 +50,9 @@ _VERSION: Final = text(
 )
 _ASSIGN: Final = text(
     "INSERT INTO orchestration_assignments (thread_id, agent_id, version) "
-    "VALUES (:thread_id, :agent_id, :version) ON CONFLICT DO NOTHING RETURNING version"
+    "VALUES (:thread_id, :agent_id, :version) "
+    "ON CONFLICT (thread_id, agent_id) DO UPDATE SET version = excluded.version "
+    "WHERE orchestration_assignments.version = CAST(:instead_of AS TEXT) RETURNING version"
 )
 _SENT: Final = text(
     "SELECT agent_id, version, endpoint FROM orchestration_dispatches WHERE idempotency_key = :key"
@@ -85,9 +87,9 @@ def _totals(key: str, where: str) -> TextClause:
         f"SELECT {key} AS key, COUNT(*) AS tasks, "  # noqa: S608
         f"SUM(CASE WHEN {_SUCCEEDED} THEN 1 ELSE 0 END) AS succeeded, "
         "SUM(calls) AS calls, CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, "
-        "CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, SUM(cost) AS cost "
+        "CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, COALESCE(SUM(cost), 0) AS cost "
         f"FROM orchestration_calls WHERE {where} "
-        f"GROUP BY {key} ORDER BY SUM(cost) DESC, COUNT(*) DESC, {key}"
+        f"GROUP BY {key} ORDER BY COALESCE(SUM(cost), 0) DESC, COUNT(*) DESC, {key}"
     )
 
 
@@ -160,10 +162,12 @@ def version_of(execute: Execute, thread_id: str, agent_id: str) -> str | None:
     return rows[0]["version"] if rows else None
 
 
-def assign(execute: Execute, thread_id: str, agent_id: str, version: str) -> str:
+def assign(
+    execute: Execute, thread_id: str, agent_id: str, version: str, *, instead_of: str | None
+) -> str:
     """Give a thread its version of an agent; return the one it has."""
     values = {"thread_id": thread_id, "agent_id": agent_id, "version": version}
-    if execute(_ASSIGN, values):
+    if execute(_ASSIGN, {**values, "instead_of": instead_of}):
         return version
     return version_of(execute, thread_id, agent_id) or version
 

@@ -55,10 +55,12 @@ class SqlTraffic(Generic[C]):
         read = partial(traffic_sql.version_of, thread_id=thread_id, agent_id=agent_id)
         return await self._do(read)
 
-    async def assign(self, thread_id: str, agent_id: str, version: str) -> str:
-        """Give a thread its version of an agent; the first that is given stays."""
+    async def assign(
+        self, thread_id: str, agent_id: str, version: str, *, instead_of: str | None = None
+    ) -> str:
+        """Give a thread its version of an agent; the first stays, but one that is gone."""
         assign = partial(traffic_sql.assign, thread_id=thread_id, agent_id=agent_id)
-        return await self._do(partial(assign, version=version))
+        return await self._do(partial(assign, version=version, instead_of=instead_of))
 
     async def sent(self, key: str) -> Place | None:
         """Return where a call may have begun."""

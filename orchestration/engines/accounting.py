@@ -143,7 +143,7 @@ def _record(
     run_id: str, path: str, thread_id: str, tenant: str | None, outcome: Outcome
 ) -> CallRecord:
     usage, finished_at = outcome.get("usage"), outcome.get("finished_at", 0.0)
-    cost = outcome.get("cost", 0.0)
+    cost = outcome.get("cost")
     return CallRecord(
         run_id,
         path,
@@ -157,7 +157,7 @@ def _record(
         finished_at - outcome.get("started_at", finished_at),
         0 if usage is None else min(usage["input_tokens"], MOST_TOKENS),
         0 if usage is None else min(usage["output_tokens"], MOST_TOKENS),
-        cost if math.isfinite(cost) else 0.0,
+        cost if cost is not None and math.isfinite(cost) else None,
         finished_at,
     )
 

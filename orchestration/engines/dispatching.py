@@ -55,6 +55,14 @@ class ThreadJournal:
         if self._noted is not None and dispatch is None:
             self._noted.pop(key, None)
 
+    async def version_of(self, agent_id: str) -> str | None:
+        """Return the version of an agent that the thread has; None if it has none yet."""
+        return await self._traffic.version_of(self._thread_id, agent_id)
+
+    async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
+        """Give the thread its version of an agent; the first stays, but one that is gone."""
+        return await self._traffic.assign(self._thread_id, agent_id, version, instead_of=instead_of)
+
 
 def terms_of(segment: Segment, known: Outcomes, traffic: TrafficStore) -> Terms:
     """The terms of a segment's calls."""

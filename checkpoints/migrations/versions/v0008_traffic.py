@@ -77,7 +77,7 @@ def _create_calls() -> None:
         Column("seconds", Double, nullable=False),
         Column("input_tokens", BigInteger, nullable=False),
         Column("output_tokens", BigInteger, nullable=False),
-        Column("cost", Double, nullable=False),
+        Column("cost", Double),
         Column("finished_at", Double, nullable=False),
         Index("orchestration_calls_by_time", "finished_at"),
         Index("orchestration_calls_by_agent", "agent_id", "finished_at"),

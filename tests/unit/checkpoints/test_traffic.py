@@ -189,6 +189,15 @@ async def test_a_thread_keeps_the_first_version_it_was_given(stores: Stores) -> 
     assert await stores.other.assign("u", "ticketing", "2") == "2"
 
 
+async def test_a_version_that_is_gone_is_replaced_once(stores: Stores) -> None:
+    await stores.store.assign("t", "ticketing", "1")
+    assert await stores.other.assign("t", "ticketing", "2", instead_of="3") == "1"
+    assert await stores.other.assign("t", "ticketing", "2", instead_of="1") == "2"
+    assert await stores.store.assign("t", "ticketing", "3", instead_of="1") == "2"
+    assert await stores.store.version_of("t", "ticketing") == "2"
+    assert await stores.store.assign("u", "ticketing", "2", instead_of="1") == "2"
+
+
 async def test_of_concurrent_assignments_all_learn_the_same(stores: Stores) -> None:
     assigned = [
         (stores.store, stores.other)[number % 2].assign("t", "ticketing", str(number))
@@ -273,6 +282,15 @@ async def test_a_record_of_the_same_task_is_replaced(stores: Stores) -> None:
     await stores.other.record([called(run_id="later")])
     (total,) = await stores.store.totals("agent")
     assert (total.tasks, total.succeeded, total.calls, total.cost) == (3, 3, 4, 1.5)
+
+
+async def test_a_cost_that_nobody_knows_adds_nothing(stores: Stores) -> None:
+    await stores.store.record([called("a"), called("b", cost=None), called("c", cost=-0.5)])
+    await stores.store.record([called("d", agent_id="sales", cost=None, finished_at=AT + 1)])
+    found = {each.key: (each.tasks, each.cost) for each in await stores.other.totals("agent")}
+    assert found == {"sales": (1, 0.0), "ticketing": (3, -0.25)}
+    assert [each.key for each in await stores.other.totals("agent")] == ["sales", "ticketing"]
+    assert [each.cost for each in await stores.other.samples("sales")] == [None]
 
 
 async def test_only_what_finished_since_counts(stores: Stores) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nodes.ports import NO_TERMS, Terms, Told
+from nodes.ports import NO_TERMS, Agent, Terms, Told
 from orchestration import AgentRegistry
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ class Metered:
 
     may_retry = True
 
-    def __init__(self, agent: Any, price: float, terms: Terms) -> None:  # noqa: ANN401  the registry's own
-        self._agent, self._price, self._terms, self.spec = agent, price, terms, agent.spec
+    def __init__(self, agent: Agent, price: float, terms: Terms) -> None:
+        self._agent, self._price, self._terms = agent, price, terms
         self.agent_id, self.version = agent.agent_id, agent.version
         self.told: Told | None = None
 

@@ -86,7 +86,7 @@ class Shop:
     async def costs(self, by: Any = "agent", **only: Any) -> dict[str, float]:  # noqa: ANN401
         return {each.key: each.cost for each in await self.runs.costs(by=by, **only)}
 
-    async def paths(self) -> dict[str, tuple[str, int, float]]:
+    async def paths(self) -> dict[str, tuple[str, int, float | None]]:
         """Every record by its path: status, calls, cost."""
         return {
             each.path: (each.status, each.calls, each.cost) for each in await all_records(self.runs)

@@ -153,6 +153,18 @@ async def test_a_run_remembers_the_latest_place(
     assert await journal.sent("r:b") is None
 
 
+async def test_a_thread_stays_with_its_versions_in_its_next_run(dispatcher: Dispatcher) -> None:
+    journals = []
+    for _ in range(2):
+        await dispatcher.runs.execute_sequential([do("a")], thread_id=THREAD)
+        journals.append(dispatcher.journal)
+        assert await journals[-1].assign("clerk", str(len(journals))) == "1"
+        dispatcher.reopen()
+    assert (
+        await (await dispatcher.runs._engine())._database.traffic.version_of(THREAD, "clerk") == "1"
+    )
+
+
 async def test_whoever_lost_the_thread_is_told(
     database: Database, make_plan: Callable[[str], Plan]
 ) -> None:
