@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestration.agents.local import call_of
+from state.errors import UnknownReplyError
+from state.jsonvalue import NotJsonError, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +36,11 @@ class LocalConnector:
         self._call = call_of(handler)
 
     async def call(self, input_data: JsonObject, context: AgentContext) -> JsonObject:
-        """Do one task; what comes back is checked by the node."""
-        reply: JsonObject = await self._call(input_data, context)
-        return reply
+        """Do one task; what the handler raises is left as it is: any error is an outcome."""
+        try:
+            return json_object(await self._call(input_data, context), at="the reply")
+        except NotJsonError as error:
+            raise UnknownReplyError(f"{error}; agents answer with a JSON object") from error
 
     async def probe(self) -> None:
         """It is here."""

@@ -1,0 +1,101 @@
+"""Headers that a user sets, in which `${NAME}` stands for a variable of the environment.
+
+So secrets need not stand in files; they are read for each call, and may change.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from state.errors import AgentAuthError, AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_SHORTEST_SECRET: Final = 4
+"""Characters; hiding something shorter would only garble what is said."""
+
+
+class Filled(NamedTuple):
+    """Headers as they are sent."""
+
+    headers: Mapping[str, str]
+    secrets: tuple[str, ...]
+    """What came from the environment; it may stand in no message."""
+
+    def hide_in(self, text: str) -> str:
+        """Return text without the secrets, e.g. of an agent that repeats what it got."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def without_secrets(self, error: AgentError) -> AgentError:
+        """Take the secrets out of an error's message, which may quote what an agent said."""
+        error.message = self.hide_in(error.message)
+        error.args = (error.message, *error.args[1:])
+        return error
+
+
+def header_problems(headers: Any, *, taken: Iterable[str]) -> Iterator[str]:  # noqa: ANN401  as in a file
+    """What is wrong with headers, in words.
+
+    Args:
+        headers: What the user set.
+        taken: Names, in lower case, that the connector sets itself.
+    """
+    if not isinstance(headers, Mapping):
+        yield f"headers are a {type(headers).__name__}; give names and values"
+        return
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            yield f"the header {name!r} has a name that HTTP does not allow"
+        elif name.lower() in taken:
+            yield f"the header {name!r} is set by the connector; leave it out"
+        elif not isinstance(value, str) or not _VALUE.fullmatch(value):
+            yield f"the header {name!r} has a value that is not one line of ASCII text"
+        else:
+            yield from reference_problems(f"the header {name!r}", value)
+
+
+def reference_problems(where: str, value: str) -> Iterator[str]:
+    """What is wrong with the variables that a text refers to."""
+    for variable in _REFERENCE.findall(value):
+        if not _VARIABLE.fullmatch(variable):
+            yield f"{where} refers to ${{{variable}}}, which is no name of a variable"
+        elif (problem := _problem_of(variable)) is not None:
+            yield f"{where} refers to {problem}"
+
+
+def filled(headers: Mapping[str, str]) -> Filled:
+    """Put the values of variables in.
+
+    Raises:
+        AgentAuthError: A variable is not set, or its value cannot stand in a header.
+    """
+    secrets: list[str] = []
+
+    def value_of(match: re.Match[str]) -> str:
+        variable = match[1]
+        if (problem := _problem_of(variable)) is not None:
+            raise AgentAuthError(f"credentials are missing: {problem}")
+        secrets.append(os.environ[variable].strip())
+        return secrets[-1]
+
+    sent = {name: _REFERENCE.sub(value_of, value) for name, value in headers.items()}
+    return Filled(sent, tuple(each for each in secrets if len(each) >= _SHORTEST_SECRET))
+
+
+def _problem_of(variable: str) -> str | None:
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return f"the variable {variable} of the environment, which is not set; set it"
+    if not _VALUE.fullmatch(value):
+        return f"the variable {variable} of the environment, which is not one line of ASCII text"
+    return None

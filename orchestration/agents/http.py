@@ -1,0 +1,100 @@
+"""Agents that take JSON over HTTP; `docs/http-agents.md` says what is sent and answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from orchestration.agents.headers import header_problems
+from state.jsonvalue import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestration.agents.endpoint import Endpoint
+    from orchestration.agents.http_connector import HttpConnector
+
+_TAKEN: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "idempotency-key",
+        "transfer-encoding",
+        "x-deadline-seconds",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """What may stand in the `settings` of an HTTP agent's endpoint."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request; `${NAME}` in a value stands for a variable of the environment."""
+    health_path: str | None = None
+    """Path at the same host that answers a GET with 2xx if all is well; without it, a probe
+    asks the address itself with OPTIONS, and any answer below 500 will do."""
+    timeout_seconds: float = 300.0
+    """The longest that a call may take, also where the task has no deadline."""
+    verify: bool | str = True
+    """Whether the server's certificate is checked; or a file of authorities to check it with."""
+
+
+def problems(endpoint: Endpoint) -> Iterator[str]:
+    """What is wrong with an endpoint, in words."""
+    yield from address_problems(endpoint.address)
+    settings = endpoint.settings
+    known = [each.name for each in fields(HttpSettings)]
+    if unknown := sorted(map(str, set(settings) - set(known))):
+        yield f"the settings {unknown!r} are unknown; there are {known!r}"
+    yield from header_problems(settings.get("headers", {}), taken=_TAKEN)
+    path = settings.get("health_path")
+    if path is not None and not (isinstance(path, str) and path.startswith("/")):
+        yield f"health_path is {described(path)}; give a path that begins with '/'"
+    yield from timeout_problems(settings.get("timeout_seconds", 1.0))
+    verify = settings.get("verify", True)
+    if not isinstance(verify, bool) and not (isinstance(verify, str) and Path(verify).is_file()):
+        yield f"verify is {described(verify)}; give true, false or a file of certificates"
+
+
+def connect(endpoint: Endpoint) -> HttpConnector:
+    """Make the way to an endpoint."""
+    from orchestration.agents.http_connector import HttpConnector  # noqa: PLC0415  httpx is heavy
+
+    return HttpConnector(endpoint.address or "", HttpSettings(**endpoint.settings))
+
+
+def address_problems(address: str | None) -> Iterator[str]:
+    """What is wrong with a URL, in words; none of its secrets stand in them."""
+    try:
+        parts = urlsplit(address or "")
+        port = parts.port
+    except ValueError as error:
+        yield f"the address is no URL ({error})"
+        return
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        yield f"the address is {shown(parts)!r}; give a URL like https://host/path"
+    if parts.username or parts.password:
+        yield "the address holds a user or a password; give them in the setting `headers`"
+    if (address or "").strip() != address or any(ord(each) < 33 for each in address):  # noqa: PLR2004
+        yield "the address has spaces or control characters in it"
+
+
+def timeout_problems(seconds: Any) -> Iterator[str]:  # noqa: ANN401  as in a file
+    """What is wrong with `timeout_seconds`, in words."""
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not math.isfinite(seconds) or seconds <= 0:
+        yield f"timeout_seconds is {described(seconds)}; give a number above 0"
+
+
+def shown(parts: SplitResult) -> str:
+    """Return an address for messages: without user, password and query, which may be secret."""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
