@@ -64,6 +64,11 @@ def database_url(url: str | None = None) -> str:
     return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
+def exists(url: str) -> bool:
+    """Whether a database was made already; one in memory never was."""
+    return url.startswith("sqlite:///") and _parse_sqlite(url)[0].exists()
+
+
 def open_database(
     url: str | None = None,
     *,

@@ -242,6 +242,18 @@ class AgentRegistry:
         """Probe endpoints and keep up with sources and database, while the context lasts."""
         return Upkeep(self)
 
+    @property
+    def needs_upkeep(self) -> bool:
+        """Whether there is anything to be done beside the calls."""
+        return self.discovery is not None or any(
+            place.is_remote for spec in self._all() for place in spec.places
+        )
+
+    async def flush(self) -> None:
+        """Wait until what others should know of endpoints is written, if anything is not."""
+        if self.router.sharing is not None:
+            await self.router.sharing.settle()
+
     async def settle(self) -> None:
         """Wait for what goes on beside the calls: what is written, and shadow calls."""
         await self.router.settle()

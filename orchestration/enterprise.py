@@ -240,6 +240,7 @@ class EnterpriseOrchestrator:
         """Make a plan of a request; where it is not understood, one that only answers."""
         check_thread_id(thread_id)
         given = messages_of(messages)
+        await self.coordinator.know_agents()
         asked = PlanningRequest(given, self._cards(), await self._earlier(thread_id))
         planning = RequestPlanning(self.planner, self.registry, self._policy)
         ruled = await planning.plan(asked)

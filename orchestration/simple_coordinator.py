@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from checkpoints.approvals import Answer, ApprovalLedger
     from checkpoints.history import KeepRuns, RecordedMessage
     from checkpoints.threads import ThreadRecord
-    from checkpoints.traffic import GroupBy, Totals
+    from checkpoints.traffic import GroupBy, Totals, TrafficStore
     from checkpoints.upgrades import TurnResult, UpgradeRecord
     from graph.compiler import CompiledPlan
     from orchestration.agent_registry import AgentRegistry
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from orchestration.engines.signalling import Signalled
     from orchestration.engines.time_travel import Moment
     from orchestration.notifications import Notifier
+    from orchestration.routing.upkeep import Upkeep
     from orchestration.workflows.registry import WorkflowRegistry
     from state.jsonvalue import JsonValue
     from state.outcome import Outcome
@@ -73,7 +74,9 @@ class SimpleCoordinator:
     Every strategy becomes a LangGraph graph with a checkpoint after each step, so a
     workflow can be paused, killed, and resumed elsewhere by its thread id alone. One
     coordinator serves any number of concurrent workflows. It opens its database when it is
-    first used; close it with `async with` or `close()`, or leave that to its end.
+    first used; close it with `async with` or `close()`, or leave that to its end. While
+    `async with` lasts, endpoints of agents are probed and sources of agents are watched; else
+    that is done only as calls are made.
 
     Args:
         registry: Who the agents are; by default `get_registry()`.
@@ -125,6 +128,8 @@ class SimpleCoordinator:
         self._opening = threading.Lock()
         self._opened: EmbeddedEngine | None = None
         self._closer: weakref.finalize[..., SimpleCoordinator] | None = None
+        self._traffic: TrafficStore | None = None
+        self._upkeep: Upkeep | None = None
         self._unfinished: dict[str, LocalParts] = {}
         self._stats = ExecutionStats()
 
@@ -172,6 +177,7 @@ class SimpleCoordinator:
             PlanError: It cannot run as given, or the parameters do not fit; no agent was called.
             ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
         """
+        await self.know_agents()
         planned, tasks = self._plan_workflow(workflow, parameters, options)
         return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
@@ -572,6 +578,7 @@ class SimpleCoordinator:
             parameters: Of a definition.
             options: See `RunOptions`.
         """
+        await self.know_agents()
         if isinstance(tasks, Workflow | str):
             refuse_twice(strategy, router, input_data)
             planned, work = self._plan_workflow(tasks, parameters, options)
@@ -758,9 +765,11 @@ class SimpleCoordinator:
         with self._opening:
             if self._closer is not None:
                 self._closer()
-            self._opened = self._closer = None
+            self._opened = self._closer = self._traffic = None
 
     async def __aenter__(self) -> Self:
+        if self.registry.needs_upkeep:
+            self._upkeep = await self.registry.upkeep().__aenter__()
         return self
 
     async def __aexit__(
@@ -769,6 +778,10 @@ class SimpleCoordinator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._upkeep is not None:
+            upkeep, self._upkeep = self._upkeep, None
+            await upkeep.__aexit__(kind, error, trace)
+        await self.registry.settle()
         await asyncio.to_thread(self.close)
 
     # -- inside --------------------------------------------------------------------------
@@ -817,16 +830,17 @@ class SimpleCoordinator:
         request = plan_request(workflow, parameters=parameters, options=options)
         return self.planned(request), workflow.tasks
 
-    def _execute(
+    async def _execute(
         self,
         tasks: Sequence[Task],
         strategy: CoordinationStrategy | str,
         router: Router | None,
         input_data: Mapping[str, Any] | None,
         options: RunOptions,
-    ) -> Coroutine[Any, Any, WorkflowResult]:
+    ) -> WorkflowResult:
+        await self.know_agents()
         planned = self._plan(tasks, strategy, router, input_data, options)
-        return self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
+        return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def _start(
         self, chosen_id: str | None, planned: Planned, parts: LocalParts
@@ -842,6 +856,7 @@ class SimpleCoordinator:
         finally:
             self._stats.record(strategy, status, time.perf_counter() - begun)
         self._remember(result, parts)
+        await self.registry.flush()
         await self.announcer.settle()
         return result
 
@@ -852,9 +867,17 @@ class SimpleCoordinator:
         else:
             self._unfinished.pop(result.thread_id, None)
 
+    async def know_agents(self) -> None:
+        """Know which agents there are now, and what others know of them; runs do so too."""
+        if self._traffic is not None:
+            self.registry.share(self._traffic)
+        await self.registry.sync()
+
     async def _engine(self) -> EmbeddedEngine:
         if self._opened is None:
-            return await asyncio.to_thread(self._open)
+            engine = await asyncio.to_thread(self._open)
+            await self.know_agents()
+            return engine
         return self._opened
 
     def _open(self) -> EmbeddedEngine:
@@ -870,7 +893,10 @@ class SimpleCoordinator:
             announcer = self.announcer
             policy = HistoryPolicy(keep_runs_setting(self._keep_runs), self._history_window)
             database = open_database(self._database_url, history=policy, clock=self._clock)
-            self._closer = weakref.finalize(self, database.close)
+            self._traffic = database.traffic if database.durable else None
+            self._closer = weakref.finalize(
+                self, close_database, self.registry, database.traffic, database.close
+            )
             self._opened = EmbeddedEngine(
                 database,
                 self.registry,
@@ -882,6 +908,14 @@ class SimpleCoordinator:
                 called=named_database(self._database_url),
             )
             return self._opened
+
+
+def close_database(
+    registry: AgentRegistry, traffic: TrafficStore, close: Callable[[], None]
+) -> None:
+    """Close a database that the registry may share."""
+    registry.unshare(traffic)
+    close()
 
 
 def named_database(url: str | None) -> str | None:

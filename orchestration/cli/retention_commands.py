@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,6 +10,7 @@ from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.options import DatabaseOption, JsonOption, ThreadArgument
 from orchestration.cli.reporting import reported
 from orchestration.cli.running import wait_for
+from orchestration.cli.spans import checked_span, span_of
 from orchestration.cli.terminal import console, print_json, styled
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
 
 T = TypeVar("T")
-
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"(\d{1,6})([smhdw])")
 
 KeepOption = Annotated[
     int, typer.Option("--keep", min=1, help="Checkpoints to keep, the latest ones.")
@@ -38,12 +34,6 @@ def register(app: typer.Typer) -> None:
     app.command("delete", epilog=EPILOG)(delete)
     app.command("expire", epilog=EPILOG)(expire)
     app.command("vacuum", epilog=EPILOG)(vacuum)
-
-
-def _duration(value: str | None) -> str | None:
-    if value is not None and not _DURATION.fullmatch(value):
-        raise typer.BadParameter(f"{value!r} is no time; write for example 90m, 12h, 30d or 4w")
-    return value
 
 
 def prune(
@@ -105,7 +95,7 @@ def expire(  # noqa: PLR0913  one for each option
     after: Annotated[
         str | None,
         typer.Option(
-            callback=_duration,
+            callback=checked_span,
             metavar="TIME",
             help="With ID: delete it so long after it has finished, e.g. 30d.",
             show_default=False,
@@ -115,7 +105,7 @@ def expire(  # noqa: PLR0913  one for each option
     older_than: Annotated[
         str | None,
         typer.Option(
-            callback=_duration,
+            callback=checked_span,
             metavar="TIME",
             help="Without ID: also delete threads that have no time of their own.",
             show_default=False,
@@ -136,13 +126,15 @@ def expire(  # noqa: PLR0913  one for each option
     with reported(json_output=json_output):
         if thread_id is None:
             swept = wait_for(
-                _with(database, lambda opened: opened.retention.sweep(older_than=_time(older_than)))
+                _with(
+                    database, lambda opened: opened.retention.sweep(older_than=span_of(older_than))
+                )
             )
             names = ", ".join(swept.thread_ids) or "none"
             said = f"Removed {_said(swept)}. Threads deleted: {names}."
             _tell(_removed_json(swept), said, json_output=json_output)
             return
-        time = _time(after)
+        time = span_of(after)
         wait_for(_with(database, lambda opened: opened.retention.expire(thread_id, after=time)))
         said = "is kept" if time is None else f"is deleted {after} after it has finished"
         seconds = None if time is None else time.total_seconds()
@@ -189,11 +181,6 @@ async def _prune(database: Database, thread_ids: list[str] | None, keep: int) ->
     for thread_id in thread_ids or ():
         await database.threads.get(thread_id)  # a mistyped id is no success
     return await database.retention.prune(thread_ids or None, keep=keep)
-
-
-def _time(text: str | None) -> timedelta | None:
-    match = _DURATION.fullmatch(text or "")
-    return None if match is None else timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _removed_json(removed: Removed) -> JsonObject:

@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.agents.built_in import KIND
 from orchestration.cli.options import command_line
 from orchestration.cli.terminal import styled
 from orchestration.cli.wait_words import commands, is_wait, saying, term
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from checkpoints.history import RecordedMessage
     from checkpoints.threads import ThreadRecord
-    from orchestration.agents.spec import AgentSpec
     from orchestration.cli.words import Json
     from state.jsonvalue import JsonObject
     from state.plan_document import PlannedTask
@@ -128,31 +126,6 @@ def how_to_answer(
         yield command("reject", *roles, "--message", "why not"), "end it here"
     else:
         yield command("respond", *roles, "--message", "the answer"), "text or JSON"
-
-
-def agents(specs: Iterable[AgentSpec]) -> Table:
-    """Say who the agents are, and where."""
-    rows = [
-        (
-            styled(spec.agent_id, "bold"),
-            styled(spec.name or spec.agent_id),
-            styled(spec.kind or ""),
-            styled(spec.version),
-            styled("yes", "green") if spec.enabled else styled("no", "red"),
-            styled("\n".join(map(str, spec.capabilities))),
-            styled(where(spec)),
-        )
-        for spec in specs
-    ]
-    columns = ("Agent", "Name", "Kind", "Version", "Enabled", "Capabilities", "Where")
-    return table(*columns, rows=rows, grows="Where")
-
-
-def where(spec: AgentSpec) -> str:
-    """Say where an agent is, and plainly if this version cannot call it."""
-    if spec.handler is None:
-        return f"{spec.endpoint} (not callable yet)"
-    return "built-in" if spec.kind == KIND else spec.endpoint or "this process"
 
 
 def threads(records: Iterable[ThreadRecord]) -> Table:

@@ -18,13 +18,22 @@ REMEMBERED: Final = 100_000
 """Threads whose version is kept in memory; the database knows them all."""
 
 
+_STRICTNESS: Final = ("enabled", "draining", "disabled")
+
+
 class VersionState:
     """One version of an agent, with its endpoints and the calls that wait for one."""
 
     def __init__(self, spec: AgentSpec, *, changed: Callable[[EndpointState], None]) -> None:
         self.pool = Pool(spec, changed=changed)
         self.line = WaitingLine()
-        self.switch = "enabled"
+        self.own_switch = "enabled"
+        self.agents_switch = "enabled"
+
+    @property
+    def switch(self) -> str:
+        """Whether people want it to get calls: what was said of it, or of the whole agent."""
+        return max(self.own_switch, self.agents_switch, key=_STRICTNESS.index)
 
     @property
     def spec(self) -> AgentSpec:

@@ -193,8 +193,11 @@ class Router:
         for version in group.versions.values():
             if place.version not in {"", version.spec.version}:
                 continue
+            if not place.version:
+                version.agents_switch = switch
+                continue
             if not place.endpoint:
-                version.switch = switch
+                version.own_switch = switch
                 continue
             endpoint = version.pool.endpoints.get(place.endpoint)
             if endpoint is not None and endpoint.switch != switch:

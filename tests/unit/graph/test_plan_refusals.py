@@ -22,7 +22,6 @@ def agents() -> AgentRegistry:
     registry = AgentRegistry()
     for name in ("a", "b", "c"):
         registry.register(AgentSpec(name, [f"can_{name}"], handler=CALLS.append))
-    registry.register(AgentSpec("far", endpoint="https://far.example/agent"))
     registry.register(AgentSpec("off", ["can_rest"], handler=CALLS.append, enabled=False))
     return registry
 
@@ -48,7 +47,6 @@ BAD_PLANS: dict[str, tuple[list[AgentTask], dict[str, Any], list[str], str]] = {
     "no tasks": ([], {}, ["no_tasks"], "at least one"),
     "unknown agent": ([A("nobody")], {}, ["unknown_agent"], "'nobody'"),
     "disabled agent": ([A("off")], {}, ["unknown_agent"], "'off'"),
-    "unreachable agent": ([A("far")], {}, ["agent_unavailable"], "cannot call that kind"),
     "unknown capability": ([A(capability="fly")], {}, ["unknown_capability"], "'fly'"),
     "disabled capability": ([A(capability="can_rest")], {}, ["unknown_capability"], "can_rest"),
     "nobody named": ([A()], {}, ["no_agent"], "either agent_id or capability"),

@@ -12,12 +12,12 @@ import pytest
 
 import orchestration
 from orchestration import (
+    ConfigurationError,
     AgentRegistry,
     AgentSpec,
     AgentTask,
     CallableLostError,
     DecisionError,
-    PlanError,
     RoutingError,
     SimpleCoordinator,
     ThreadBusyError,
@@ -55,17 +55,17 @@ def test_a_package_of_the_same_name_elsewhere_is_named_with_the_remedy(
     assert "Rename or move" in done.stderr
 
 
-def test_an_endpoint_that_cannot_be_called_yet_says_so_before_anything_runs(
-    tmp_path: Path,
+def test_an_endpoint_without_credentials_says_so_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint = "projects/p/locations/r/endpoints/7"
-    registry = registry_from_environment(
-        {"SALES_ENDPOINT": endpoint, "ORCHESTRATION_TEAM_DATABASE": str(tmp_path / "team.db")}
-    )
-    coordinator = SimpleCoordinator(registry=registry, database_url="memory://")
-    tasks = [AgentTask("ticketing", {"action": "list_events"}), AgentTask("sales", {"action": "x"})]
-    with pytest.raises(PlanError, match=rf"{endpoint}.*cannot call.*unset SALES_ENDPOINT"):
-        asyncio.run(coordinator.execute_sequential(tasks))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    environment = {
+        "SALES_ENDPOINT": "projects/p/locations/r/endpoints/7",
+        "ORCHESTRATION_TEAM_DATABASE": str(tmp_path / "team.db"),
+    }
+    with pytest.raises(ConfigurationError, match="SALES_ENDPOINT: there are no credentials"):
+        registry_from_environment(environment)
     assert not (tmp_path / "team.db").exists()
 
 

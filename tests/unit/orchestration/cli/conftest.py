@@ -22,7 +22,9 @@ DRIVER = Path(__file__).with_name("cli_process.py")
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test in an empty folder, with databases of its own."""
     monkeypatch.chdir(tmp_path)
-    for variable in (*ENDPOINT_VARIABLES.values(), "ORCHESTRATION_LEASE_SECONDS", "FORCE_COLOR"):
+    others = ("ORCHESTRATION_AGENTS", "ORCHESTRATION_AGENTS_FILE", "ORCHESTRATION_AGENT_CARDS")
+    settings = ("ORCHESTRATION_LEASE_SECONDS", "FORCE_COLOR")
+    for variable in (*ENDPOINT_VARIABLES.values(), *others, *settings):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("ORCHESTRATION_DATABASE_URL", "sqlite:///threads.db")
     monkeypatch.setenv("ORCHESTRATION_TEAM_DATABASE", str(tmp_path / "team.db"))

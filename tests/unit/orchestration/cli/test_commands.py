@@ -205,21 +205,6 @@ def test_an_unexpected_error_exits_with_70_and_its_traceback(
     assert "Traceback" in failed.stderr
 
 
-def test_agents_say_where_they_are(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SALES_ENDPOINT", "projects/p/locations/r/endpoints/1")
-    listed = {
-        agent["agent_id"]: agent for agent in json.loads(invoke("agents", "list", "--json").stdout)
-    }
-    assert listed.keys() == {"ticketing", "sales", "finance", "hr"}
-    assert listed["finance"]["where"] == "built-in"
-    assert listed["finance"]["callable"]
-    assert "expense_approval" in listed["finance"]["capabilities"]
-    assert listed["sales"]["where"] == "projects/p/locations/r/endpoints/1 (not callable yet)"
-    assert not listed["sales"]["callable"]
-    table = invoke("agents", "list").stdout
-    assert "(not callable yet)" in " ".join(table.split())
-
-
 def test_threads_are_listed_the_last_changed_first(invoke: Invoke, workflow: Write) -> None:
     assert "No threads in sqlite:///threads.db." in invoke("threads", "list").stdout
     assert json.loads(invoke("threads", "list", "--json").stdout) == []
