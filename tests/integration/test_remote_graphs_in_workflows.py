@@ -196,6 +196,27 @@ async def test_a_call_joins_the_one_with_its_key_that_is_under_way(
     assert len(stage.received) == 1
 
 
+async def test_after_a_call_that_took_too_long_the_next_one_begins_again(
+    server: LangGraphServer,
+) -> None:
+    stage = LangGraphStage(server)
+    stage.play(Echoes(held=True))
+    connector = stage.connector()
+    context = AgentContext("thread", "task", "run", idempotency_key="late:task")
+    call = asyncio.create_task(connector.call(asked("hello"), context))
+    await stage.arrived()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    stage.play(Says(("well",)))
+    async with asyncio.timeout(PATIENCE):  # also where the server is not yet done giving up
+        reply = await connector.call(asked("hello"), context._replace(attempt=2))
+    await connector.close()
+    assert reply["content"] == "well"
+    assert stage.left_early == 1
+    assert len(stage.received) == 2
+
+
 async def test_a_question_that_no_workflow_can_put_is_an_error(server: LangGraphServer) -> None:
     connector = LangGraphStage(server, "asking").connector()
     with pytest.raises(AgentError, match="not called by a workflow"):
