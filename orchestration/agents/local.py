@@ -75,7 +75,7 @@ async def _call_runnable(
 
     given: Any = input_data
     if isinstance(runnable, BaseLanguageModel):
-        given = _conversation(context.history, input_data.get("messages", []))
+        given = conversation(context.history, input_data.get("messages", []))
     metadata = {
         "task_id": context.task_id,
         "attempt": context.attempt,
@@ -86,10 +86,10 @@ async def _call_runnable(
         from orchestration.agents.streaming import TokenHandler  # noqa: PLC0415  heavy
 
         config["callbacks"] = [TokenHandler(context.emit)]
-    return _reply(await runnable.ainvoke(given, config))
+    return reply_of(await runnable.ainvoke(given, config))
 
 
-def _conversation(history: Sequence[JsonObject], messages: Any) -> Any:  # noqa: ANN401
+def conversation(history: Sequence[JsonObject], messages: Any) -> Any:  # noqa: ANN401
     """What a bare chat model gets: its instructions, what was said before, what is asked now."""
     if not history or not isinstance(messages, list):
         return messages
@@ -101,7 +101,7 @@ def _conversation(history: Sequence[JsonObject], messages: Any) -> Any:  # noqa:
     return [*instructions, *history, *messages[len(instructions) :]]
 
 
-def _reply(reply: object) -> JsonObject:
+def reply_of(reply: object) -> JsonObject:
     """Say a Runnable's reply as a JSON object: text and messages get a `content`."""
     from langchain_core.messages import BaseMessage  # noqa: PLC0415  heavy
 

@@ -1,0 +1,131 @@
+"""The description's sequential example, with agents on Vertex AI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from orchestration import AgentContext, AgentRegistry, AgentSpec, AgentTask, SimpleCoordinator
+from orchestration.agent_registry import registry_from_environment
+from orchestration.agents.connector import Connector
+from orchestration.agents.endpoint import Endpoint, kind_of
+from orchestration.agents.kinds import module_of
+from orchestration.testing.fake_vertex import FakeVertex, Received, Reply
+from orchestration.workflow_events import WorkflowEvent
+from state.jsonvalue import JsonObject
+from tests.integration.vertex_stage import GOOGLES_WARNINGS, RESOURCES
+
+pytestmark = GOOGLES_WARNINGS
+WAYS = [(kind, transport) for kind in RESOURCES for transport in ("rest", "grpc")]
+
+
+@pytest.fixture
+def vertex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVertex]:
+    """One that wants tokens of default credentials, and answers with what it was asked."""
+    with FakeVertex() as vertex:
+        file = vertex.credentials_file(tmp_path / "account.json")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        vertex.script.act = done
+        yield vertex
+
+
+def done(received: Received) -> Reply:
+    asked = received.texts[-1].rpartition("\n")[2].removeprefix("Human: ")
+    return Reply(pieces=("Done: ", asked), usage=(12, 5))
+
+
+@asynccontextmanager
+async def registered(
+    agents: dict[str, Endpoint], registry: AgentRegistry
+) -> AsyncIterator[AgentRegistry]:
+    """SWITCH HERE to `TICKETING_ENDPOINT` once the registry connects endpoints itself.
+
+    Until then each agent is a handler that calls the connector of its endpoint.
+    """
+    connectors: list[Connector] = []
+    for agent_id, endpoint in agents.items():
+        module = module_of(endpoint.kind)
+        assert list(module.problems(endpoint)) == []
+        connectors.append(module.connect(endpoint))
+        registry.register(AgentSpec(agent_id, handler=through(connectors[-1])))
+    try:
+        yield registry
+    finally:
+        for each in connectors:
+            await each.close()
+
+
+def through(connector: Connector) -> Callable[[JsonObject, AgentContext], Awaitable[JsonObject]]:
+    async def handler(input_data: JsonObject, context: AgentContext) -> JsonObject:
+        return await connector.call(input_data, context)
+
+    return handler
+
+
+def example() -> list[AgentTask]:
+    """The description's tasks."""
+    return [
+        AgentTask(
+            agent_id="ticketing",
+            input_data={"messages": [{"role": "user", "content": "Book 50 tickets"}]},
+        ),
+        AgentTask(
+            agent_id="finance",
+            input_data={"messages": [{"role": "user", "content": "Approve expense"}]},
+            depends_on=["ticketing"],
+        ),
+    ]
+
+
+def said(events: list[WorkflowEvent]) -> dict[str, list[str]]:
+    """The pieces of text, by task."""
+    found: dict[str, list[str]] = {}
+    for event in events:
+        if event.kind == "token":
+            found.setdefault(str(event.task_id), []).append(str(event.data["text"]))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+async def test_it_runs_through_googles_client(
+    vertex: FakeVertex, kind: str, transport: str
+) -> None:
+    endpoint = Endpoint(kind=kind, address=vertex.address(RESOURCES[kind], transport=transport))
+    agents = dict.fromkeys(("ticketing", "finance"), endpoint)
+    async with (
+        registered(agents, AgentRegistry()) as registry,
+        SimpleCoordinator(registry=registry, database_url="memory://") as coordinator,
+    ):
+        results = await coordinator.execute_sequential(example())
+        events = [event async for event in coordinator.stream(example())]
+    assert results.status == "completed"
+    assert results["ticketing"].output["content"] == "Done: Book 50 tickets"
+    assert results["finance"].output["content"] == "Done: Approve expense"
+    for result in (results["ticketing"], results["finance"]):
+        assert result.output["usage"] == {"input_tokens": 12, "output_tokens": 5}
+    pieces = ["Done: ", "Book 50 tickets"], ["Done: ", "Approve expense"]
+    in_pieces = dict(zip(("ticketing", "finance"), pieces, strict=True))
+    assert said(events) == ({} if kind == "vertex_predict" else in_pieces)
+    assert {each.token for each in vertex.script.received} == set(vertex.tokens.given)
+    assert {each.transport for each in vertex.script.received} == {transport}
+    second = vertex.script.received[1]
+    assert "Done: Book 50 tickets" in str(second.body), "what came before is not passed on"
+
+
+async def test_beside_the_built_in_team(vertex: FakeVertex, tmp_path: Path) -> None:
+    """Only tickets are sold at Google."""
+    address = vertex.address("reasoningEngines/9")
+    vertex.script.act = Reply(value={"content": "Booked.", "total_price": 4200.0})
+    team = {"ORCHESTRATION_TEAM_DATABASE": f"sqlite:///{tmp_path / 'team.db'}"}
+    endpoint = Endpoint(kind=kind_of(None, address), address=address)
+    async with (
+        registered({"ticketing": endpoint}, registry_from_environment(team)) as registry,
+        SimpleCoordinator(registry=registry, database_url="memory://") as coordinator,
+    ):
+        results = await coordinator.execute_sequential(example())
+    assert results.status == "completed"
+    assert results["ticketing"].output["total_price"] == 4200
+    assert len(vertex.script.received) == 1
