@@ -77,8 +77,12 @@ class LoopbackServer:
         for connection in list(self._server.server_state.connections):
             if (transport := getattr(connection, "transport", None)) is not None:
                 transport.abort()
-        self._server.should_exit = True
+        under_way = list(self._server.server_state.tasks)
+        for task in under_way:
+            task.cancel()
+        self._server.should_exit = self._server.force_exit = True
         await self._serving
+        await asyncio.gather(*under_way, return_exceptions=True)
         self._server = self._serving = None
 
 

@@ -22,7 +22,6 @@ from orchestration import (
     SimpleCoordinator,
     WorkflowResult,
 )
-from orchestration.agents.connector import Connector
 from orchestration.testing.agent_stage import PATIENCE, Echoes, Fails, Says
 from state.agent_context import AgentContext
 from state.errors import AgentError
@@ -51,12 +50,13 @@ def output_of(done: WorkflowResult, task_id: str = "remote") -> dict[str, Any]:
     return dict(output)
 
 
-def coordinator(connector: Connector, database_url: str = "memory://") -> SimpleCoordinator:
-    async def call(input_data: JsonObject, context: AgentContext) -> JsonObject:
-        return await connector.call(input_data, context)
-
+def coordinator(stage: LangGraphStage, database_url: str = "memory://") -> SimpleCoordinator:
     registry = AgentRegistry()
-    registry.register(AgentSpec("remote", handler=call))
+    registry.register(
+        AgentSpec(
+            "remote", endpoint=stage.server.url, kind="langgraph", settings={"graph": stage.graph}
+        )
+    )
     return SimpleCoordinator(registry=registry, database_url=database_url)
 
 
@@ -64,8 +64,7 @@ async def test_each_question_of_a_remote_graph_pauses_the_workflow(
     server: LangGraphServer,
 ) -> None:
     stage = LangGraphStage(server, "asking")
-    connector = stage.connector()
-    async with coordinator(connector) as here:
+    async with coordinator(stage) as here:
         first = await here.execute_sequential([AgentTask("remote", asked("seat meal"))])
         assert first.status == WorkflowStatus.INTERRUPTED
         assert [each.value for each in first.interrupts] == [{"which": "seat"}]
@@ -77,7 +76,6 @@ async def test_each_question_of_a_remote_graph_pauses_the_workflow(
         done = await here.resume(
             first.thread_id, {second.interrupts[0].interrupt_id: {"dish": "soup"}}, by="ann"
         )
-    await connector.close()
     assert done.status == WorkflowStatus.COMPLETED
     assert output_of(done)["answers"] == ["12 C", {"dish": "soup"}]
     assert len(stage.received) == 1
@@ -88,14 +86,11 @@ async def test_another_process_goes_on_with_the_answer(
 ) -> None:
     stage = LangGraphStage(server, "asking")
     url = f"sqlite:///{tmp_path / 'runs.db'}"
-    before, after = stage.connector(), stage.connector()
-    async with coordinator(before, url) as here:
+    async with coordinator(stage, url) as here:
         paused = await here.execute_sequential([AgentTask("remote", asked("seat"))])
-    await before.close()
-    async with coordinator(after, url) as elsewhere:
+    async with coordinator(stage, url) as elsewhere:
         (question,) = paused.interrupts
         done = await elsewhere.resume(paused.thread_id, {question.interrupt_id: "1 A"}, by="ann")
-    await after.close()
     assert output_of(done)["answers"] == ["1 A"]
     assert len(stage.received) == 1
 
@@ -131,8 +126,7 @@ async def test_an_answer_that_was_passed_on_before_a_crash_is_not_asked_for_agai
 
 async def test_two_remote_graphs_ask_side_by_side(server: LangGraphServer) -> None:
     stage = LangGraphStage(server, "asking")
-    connector = stage.connector()
-    async with coordinator(connector) as here:
+    async with coordinator(stage) as here:
         paused = await here.execute_parallel(
             [
                 AgentTask("remote", asked("seat"), task_id="one"),
@@ -146,7 +140,6 @@ async def test_two_remote_graphs_ask_side_by_side(server: LangGraphServer) -> No
         }
         assert len(answers) == 2
         done = await here.resume(paused.thread_id, answers, by="ann")
-    await connector.close()
     assert output_of(done, "one")["answers"] == ["SEAT"]
     assert output_of(done, "two")["answers"] == ["MEAL"]
 
@@ -194,6 +187,27 @@ async def test_a_call_joins_the_one_with_its_key_that_is_under_way(
         await connector.close()
     assert replies[0] == replies[1]
     assert len(stage.received) == 1
+
+
+async def test_after_a_call_that_took_too_long_the_next_one_begins_again(
+    server: LangGraphServer,
+) -> None:
+    stage = LangGraphStage(server)
+    stage.play(Echoes(held=True))
+    connector = stage.connector()
+    context = AgentContext("thread", "task", "run", idempotency_key="late:task")
+    call = asyncio.create_task(connector.call(asked("hello"), context))
+    await stage.arrived()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    stage.play(Says(("well",)))
+    async with asyncio.timeout(PATIENCE):  # also where the server is not yet done giving up
+        reply = await connector.call(asked("hello"), context._replace(attempt=2))
+    await connector.close()
+    assert reply["content"] == "well"
+    assert stage.left_early == 1
+    assert len(stage.received) == 2
 
 
 async def test_a_question_that_no_workflow_can_put_is_an_error(server: LangGraphServer) -> None:
