@@ -184,8 +184,7 @@ _SWITCHES: dict[str, tuple[Switch, str]] = {
     "disable": ("disabled", "Keep an agent, a version or an endpoint from getting calls."),
     "drain": (
         "draining",
-        "Let an agent, a version or an endpoint finish what it has: no new calls go to an "
-        "endpoint, no new threads to a version.",
+        "Let it finish what it has: an endpoint gets no new calls, a version no new threads.",
     ),
 }
 

@@ -101,12 +101,12 @@ class Sharing:
     async def sync(self) -> None:
         """Read what others have written, unless that was done just now."""
         if self._clock() >= self._read_at + SYNC_SECONDS:
-            await self._read()
+            await self._careful("read", self._read())
 
     async def ready(self) -> None:
         """Have read it once; after that, read it again now and then, beside the calls."""
         if self._read_at == _NEVER:
-            await self._read()
+            await self._careful("read", self._read())
         elif self._clock() >= self._read_at + SYNC_SECONDS:
             self._begin("read", self._read())
 
@@ -132,10 +132,8 @@ class Sharing:
 
     async def claim_check(self, endpoint: EndpointState) -> bool:
         """Whether this process, of all, is to ask an endpoint whether it is well."""
-        state = SharedState(endpoint.key, as_state(endpoint), endpoint.revision, self._clock())
-        there = await self.store.write(state)
+        there = await self._written(endpoint, as_state(endpoint))
         if there is None:
-            endpoint.revision += 1
             return True
         adopt(endpoint, there)  # another one has just asked, or knows better
         self._adopted(endpoint)
@@ -143,9 +141,26 @@ class Sharing:
 
     async def settle(self) -> None:
         """Wait for what is under way, and write what is not written yet."""
-        if self._under_way:
-            await asyncio.wait(self._under_way.values())
-        await self._write_all()
+        here = [each for each in self._under_way.values() if _is_here(each)]
+        if here:
+            await asyncio.wait(here)
+        if self._dirty:
+            await self._careful("write", self._write_all())
+
+    async def _written(self, endpoint: EndpointState, state: JsonObject) -> SharedState | None:
+        """Write a state unless another is there, which is returned then.
+
+        Where the database fails, this process goes on as if it were alone.
+        """
+        shared = SharedState(endpoint.key, state, endpoint.revision, self._clock())
+        try:
+            there = await self.store.write(shared)
+        except Exception as error:  # noqa: BLE001  whatever it is, the calls come first
+            _complain("write", error)
+            return None
+        if there is None:
+            endpoint.revision += 1
+        return there
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Do something once at a time in the background; without a loop, later."""
@@ -165,8 +180,8 @@ class Sharing:
         """Do it; where the database fails, calls go on by what this process knows itself."""
         try:
             await work
-        except Exception:
-            log.exception("cannot %s what is shared of agents' endpoints; going on without", name)
+        except Exception as error:  # noqa: BLE001  whatever it is, the calls come first
+            _complain(name, error)
         finally:
             if self._under_way.get(name) is asyncio.current_task():
                 del self._under_way[name]
@@ -202,6 +217,14 @@ class Sharing:
             endpoint.revision = there.revision  # what was just seen here is newer
             _keep_later(endpoint, there)
         log.warning("%s: others change its state so fast that this one's was lost", endpoint.key)
+
+
+def _complain(doing: str, error: Exception) -> None:
+    log.warning(
+        "cannot %s what is shared of agents' endpoints, so this process goes on without: %s",
+        doing,
+        error,
+    )
 
 
 def _keep_later(endpoint: EndpointState, there: SharedState) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 import orchestration
 from orchestration import (
-    ConfigurationError,
     AgentRegistry,
     AgentSpec,
     AgentTask,
     CallableLostError,
+    ConfigurationError,
     DecisionError,
     RoutingError,
     SimpleCoordinator,

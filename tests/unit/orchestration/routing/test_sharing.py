@@ -1,0 +1,147 @@
+"""What is known of endpoints survives a process, and counts for all that share a database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from checkpoints.database import Database
+from checkpoints.traffic import Place
+from orchestration import (
+    AgentNotStartedError,
+    AgentRateLimitedError,
+    AgentRegistry,
+    AgentSpec,
+    AgentUnavailableError,
+    open_database,
+)
+from orchestration.routing.endpoint_state import EndpointState
+from tests.unit.orchestration.routing.stage import Clock, Places, call, registry_of
+
+NOT = AgentNotStartedError("nothing listens there")
+
+
+class Processes:
+    """Registries as several processes have them, over one database."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clock = Clock()
+        self.places = Places()
+        self.databases: list[Database] = []
+
+    def start(self, *names: str) -> AgentRegistry:
+        database = open_database(f"sqlite:///{self.path}")
+        self.databases.append(database)
+        ends = [
+            self.places.endpoint(name, priority=-at) for at, name in enumerate(names or ("a", "b"))
+        ]
+        registry = registry_of(AgentSpec("agent", endpoints=ends), clock=self.clock)
+        registry.share(database.traffic)
+        return registry
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    made = Processes(tmp_path / "shared.db")
+    yield made
+    for database in made.databases:
+        database.close()
+
+
+def endpoint(registry: AgentRegistry, name: str = "a") -> EndpointState:
+    found = registry.router.endpoint(Place("agent", "1", name))
+    assert found is not None
+    return found
+
+
+async def fail(registry: AgentRegistry, times: int = 5) -> None:
+    for _ in range(times):
+        await call(registry)
+    await registry.flush()
+
+
+async def test_a_breaker_stays_open_over_a_restart(processes: Processes) -> None:
+    processes.places.errors["a"] = NOT
+    await fail(processes.start())
+    restarted = processes.start()
+    assert (await call(restarted))[0] == {"by": "b"}
+    assert processes.places.calls["a"] == 5  # not once more
+    processes.clock.pass_(10)
+    processes.places.errors.clear()
+    assert (await call(restarted))[0] == {"by": "a"}
+    await restarted.flush()
+    third = processes.start()
+    await third.sync()
+    assert not endpoint(third).breaker.is_open
+
+
+async def test_what_one_process_finds_out_the_others_know_within_a_second(
+    processes: Processes,
+) -> None:
+    first, second = processes.start(), processes.start()
+    await call(second)  # it has read the database
+    processes.places.errors["a"] = NOT
+    await fail(first)
+    processes.clock.pass_(1)
+    before = processes.places.calls["a"]
+    await second.sync()
+    assert (await call(second))[0] == {"by": "b"}
+    assert processes.places.calls["a"] == before
+
+
+async def test_a_pause_that_an_endpoint_asked_for_holds_for_all(processes: Processes) -> None:
+    processes.places.errors["a"] = AgentRateLimitedError("later", retry_after=30)
+    first = processes.start()
+    await fail(first, 1)
+    second = processes.start()
+    assert (await call(second))[0] == {"by": "b"}
+    assert processes.places.calls["a"] == 1
+
+
+async def test_of_all_processes_one_probes_a_half_open_endpoint(processes: Processes) -> None:
+    registries = [processes.start() for _ in range(4)]
+    processes.places.errors["a"] = NOT
+    await fail(registries[0])
+    for registry in registries:
+        await registry.sync()
+    processes.clock.pass_(1)
+    for registry in registries[1:]:
+        await registry.sync()
+        assert endpoint(registry).breaker.is_open
+    processes.clock.pass_(9)
+    before = processes.places.calls["a"]
+    replies = await asyncio.gather(*(call(each) for each in registries for _ in range(5)))
+    assert {str(reply) for reply, _ in replies} == {"{'by': 'b'}"}
+    assert processes.places.calls["a"] == before + 1
+
+
+async def test_a_switch_holds_for_all_and_over_restarts(processes: Processes) -> None:
+    first, second = processes.start(), processes.start()
+    await first.switch(Place("agent", "1", "a"), "disabled", by="ann", reason="maintenance")
+    processes.clock.pass_(1)
+    await second.sync()
+    for registry in (first, second, processes.start()):
+        assert (await call(registry))[0] == {"by": "b"}
+    await second.switch(Place("agent", "1", "a"), "enabled", by="ann")
+    assert (await call(processes.start()))[0] == {"by": "a"}
+
+
+async def test_a_database_that_fails_stops_no_call(
+    processes: Processes, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = processes.start()
+    processes.databases[0].close()
+    processes.places.errors["a"] = NOT
+    for _ in range(8):
+        assert (await call(registry))[0] == {"by": "b"}
+    assert processes.places.calls["a"] == 5
+    await registry.flush()
+    assert "this process goes on without: the database is closed" in caplog.text
+    processes.places.errors["b"] = NOT
+    for _ in range(5):
+        await call(registry)
+    assert isinstance((await call(registry))[0], AgentUnavailableError)
