@@ -35,11 +35,12 @@ class OversizeError(ValueError):
 def http_client(place: GooglePlace) -> httpx.AsyncClient:
     """Make an HTTP client: it follows nobody elsewhere, and reads no more than it should.
 
-    Proxies of the environment are used, but not on the way to this machine.
+    What the environment says of proxies and authorities counts, but not for clear text, which
+    is for this machine alone.
     """
     return httpx.AsyncClient(
         follow_redirects=False,
-        trust_env=not place.is_loopback,
+        trust_env=not place.is_clear,
         limits=_CONNECTIONS,
         event_hooks={"response": [_bounded]},
     )
@@ -71,7 +72,7 @@ def grpc_channel(place: GooglePlace, tokens: TokenSource) -> grpc.aio.Channel:
     """Open a channel whose calls say who calls; in clear text only where the address says so."""
     options = (
         ("grpc.max_receive_message_length", LARGEST_REPLY),
-        ("grpc.enable_http_proxy", 0 if place.is_loopback else 1),
+        ("grpc.enable_http_proxy", 0 if place.is_clear else 1),
     )
     interceptors = [_UnaryBearer(tokens), _StreamBearer(tokens)]
     if place.is_clear:

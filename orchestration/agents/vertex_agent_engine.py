@@ -117,7 +117,7 @@ class VertexAgentEngine(VertexConnector["EngineClient"]):
 
     async def ask_state(self, client: EngineClient, left: Left) -> None:
         """Have the resource described."""
-        await client.methods(left.seconds)
+        self._methods = _methods_in(await client.methods(left.seconds))
 
     def _method(self, methods: Sequence[Method], *, in_pieces: bool) -> Method:
         """Choose a method: the one of the settings, else the first that answers as wanted."""

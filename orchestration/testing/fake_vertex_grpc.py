@@ -39,6 +39,7 @@ from orchestration.testing.fake_vertex_script import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from state.jsonvalue import JsonObject
 
@@ -109,7 +110,7 @@ def _services(types: Any, version: str) -> list[_Service]:  # noqa: ANN401  a mo
 class GrpcFake:
     """A server that answers like Vertex AI."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, certificate: tuple[Path, Path] | None) -> None:
         self._script = script
         self._server = grpc.server(ThreadPoolExecutor(THREADS))
         for service in (*_services(v1, "v1"), *_services(v1beta1, "v1beta1")):
@@ -117,7 +118,11 @@ class GrpcFake:
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(service.name, handlers),)
             )
-        self.port: int = self._server.add_insecure_port("127.0.0.1:0")
+        self.port: int = (
+            self._server.add_insecure_port("127.0.0.1:0")
+            if certificate is None
+            else self._server.add_secure_port("127.0.0.1:0", _tls(*certificate))
+        )
 
     def start(self) -> None:
         """Begin to answer."""
@@ -209,6 +214,11 @@ class GrpcFake:
         if not context.add_callback(over.set):
             over.set()
         over.wait(PATIENCE)
+
+
+def _tls(certificate: Path, key: Path) -> grpc.ServerCredentials:
+    pair = (key.read_bytes(), certificate.read_bytes())
+    return grpc.ssl_server_credentials([pair])
 
 
 def _read(kind: Any, data: bytes) -> JsonObject:  # noqa: ANN401  a class of Google's
