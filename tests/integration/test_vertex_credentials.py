@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,28 @@ async def test_a_file_of_the_settings_comes_before_the_default(
     agent = module_of("vertex_chat").connect(endpoint)
     await agent.call(ASKED, CONTEXT)
     assert vertex.script.received[0].token == vertex.tokens.given[0]
+    await agent.close()
+
+
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+async def test_a_key_may_be_exchanged_while_calls_go_on(
+    vertex: FakeVertex, tmp_path: Path, kind: str, transport: str
+) -> None:
+    file = tmp_path / "account.json"
+    good = file.read_text()
+    vertex.tokens.lifetime = 1  # so short that no token is used twice
+    agent = connector(vertex, kind, transport)
+    await agent.call(ASKED, CONTEXT)
+    file.write_text(json.dumps(json.loads(good) | {"token_uri": f"{vertex.url}/nowhere"}))
+    vertex.tokens.failure = 401
+    with pytest.raises(AgentAuthError):
+        await agent.call(ASKED, CONTEXT)
+    vertex.tokens.failure = None
+    with pytest.raises(AgentAuthError):
+        await agent.call(ASKED, CONTEXT)
+    file.write_text(good)
+    await agent.call(ASKED, CONTEXT)
+    assert [each.token for each in vertex.script.received] == vertex.tokens.given
     await agent.close()
 
 
