@@ -5,6 +5,8 @@ Import it only where a client is made: it loads gRPC and httpx.
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc  # type: ignore[import-untyped]
@@ -13,6 +15,7 @@ from google.genai import types
 from grpc.aio import ClientCallDetails, Metadata  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
     from google.genai import Client
@@ -32,6 +35,17 @@ class OversizeError(ValueError):
         super().__init__(f"the reply is larger than {LARGEST_REPLY} bytes")
 
 
+def tls_context() -> ssl.SSLContext:
+    """Return what HTTP clients check certificates with; slow when it is first called."""
+    return _tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=4)
+def _tls_context(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """Make one for what the environment says, which httpx reads by itself."""
+    return httpx.create_ssl_context()
+
+
 def http_client(place: GooglePlace) -> httpx.AsyncClient:
     """Make an HTTP client: it follows nobody elsewhere, and reads no more than it should.
 
@@ -39,6 +53,7 @@ def http_client(place: GooglePlace) -> httpx.AsyncClient:
     is for this machine alone.
     """
     return httpx.AsyncClient(
+        verify=tls_context(),
         follow_redirects=False,
         trust_env=not place.is_clear,
         limits=_CONNECTIONS,
@@ -46,11 +61,21 @@ def http_client(place: GooglePlace) -> httpx.AsyncClient:
     )
 
 
+def genai_arguments() -> dict[str, ssl.SSLContext]:
+    """Arguments for the HTTP clients and web sockets that `google-genai` makes beside ours.
+
+    They are never used; without these each of them reads all certificates anew.
+    """
+    return {"verify": tls_context(), "ssl": tls_context()}
+
+
 def genai_options(place: GooglePlace, client: httpx.AsyncClient) -> types.HttpOptions:
     """Options for clients of `google-genai`: our HTTP client, one try."""
     return types.HttpOptions(
         base_url=place.origin,
         httpx_async_client=client,
+        client_args=genai_arguments(),
+        async_client_args=genai_arguments(),
         retry_options=types.HttpRetryOptions(attempts=1),
     )
 

@@ -70,8 +70,11 @@ class VertexAgentEngine(VertexConnector["EngineClient"]):
         self._methods: list[Method] | None = None
 
     def prepare(self) -> None:
-        """Import Google's clients."""
+        """Import Google's clients, and read the certificates."""
         import orchestration.agents.vertex_engine_clients  # noqa: F401, PLC0415  heavy
+        from orchestration.agents.google_transport import tls_context  # noqa: PLC0415  heavy
+
+        tls_context()
 
     def make_client(self) -> EngineClient:
         """Make a client for the running loop."""
