@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from checkpoints.history import HistoryPolicy, HistoryStore
     from checkpoints.retention import Retention
     from checkpoints.threads import ThreadStore
+    from checkpoints.traffic import TrafficStore
 
 URL_VARIABLE: Final = "ORCHESTRATION_DATABASE_URL"
 DEFAULT_URL: Final = "sqlite:///.orchestration/orchestration.db"
@@ -51,6 +52,8 @@ class Database:
     """Whether threads outlive the process."""
     retention: Retention
     """Trims, copies and deletes threads."""
+    traffic: TrafficStore
+    """What processes that share the database know together of agents' endpoints."""
     cipher: TextCipher
     """Seals texts that are kept beside the checkpoints; a plain one without encryption."""
     close: Callable[[], None]
@@ -119,20 +122,23 @@ def _open_memory(
     from checkpoints.memory_retention import MemoryRetention  # noqa: PLC0415  heavy
     from checkpoints.memory_saver import MemorySaver  # noqa: PLC0415  heavy
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
+    from checkpoints.memory_traffic import MemoryTraffic  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
 
     approvals = MemoryApprovals(clock=clock)
     threads = MemoryThreads(approvals)
+    traffic = MemoryTraffic(threads)
     saver = MemorySaver(threads, serde=strict_serializer(keyring))
     return Database(
         url=url,
         checkpointer=saver,
         threads=threads,
         approvals=approvals,
-        history=MemoryHistory(threads, saver, policy),
+        history=MemoryHistory(threads, saver, policy, traffic),
         store=InMemoryStore(),
         durable=False,
         retention=MemoryRetention(saver, threads),
+        traffic=traffic,
         cipher=_text_cipher(keyring),
         close=approvals.close,
     )
@@ -149,6 +155,7 @@ def _open_sqlite(
     from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
     from checkpoints.sqlite_store import ThreadedSqliteStore  # noqa: PLC0415  heavy
     from checkpoints.sqlite_threads import SqliteThreads  # noqa: PLC0415
+    from checkpoints.traffic_stores import SqliteTraffic  # noqa: PLC0415  heavy
 
     path, synchronous = _parse_sqlite(url)
     cipher, serializer = _text_cipher(keyring), strict_serializer(keyring)
@@ -183,6 +190,7 @@ def _open_sqlite(
         store=store,
         durable=True,
         retention=SqliteRetention(writer, serializer),
+        traffic=SqliteTraffic(writer),
         cipher=cipher,
         close=close,
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoints.approvals import NewRequest
     from checkpoints.threads import Lease, Released
+    from checkpoints.traffic import CallRecord
     from checkpoints.upgrades import TurnResult
     from state.jsonvalue import JsonObject
     from state.plan import Plan
@@ -87,7 +88,7 @@ class HistoryStore(Protocol):
         """
         ...
 
-    async def end(
+    async def end(  # noqa: PLR0913  one for each thing that a run leaves
         self,
         lease: Lease,
         *,
@@ -95,10 +96,12 @@ class HistoryStore(Protocol):
         asked: Sequence[NewRequest] | None = None,
         heed_cancellation: bool = False,
         answers: Answers | None = None,
+        calls: Sequence[CallRecord] = (),
     ) -> Released:
-        """Do what `ThreadStore.release` does, and record what the agents said.
+        """Do what `ThreadStore.release` does, and record what the agents said and cost.
 
-        Recording the same answers again changes nothing. Nothing is recorded where the lease
+        When a run is over, it is forgotten where its calls went. Recording the same answers or
+        calls again changes nothing. Nothing is recorded where the lease
         is kept, because somebody has answered one of the questions `asked`.
 
         Raises:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from checkpoints.history import Begun, RecordedMessage
 from checkpoints.run_pruning import forget_runs_in_memory
+from checkpoints.threads import UNFINISHED
 from checkpoints.upgrades import TurnResult
 from state.conversation import INSTRUCTIONS, brought, message_of, role_of, text_of
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from checkpoints.approvals import NewRequest
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.memory_threads import MemoryThreads
+    from checkpoints.memory_traffic import MemoryTraffic
     from checkpoints.threads import Lease, Released
+    from checkpoints.traffic import CallRecord
     from state.jsonvalue import JsonObject
     from state.plan import Plan
 
@@ -27,9 +30,16 @@ if TYPE_CHECKING:
 class MemoryHistory:
     """A `HistoryStore` for `memory://`; nothing in it waits, which makes its methods atomic."""
 
-    def __init__(self, threads: MemoryThreads, saver: InMemorySaver, policy: HistoryPolicy) -> None:
+    def __init__(
+        self,
+        threads: MemoryThreads,
+        saver: InMemorySaver,
+        policy: HistoryPolicy,
+        traffic: MemoryTraffic,
+    ) -> None:
         self._threads = threads
         self._saver = saver
+        self._traffic = traffic
         self._policy = policy
         self._messages: dict[str, list[RecordedMessage]] = {}
         self._turns: dict[str, list[TurnResult]] = {}
@@ -50,7 +60,7 @@ class MemoryHistory:
             self._append(thread_id, plan.run_id, 0, brought(plan.document))
         return Begun(lease, earlier, lease.token > 1 and self._policy.keep_runs == 0)
 
-    async def end(
+    async def end(  # noqa: PLR0913  one for each thing that a run leaves
         self,
         lease: Lease,
         *,
@@ -58,12 +68,18 @@ class MemoryHistory:
         asked: Sequence[NewRequest] | None = None,
         heed_cancellation: bool = False,
         answers: Answers | None = None,
+        calls: Sequence[CallRecord] = (),
     ) -> Released:
-        """Release the thread and record what the agents said."""
+        """Release the thread and record what the agents said and cost."""
         released = await self._threads.release(
             lease, status=status, asked=asked, heed_cancellation=heed_cancellation
         )
-        if released.ended and answers is not None:
+        if not released.ended:
+            return released
+        self._traffic.keep(calls)
+        if status not in UNFINISHED:
+            self._traffic.forget_sent(lease.thread_id)
+        if answers is not None:
             self._append(lease.thread_id, answers.run_id, answers.position, answers.messages)
             if answers.result is not None:
                 self._record(lease.thread_id, answers.run_id, status, answers.result)

@@ -48,6 +48,8 @@ class MemoryThreads:
         self._upgrades: dict[str, list[UpgradeRecord]] = {}
         self.on_forget: list[Callable[[str], object]] = []
         """Told the id of each thread that is deleted."""
+        self.on_copy: list[Callable[[str, str], object]] = []
+        """Told the id of each thread that is copied, and that of the copy."""
         self.on_upgrade: list[Callable[[str], object]] = []
         """Told the id of each thread that goes on under another plan."""
 
@@ -222,6 +224,8 @@ class MemoryThreads:
             thread_id=target, created_at=now, updated_at=now
         )
         self.set_expiry(target, self._expiry.get(source))
+        for tell in self.on_copy:
+            tell(source, target)
 
     def forget(self, thread_id: str) -> bool:
         """Delete a record; whether there was one. Its tokens are never used again."""
@@ -234,6 +238,15 @@ class MemoryThreads:
         return self._records.pop(thread_id, None) is not None
 
     # -- inside ----------------------------------------------------------------------------
+
+    def check_token(self, thread_id: str, token: int) -> None:
+        """Return if the token is the thread's latest.
+
+        Raises:
+            LeaseLostError: Somebody claimed the thread since, or it is gone.
+        """
+        if thread_id not in self._records or self._tokens.get(thread_id) != token:
+            raise LeaseLostError(thread_id)
 
     def _settle(self, thread_id: str, asked: Sequence[NewRequest]) -> tuple[list[Due], bool]:
         ledger = self._approvals

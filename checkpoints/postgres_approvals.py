@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy import Connection, column, func, select, table
+from sqlalchemy import Connection, func, select
 
 from checkpoints.approval_ledgers import Clock, SqlApprovals
 from checkpoints.encryption import PLAIN_TEXT
+from checkpoints.postgres_leases import check_token
 from checkpoints.statements import on_sqlalchemy
-from state.errors import LeaseLostError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -29,8 +29,6 @@ T = TypeVar("T")
 LEDGER_LOCK: Final = 0x6F72636865737402
 """The advisory lock that each transaction of the ledger takes: they run one after another, as
 they do in SQLite, so that whoever reads a question and then answers it is alone with it."""
-
-_THREADS = table("orchestration_threads", column("thread_id"), column("lease_token"))
 
 
 class PostgresApprovals(SqlApprovals[Connection]):
@@ -47,10 +45,7 @@ class PostgresApprovals(SqlApprovals[Connection]):
         return on_sqlalchemy(connection)
 
     def _check_token(self, connection: Connection, thread_id: str, token: int) -> None:
-        """Return if the token is the thread's latest; it stays so until the transaction ends."""
-        latest = select(_THREADS.c.lease_token).where(_THREADS.c.thread_id == thread_id)
-        if connection.execute(latest.with_for_update(read=True)).scalar() != token:
-            raise LeaseLostError(thread_id)
+        check_token(connection, thread_id, token)
 
     async def _run(self, write: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._in_transaction, write)

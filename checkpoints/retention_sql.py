@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.chains import CheckpointKey, Link, needed_by, retained
-from checkpoints.lease_sql import first_token, recent_ids
+from checkpoints.lease_sql import exists, first_token, recent_ids
 from checkpoints.retention import (
     NO_SECOND_RUN,
     RESUME_OR_FORCE,
@@ -33,6 +33,8 @@ BATCH: Final = 500
 
 THREAD_TABLES: Final = (
     "orchestration_thread_expiry",
+    "orchestration_assignments",
+    "orchestration_dispatches",
     "orchestration_approvals",
     "orchestration_turns",
     "orchestration_upgrades",
@@ -43,7 +45,8 @@ THREAD_TABLES: Final = (
 """What a thread has beside checkpoints, by `thread_id`; it goes when the thread is deleted.
 
 Messages go last, as a trigger keeps those of a thread that is there. The trail of approvals
-stays for ever.
+stays for ever, and so does what its calls cost: the accounts of an agent or a tenant would
+otherwise change with what is tidied up.
 """
 
 Guard = Callable[[sqlite3.Connection], object]
@@ -181,6 +184,8 @@ def forget_runs(connection: sqlite3.Connection, thread_id: str, run_ids: Iterabl
         "AND run_id IN (SELECT value FROM json_each(?))",
         (thread_id, json.dumps(list(run_ids))),
     )
+    if not exists(connection, thread_id):  # then nobody will ask where its calls went
+        connection.execute("DELETE FROM orchestration_dispatches WHERE thread_id = ?", (thread_id,))
 
 
 def copy_checkpoints(connection: sqlite3.Connection, source: str, target: str) -> Copied:
@@ -233,6 +238,11 @@ def copy_thread(connection: sqlite3.Connection, source: str, target: str) -> Cop
         "INSERT INTO orchestration_turns (thread_id, run_id, turn, status, result, finished_at) "
         "SELECT ?, run_id, turn, status, result, finished_at "
         "FROM orchestration_turns WHERE thread_id = ?",
+        (target, source),
+    )
+    connection.execute(
+        "INSERT INTO orchestration_assignments (thread_id, agent_id, version) "
+        "SELECT ?, agent_id, version FROM orchestration_assignments WHERE thread_id = ?",
         (target, source),
     )
     set_expiry(connection, target, standing.expires_after_seconds)

@@ -6,10 +6,12 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from checkpoints import history_sql, lease_sql, upgrade_sql
+from checkpoints import history_sql, lease_sql, traffic_sql, upgrade_sql
 from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.history import Begun, RecordedMessage
 from checkpoints.run_pruning import forget_runs
+from checkpoints.statements import on_sqlite
+from checkpoints.threads import UNFINISHED
 from state.conversation import brought, message_of, role_of, text_of
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from checkpoints.history import Answers, HistoryPolicy
     from checkpoints.sqlite_threads import SqliteThreads
     from checkpoints.threads import Lease, Released
+    from checkpoints.traffic import CallRecord
     from checkpoints.upgrades import TurnResult
     from state.jsonvalue import JsonObject
     from state.plan import Plan
@@ -69,7 +72,7 @@ class SqliteHistory:
         history = self._policy.window.fit(map(self._cipher.open, earlier))
         return Begun(lease, history, is_known and self._policy.keep_runs == 0)
 
-    async def end(
+    async def end(  # noqa: PLR0913  one for each thing that a run leaves
         self,
         lease: Lease,
         *,
@@ -77,8 +80,9 @@ class SqliteHistory:
         asked: Sequence[NewRequest] | None = None,
         heed_cancellation: bool = False,
         answers: Answers | None = None,
+        calls: Sequence[CallRecord] = (),
     ) -> Released:
-        """Release the thread and record what the agents said."""
+        """Release the thread and record what the agents said and cost."""
         messages = self._rows(answers.messages) if answers is not None else []
 
         def write(connection: sqlite3.Connection) -> Released:
@@ -91,6 +95,10 @@ class SqliteHistory:
             )
             if not released.ended:
                 return released
+            traffic = on_sqlite(connection)
+            traffic_sql.record(traffic, calls)
+            if status not in UNFINISHED:
+                traffic_sql.forget_sent(traffic, lease.thread_id)
             if answers is not None and messages:
                 history_sql.append(
                     connection,

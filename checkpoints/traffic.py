@@ -65,7 +65,8 @@ class CallRecord(NamedTuple):
     """Of the last attempt."""
     input_tokens: int
     output_tokens: int
-    cost: float
+    cost: float | None
+    """Of all its calls; None where no price is known."""
     finished_at: float
 
 
@@ -88,7 +89,8 @@ class Sample(NamedTuple):
     version: str
     succeeded: bool
     seconds: float
-    cost: float
+    cost: float | None
+    """None where no price is known."""
 
 
 GroupBy = Literal["thread", "tenant", "agent", "version"]
@@ -121,8 +123,13 @@ class TrafficStore(Protocol):
         """Return the version of an agent that a thread has; None if it has none yet."""
         ...
 
-    async def assign(self, thread_id: str, agent_id: str, version: str) -> str:
-        """Give a thread its version of an agent; return the one it has, if it had one already."""
+    async def assign(
+        self, thread_id: str, agent_id: str, version: str, *, instead_of: str | None = None
+    ) -> str:
+        """Give a thread its version of an agent; return the one it has, if it had one already.
+
+        A version that it had and that is `instead_of`, since it is gone, is replaced.
+        """
         ...
 
     async def sent(self, key: str) -> Place | None:

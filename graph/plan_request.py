@@ -44,6 +44,8 @@ class PlanRequest(NamedTuple):
     request: RequestDocument | None = None
     """What was asked for in plain words, where a planner made the tasks from that."""
     session: bool = False
+    retry_budget: int | None = None
+    """How often the run may call an agent again; None is no limit."""
 
 
 def request_of(workflow: Workflow, **of_the_run: Unpack[OfTheRun]) -> PlanRequest:
@@ -71,6 +73,7 @@ class OfTheRun(TypedDict, total=False):
     user: str | None
     parameters: Mapping[str, Any] | None
     session: bool
+    retry_budget: int | None
 
 
 class Planned(NamedTuple):

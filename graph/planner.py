@@ -96,15 +96,22 @@ def _document(request: PlanRequest, draft: Draft) -> PlanDocument:
     supervision = planned_supervision(request, strategy, ids, draft)
     if supervision is not None:
         document["supervision"] = supervision
+    _add_of_the_run(document, request, draft)
+    return document
+
+
+def _add_of_the_run(document: PlanDocument, request: PlanRequest, draft: Draft) -> None:
+    """Add what stands in a plan only where it was said."""
     if request.definition is not None:
         document["definition"] = request.definition
     if request.request is not None:
         document["request"] = request.request
     if request.session:
         document["session"] = True
+    if request.retry_budget is not None:
+        document["retry_budget"] = _retry_budget(request.retry_budget, draft)
     if request.parameters is not None:
         document["parameters"] = checked_input(request.parameters, "parameters", None, draft)
-    return document
 
 
 def _layout(
@@ -147,6 +154,14 @@ def _who(value: object, what: str, draft: Draft) -> str | None:
         draft.problem(f"bad_{what}", f"{what} is {described(value)}; give text, or None")
         return None
     return plain_text(value)
+
+
+def _retry_budget(wanted: object, draft: Draft) -> int:
+    if type(wanted) is int and wanted >= 0:
+        return wanted
+    message = f"retry_budget is {described(wanted)}; give a whole number from 0 on, or None"
+    draft.problem("bad_retry_budget", message)
+    return 0
 
 
 def _strategy(wanted: CoordinationStrategy | str, draft: Draft) -> CoordinationStrategy:

@@ -7,7 +7,7 @@ that how often it was tried and when it is due next stand in the checkpoint.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
@@ -29,6 +29,17 @@ from state.status import SkipCause, TaskStatus
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
+_OF_CALLS: Final = (
+    "agent",
+    "version",
+    "endpoint",
+    "tries",
+    "routing",
+    "usage",
+    "cost",
+    "started_at",
+    "finished_at",
+)
 NEXT_NODES: Final = "orchestration_next"
 """Node metadata: where a node that may retry goes after its last attempt."""
 
@@ -123,7 +134,9 @@ def _refused(task: PlannedTask, state: RunState, previous: Outcome) -> Outcome |
     Its approval may be needed only since the workflow was changed.
     """
     refused = _refusal(task, state)
-    return None if refused is None else {**refused, "attempts": previous["attempts"]}
+    if refused is None:
+        return None
+    return {**_calls_of(previous), **refused, "attempts": previous["attempts"]}
 
 
 async def _wait_for_retry(previous: Outcome, run: RunHandle) -> Outcome | None:
@@ -160,10 +173,20 @@ def _ended_meanwhile(previous: Outcome | None, run: RunHandle) -> Outcome | None
 
 def _given_up(previous: Outcome, reason: str) -> Outcome:
     """The outcome of a task that is not tried again."""
-    ended = Outcome(status=TaskStatus.CANCELLED.value, attempts=previous["attempts"], reason=reason)
+    ended: Outcome = {
+        **_calls_of(previous),
+        "status": TaskStatus.CANCELLED.value,
+        "attempts": previous["attempts"],
+        "reason": reason,
+    }
     if "error" in previous:
         ended["error"] = previous["error"]
     return ended
+
+
+def _calls_of(previous: Outcome) -> Outcome:
+    """Who was called for a task, and what that took."""
+    return cast("Outcome", {key: previous[key] for key in _OF_CALLS if key in previous})
 
 
 def called_off(run: RunHandle) -> Outcome | None:

@@ -35,17 +35,31 @@ class Dispatch(NamedTuple):
 
 
 class DispatchJournal(Protocol):
-    """Remembers where calls of one run were sent, so that after a crash none goes elsewhere."""
+    """Remembers for one thread, durably, where its calls were sent, and its agents' versions.
+
+    So after a crash no call that may have begun goes elsewhere.
+    """
 
     async def sent(self, key: str) -> Dispatch | None:
         """Return where the call with an idempotency key may have begun; None if nowhere."""
         ...
 
     async def note(self, key: str, dispatch: Dispatch | None) -> None:
-        """Remember, durably, where a call is about to be sent; None that it did not begin there.
+        """Remember where a call is about to be sent; None that it did not begin there.
 
         Raises:
             LeaseLostError: This process may not act for the thread any more.
+        """
+        ...
+
+    async def version_of(self, agent_id: str) -> str | None:
+        """Return the version of an agent that the thread has; None if it has none yet."""
+        ...
+
+    async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
+        """Give the thread its version of an agent; return the one that it has, if it had one.
+
+        A version that it had and that is `instead_of`, since it is gone, is replaced.
         """
         ...
 

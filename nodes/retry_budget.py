@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from state.plan import foreign_tasks, own_outcomes
+from state.status import TaskStatus
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from state.outcome import Outcome
+    from state.plan_document import PlanDocument
+    from state.run_state import Outcomes
 
 
 class RetryBudget:
@@ -28,9 +33,37 @@ class RetryBudget:
         return True
 
 
+def budget_of(
+    plan: PlanDocument,
+    known: Mapping[str, Outcome],
+    *,
+    scopes: Iterable[tuple[PlanDocument, Outcomes]] = (),
+) -> RetryBudget | None:
+    """The budget of a run, less what it has used already; None where there is no limit.
+
+    Args:
+        plan: Of the run as a whole.
+        known: What became of its tasks so far.
+        scopes: The plans inside tasks that are under way, with what is known of theirs.
+    """
+    limit = plan.get("retry_budget")
+    if limit is None:
+        return None
+    foreign = foreign_tasks(plan)
+    used = [each for id_, each in known.items() if id_ not in foreign]
+    for inner, found in scopes:
+        used += own_outcomes(inner, found).values()
+    return RetryBudget(limit, used)
+
+
 def repeated_calls(outcome: Outcome) -> int:
-    """How many calls after the first a task has had, with the tasks inside it."""
+    """How many calls after the first a task has had, with the tasks inside it.
+
+    An attempt that is still to come was taken from the budget when it was decided on.
+    """
     calls = max(outcome["attempts"], len(outcome.get("tries", ())))
+    if outcome["status"] == TaskStatus.PENDING and "next_due_at" in outcome:
+        calls += 1
     inner = sum(map(repeated_calls, outcome.get("inner", {}).values()))
     undoing = outcome.get("compensation")
     return max(0, calls - 1) + inner + (0 if undoing is None else repeated_calls(undoing))

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from nodes.brake import Brake
 from nodes.concurrency import Both, ConcurrencyLimit
-from nodes.ports import NO_TERMS
+from nodes.ports import NO_TERMS, Terms
+from nodes.retry_budget import budget_of
 from nodes.stop_signal import StopSignal
 from state.errors import OrchestrationError
 from state.plan import is_stale
@@ -26,7 +27,7 @@ from state.status import CoordinationStrategy
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from nodes.ports import Agents, Clock, Delegation, LeaseGuard, Terms
+    from nodes.ports import Agents, Clock, Delegation, LeaseGuard
     from state.outcome import Outcome
     from state.plan_document import PlanDocument, ScopeSeed
     from state.run_state import Outcomes, RunState
@@ -230,6 +231,7 @@ def _template_handle(run_id: str, known: Outcomes) -> RunHandle:
         handle = template.make_handle()
         if template.document is not None:
             handle.stop = stop_signal(template.document, known)
+            handle.terms = Terms(budget=budget_of(template.document, known))
         _TEMPLATE_HANDLES[run_id] = handle
         if len(_TEMPLATE_HANDLES) > KEPT_HANDLES:
             _TEMPLATE_HANDLES.popitem(last=False)

@@ -35,6 +35,9 @@ class RunOptions(TypedDict, total=False):
     max_turns: int
     session: bool
     """Whether `coordinator.turns` keeps what the run comes to when its thread begins another."""
+    retry_budget: int | None
+    """How often the run may call an agent again, over all of its tasks: retries and failovers,
+    also after a crash. None is no limit, beside that of each task."""
 
 
 class CoordinatorSettings(TypedDict, total=False):

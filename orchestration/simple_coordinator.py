@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from checkpoints.approvals import Answer, ApprovalLedger
     from checkpoints.history import KeepRuns, RecordedMessage
     from checkpoints.threads import ThreadRecord
+    from checkpoints.traffic import GroupBy, Totals
     from checkpoints.upgrades import TurnResult, UpgradeRecord
     from graph.compiler import CompiledPlan
     from orchestration.agent_registry import AgentRegistry
@@ -716,6 +717,20 @@ class SimpleCoordinator:
             self._announcer = Announcer(self._notifier or notifier_from_environment())
         return self._announcer
 
+    async def costs(
+        self, *, by: GroupBy = "agent", since: float = 0.0, tenant: str | None = None
+    ) -> Sequence[Totals]:
+        """Sum up what calls of agents cost, over all runs of the database, the dearest first.
+
+        A run counts from its first pause or its end on, and still does when it was deleted.
+
+        Args:
+            by: `agent`, `version`, `thread` or `tenant`.
+            since: Only what finished after it, in seconds since the epoch.
+            tenant: Only this tenant's.
+        """
+        return await (await self._engine()).views.costs(by, since=since, tenant=tenant)
+
     async def ledger(self) -> ApprovalLedger:
         """The ledger of approvals itself; people use `approvals`."""
         return (await self._engine()).approvals
@@ -781,6 +796,7 @@ class SimpleCoordinator:
             until=options.get("until"),
             max_turns=options.get("max_turns", DEFAULT_TURNS),
             session=options.get("session", False),
+            retry_budget=options.get("retry_budget"),
         )
         return self.planned(request)
 

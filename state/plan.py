@@ -192,6 +192,7 @@ _OF_A_RUN = frozenset(
         "parameters",
         "request",
         "session",
+        "retry_budget",
         "schema",
         "turn",
         "current",

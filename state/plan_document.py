@@ -248,6 +248,8 @@ class PlanDocument(TypedDict):
     request: NotRequired[RequestDocument]
     session: NotRequired[bool]
     """Whether what the run comes to is kept when its thread begins another."""
+    retry_budget: NotRequired[int]
+    """How often the run may call an agent again, over all of its tasks; absent is no limit."""
     parameters: NotRequired[JsonObject]
     supervision: NotRequired[Supervision]
     """Only in cyclic plans."""

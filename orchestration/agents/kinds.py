@@ -70,3 +70,13 @@ KINDS: Final = MappingProxyType({kind.name: kind for kind in _ALL})
 def module_of(kind: str) -> KindModule:
     """Load the module that speaks with a kind of agents; `kind` is one of `KINDS`."""
     return cast("KindModule", import_module(KINDS[kind].module))
+
+
+def problems_of(endpoint: Endpoint) -> Iterator[str]:
+    """Ask an endpoint's kind what is wrong with it, in words."""
+    try:
+        module = module_of(endpoint.kind)
+    except ImportError as error:  # what it needs is not installed
+        yield f"agents of kind {endpoint.kind!r} cannot be called here: {error}"
+        return
+    yield from module.problems(endpoint)

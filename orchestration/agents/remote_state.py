@@ -7,9 +7,11 @@ from typing import Any, Final
 from langchain_core.messages import convert_to_messages, convert_to_openai_messages
 
 from state.errors import UnknownReplyError
-from state.jsonvalue import JsonObject, NotJsonError, json_object
+from state.jsonvalue import JsonObject, json_object
 
 _KINDS: Final = frozenset({"human", "ai", "system", "tool", "function"})
+_MISFITS: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading something raises that only looks like a message."""
 
 
 def reply_in(values: Any, *, where: str) -> JsonObject:  # noqa: ANN401  as a server sent it
@@ -24,10 +26,10 @@ def reply_in(values: Any, *, where: str) -> JsonObject:  # noqa: ANN401  as a se
             f"{where} has a {type(values).__name__} as state; a reply is an object"
         )
     try:
-        reply = json_object(_plain(values), at="its state")
-    except (NotJsonError, ValueError, TypeError) as error:
-        raise UnknownReplyError(f"{where} has a state that is no reply: {error}") from error
-    return {**_said(values.get("messages")), **reply}
+        reply: JsonObject = {**_said(values.get("messages")), **_plain(values)}
+        return json_object(reply, at="its state")
+    except _MISFITS as error:
+        raise UnknownReplyError(f"{where} has a state that is no reply: {error!r}") from error
 
 
 def text_in(event: Any) -> str:  # noqa: ANN401  as a server sent it

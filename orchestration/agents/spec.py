@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from orchestration.agents.endpoint import Endpoint, kind_of
 from orchestration.agents.kinds import KINDS
 from orchestration.agents.price import Price
+from orchestration.agents.price import problems as price_problems
 from orchestration.routing.policies import (
     BALANCING,
     WEIGHTED_ROUND_ROBIN,
@@ -21,6 +22,10 @@ from orchestration.routing.policies import (
 from state.capability import AgentCapability
 from state.errors import RegistrationError
 from state.jsonvalue import described
+
+if TYPE_CHECKING:
+    from orchestration.agent_registry import AgentRegistry
+    from orchestration.agents.chat import AgentReply, ChatOptions, Message
 
 AGENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
@@ -91,6 +96,8 @@ class AgentSpec:
     metadata: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     places: tuple[Endpoint, ...] = field(init=False, compare=False, repr=False)
     """Its endpoints, with what is said for all of them."""
+    home: AgentRegistry | None = field(default=None, init=False, compare=False, repr=False)
+    """The registry that it is from."""
 
     def __post_init__(self) -> None:
         """Normalise capabilities and endpoints, and refuse what cannot be."""
@@ -104,14 +111,47 @@ class AgentSpec:
         if found := [each for place in self.places for each in endpoint_problems(place)]:
             raise RegistrationError(f"agent {self.agent_id!r}: {'; '.join(found)}")
 
+    def at_home(self, registry: AgentRegistry) -> AgentSpec:
+        """The same, as part of a registry."""
+        copy = replace(self)
+        object.__setattr__(copy, "home", registry)
+        return copy
+
+    def chat(self, message: Message, **options: Unpack[ChatOptions]) -> AgentReply:
+        """Say something to the agent and wait for its answer; not from an event loop.
+
+        Args:
+            message: What a user says; or messages, as OpenAI-style dicts; or a whole input.
+            options: See `ChatOptions`.
+
+        Raises:
+            AgentError: It could not or would not.
+            RuntimeError: An event loop is running; use `achat` there.
+        """
+        from orchestration.agents.chat import chat  # noqa: PLC0415  only for who chats
+
+        return chat(lambda: self.achat(message, **options))
+
+    async def achat(self, message: Message, **options: Unpack[ChatOptions]) -> AgentReply:
+        """Say something to the agent and return what it answers; see `chat`."""
+        from orchestration.agent_registry import AgentRegistry  # noqa: PLC0415  imports this
+        from orchestration.agents.chat import achat  # noqa: PLC0415  only for who chats
+
+        home = self.home
+        if home is None:
+            home = AgentRegistry()
+            home.register(self)
+        return await achat(home, self.agent_id, message, now=home.router.clock, **options)
+
     @property
     def is_plain(self) -> bool:
-        """Whether all that there is is one handler that nothing is to be watched of."""
+        """Whether all that there is is one handler, of which nothing is to be watched."""
         return (
-            len(self.places) == 1
-            and self.places[0].handler is not None
+            self.handler is not None
             and self.resilience is None
-            and self.places[0].enabled
+            and self.cost is None
+            and self.max_queue is None
+            and self.queue_timeout is None
         )
 
     @property
@@ -159,6 +199,7 @@ class AgentSpec:
                 "would act a second time"
             )
         yield from _number_problems(self)
+        yield from price_problems(self.cost)
         ids = [place.endpoint_id for place in self.endpoints]
         if twice := sorted({each for each in ids if ids.count(each) > 1}):
             yield f"the endpoint ids {twice!r} are there twice; give each its own"
@@ -190,6 +231,7 @@ def endpoint_problems(place: Endpoint) -> Iterator[str]:
     if not _is_number(place.weight, least=0):
         found.append(f"weight is {described(place.weight)}; give a number from 0")
     found.extend(_limit_problems("max_concurrency", place.max_concurrency, least=1))
+    found.extend(price_problems(place.cost))
     yield from (
         each if place.endpoint_id == "default" else f"endpoint {place.endpoint_id!r}: {each}"
         for each in found

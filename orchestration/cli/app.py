@@ -8,6 +8,7 @@ import typer
 
 from orchestration.cli import (
     agent_commands,
+    agent_file_commands,
     approval_commands,
     graph_commands,
     retention_commands,
@@ -58,6 +59,7 @@ app.command(epilog=EPILOG)(run)
 app.command(epilog=EPILOG)(ask)
 app.command(epilog=EPILOG)(validate)
 retention_commands.register(thread_commands.app)
+agent_file_commands.register(agent_commands.app)
 app.add_typer(agent_commands.app, name="agents")
 app.add_typer(thread_commands.app, name="threads")
 app.add_typer(approval_commands.app, name="approvals")

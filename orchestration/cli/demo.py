@@ -118,7 +118,7 @@ def _approving(run: Run, interrupt: Json) -> str:
 
 def _configured() -> set[str]:
     """The variables that put other agents in the place of the built-in team."""
-    from orchestration.agent_registry import ENDPOINT_VARIABLES  # noqa: PLC0415
+    from orchestration.agents.configuration.variables import ENDPOINT_VARIABLES  # noqa: PLC0415
 
     return {name for name in ENDPOINT_VARIABLES.values() if os.environ.get(name)}
 

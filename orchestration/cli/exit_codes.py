@@ -10,11 +10,11 @@ from state.errors import (
     ConfigurationError,
     DatabaseError,
     ForkError,
+    InvalidFileError,
     PlanError,
     RegistrationError,
     RequestNotFoundError,
     ThreadError,
-    WorkflowFileError,
     WorkflowNotFoundError,
 )
 from state.status import WorkflowStatus
@@ -62,9 +62,9 @@ _BAD_INPUT = (
     ConfigurationError,
     DatabaseError,
     ForkError,
+    InvalidFileError,
     PlanError,
     RegistrationError,
-    WorkflowFileError,
     WorkflowNotFoundError,
 )
 _BAD_INPUT_CODES = frozenset({"cannot_write", "unknown_drawing_format"})

@@ -51,6 +51,16 @@ def run(  # noqa: PLR0913  one for each option
         str | None,
         typer.Option(metavar="NAME", help="Whose agents and data.", show_default=False),
     ] = None,
+    retry_budget: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            min=0,
+            help="How often agents may be called again, over all tasks; by default, as often as "
+            "each task says.",
+            show_default=False,
+        ),
+    ] = None,
     database: DatabaseOption = None,
     json_output: JsonOption = False,
     graph: GraphOption = False,
@@ -82,6 +92,7 @@ def run(  # noqa: PLR0913  one for each option
                 png=png,
                 user=user,
                 tenant=tenant,
+                retry_budget=retry_budget,
             )
         )
         if not json_output and used_database(database) != IN_MEMORY:

@@ -50,6 +50,8 @@ class Run:
     user: str | None = None
     """For whom it runs."""
     tenant: str | None = None
+    retry_budget: int | None = None
+    """How often agents may be called again; None is no limit."""
     ask: bool = True
     """Whether to print how to answer what it waits for."""
     then: Callable[[SimpleCoordinator, JsonObject], Coroutine[None, None, JsonObject]] | None = None
@@ -149,6 +151,7 @@ async def _follow(run: Run, coordinator: SimpleCoordinator, progress: Progress) 
             thread_id=run.thread_id,
             user=run.user,
             tenant=run.tenant,
+            retry_budget=run.retry_budget,
         )
         result = await with_requests(coordinator, await progress.follow(events))
         return result if run.then is None else await run.then(coordinator, result)

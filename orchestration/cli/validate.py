@@ -49,7 +49,7 @@ def validate(
 
 def _files(wanted: Sequence[str]) -> Iterator[str]:
     """Name the files; a folder stands for the workflow files right inside it."""
-    from orchestration.workflows.reading import SUFFIXES  # noqa: PLC0415  pydantic
+    from orchestration.documents.reading import SUFFIXES  # noqa: PLC0415  pydantic
 
     for name in wanted:
         if not Path(name).is_dir():

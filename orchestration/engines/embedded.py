@@ -30,6 +30,7 @@ from orchestration.engines.asking import (
     matched,
     was_left,
 )
+from orchestration.engines.dispatching import terms_of
 from orchestration.engines.driving import drive, drive_plain
 from orchestration.engines.held_threads import HeldThreads, announce_nothing
 from orchestration.engines.leases import (
@@ -45,7 +46,6 @@ from orchestration.engines.snapshots import (
     next_step,
     result_of,
     said_in,
-    scopes_in,
     turn_of,
 )
 from orchestration.engines.time_travel import forked_plan
@@ -209,6 +209,7 @@ class EmbeddedEngine:
         else:
             begun = await claim
         async with self._held.hold(begun.lease, plan, since) as segment:
+            segment.begins = True
             first = first_input(plan, begun.history, clear=not (new_id or begun.is_emptied))
             return await self._run(segment, first, {}, local)
 
@@ -326,7 +327,7 @@ class EmbeddedEngine:
         segment.may_ask = True
         if local.run_id != plan.run_id:  # of the thread's run before
             local = LocalParts(watch=local.watch, say=local.say)
-        known = known_outcomes(snapshot)
+        known = segment.take_up(snapshot)
         if step == "finished":
             local.tell(known)
             return self._conclude(segment, snapshot.values, ())
@@ -347,7 +348,6 @@ class EmbeddedEngine:
             return self._conclude(segment, snapshot.values, asked)
         if segment.brake.cancellation is None:  # a pause may have found that it is cancelled
             check_callables(segment.thread_id, plan, snapshot, local.callables)
-        segment.scopes = [*scopes_in(snapshot)]
         return await self._run(segment, None, known, local, answers)
 
     async def _still_waits(
@@ -410,8 +410,7 @@ class EmbeddedEngine:
             segment.held.lease, plan, replacement.record, taken=replacement.taken
         ):
             return None
-        segment.plan = plan
-        segment.config = thread_config(thread_id, segment.held.lease.token, plan)
+        segment.go_on_as(plan)
         known = {**plan.document["seed"]["outcomes"]}
         local.tell(known)
         history = await self._database.history.before(thread_id, run_id=plan.run_id)
@@ -454,6 +453,7 @@ class EmbeddedEngine:
                 return await self._resume(segment, local)
             graph = self._compiler.compile(record.plan)
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
+            segment.take_up(snapshot)
             standing = standing_of(snapshot, record.plan)
             names = asked_names(thread_id, standing, new.plan, ask)
             upgrade = standing.upgrade_to(record.plan, new.plan)
@@ -652,6 +652,7 @@ class EmbeddedEngine:
                     values, asked = await drive_plain(graph, given, segment, known)
                 else:
                     values, asked = await drive(graph, given, segment, local, self._held.note)
+                segment.learn(values)
                 taken, graph_input, answers = answers, None, NO_ANSWERS
                 if not asked:
                     break
@@ -675,8 +676,9 @@ class EmbeddedEngine:
             agents=self._agents,
             clock=self._clock,
             callables=local.callables,
-            observe=local.observe,
+            observe=segment.keep_account(known).observing(local.observe),
             say=local.say,
+            terms=terms_of(segment, known, self._database.traffic),
             lease=segment.held if self._database.durable else None,
             slots=self._slots,
             brake=segment.brake,

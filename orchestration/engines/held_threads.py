@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from checkpoints.approvals import Asked, Due, NewRequest, OpenQuestions
     from checkpoints.database import Database
     from checkpoints.threads import Lease, Released
+    from checkpoints.traffic import CallRecord
     from state.cancellation import Cancellation
     from state.plan import Plan
 
@@ -96,7 +97,8 @@ class HeldThreads:
         segment.held.drop()
         if not segment.held.lost and not segment.released:
             asked = () if segment.settled else None
-            await self.release(segment.held.lease, segment.status, asked, segment.said)
+            lease, calls = segment.held.lease, segment.calls()
+            await self.release(lease, segment.status, asked, segment.said, calls=calls)
 
     async def claimed(
         self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str] | None]
@@ -116,7 +118,7 @@ class HeldThreads:
                 await self.release(*held)
             raise
 
-    async def release(
+    async def release(  # noqa: PLR0913  one for each thing that a run leaves
         self,
         lease: Lease,
         status: str,
@@ -124,10 +126,16 @@ class HeldThreads:
         said: Answers | None = None,
         *,
         heed_cancellation: bool = False,
+        calls: Sequence[CallRecord] = (),
     ) -> Released:
         """End a lease, also while this task is being cancelled; see `HistoryStore.end`."""
         release = self._database.history.end(
-            lease, status=status, asked=asked, answers=said, heed_cancellation=heed_cancellation
+            lease,
+            status=status,
+            asked=asked,
+            answers=said,
+            heed_cancellation=heed_cancellation,
+            calls=calls,
         )
         released = await (asyncio.shield(release) if self._database.durable else release)
         if released.new:
@@ -143,6 +151,7 @@ class HeldThreads:
             WorkflowStatus.INTERRUPTED,
             asked,
             heed_cancellation=brake.cancellation is None,
+            calls=segment.calls(),
         )
         segment.released = released.ended
         if not released.ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,14 +14,18 @@ from checkpoints.sqlite_saver import LEASE_TOKEN
 from checkpoints.threads import RUNNING
 from nodes.brake import Brake
 from nodes.plan_loader import fresh_state
+from orchestration.engines.accounting import Account
 from orchestration.engines.leases import HeldLease
+from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in
 from state.errors import DrainedError, LeaseLostError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from langchain_core.runnables import RunnableConfig
+    from langgraph.types import StateSnapshot
 
+    from checkpoints.traffic import CallRecord
     from state.jsonvalue import JsonObject
     from state.plan import Plan
     from state.plan_document import PlanDocument
@@ -51,6 +55,43 @@ class Segment:
     released: bool = False
     scopes: Sequence[tuple[PlanDocument, Outcomes]] = ()
     """The plans inside tasks that were under way when it began, the outer ones first."""
+    begins: bool = False
+    """Whether the run begins with it."""
+    account: Account | None = None
+    """What its calls came to; None as long as nothing is known of the run."""
+
+    def keep_account(self, known: Outcomes) -> Account:
+        """Begin to keep account; what the run did under an earlier plan stays in it.
+
+        Args:
+            known: What became of its tasks; what the run announces is added there.
+        """
+        self.account = Account(
+            self.thread_id, self.plan, known, scopes=self.scopes, before=self.account
+        )
+        return self.account
+
+    def take_up(self, snapshot: StateSnapshot) -> Outcomes:
+        """Return what is known of the thread, and keep account of that if it is of this run."""
+        known = known_outcomes(snapshot)
+        if belongs_to(snapshot, self.plan):
+            self.scopes = [*scopes_in(snapshot)]
+            self.keep_account(known)
+        return known
+
+    def go_on_as(self, plan: Plan) -> None:
+        """Go on under another plan, which has what was done as its seed."""
+        self.plan, self.scopes = plan, ()
+        self.config = thread_config(self.thread_id, self.held.lease.token, plan)
+
+    def learn(self, values: Mapping[str, Any]) -> None:
+        """Let what a graph hands out count too."""
+        if self.account is not None:
+            self.account.learn(values.get("outcomes", {}))
+
+    def calls(self) -> Sequence[CallRecord]:
+        """What is to be recorded of its calls now."""
+        return () if self.account is None else self.account.records()
 
 
 class Hold:

@@ -15,9 +15,12 @@ from orchestration.engines.snapshots import (
 from orchestration.engines.time_travel import Moment, timeline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from checkpoints.database import Database
     from checkpoints.history import RecordedMessage
     from checkpoints.threads import ThreadRecord
+    from checkpoints.traffic import GroupBy, Totals
     from checkpoints.upgrades import TurnResult, UpgradeRecord
     from graph.compiler import Compiler
     from state.result import WorkflowResult
@@ -46,6 +49,10 @@ class ThreadViews:
         """Return threads, the last changed first."""
         threads = self._database.threads
         return await threads.recent(limit=limit, status=status, workflow=workflow)
+
+    async def costs(self, by: GroupBy, *, since: float, tenant: str | None) -> Sequence[Totals]:
+        """Sum up what calls cost; see `TrafficStore.totals`."""
+        return await self._database.traffic.totals(by, since=since, tenant=tenant)
 
     async def history(
         self, thread_id: str, *, limit: int, before: int | None

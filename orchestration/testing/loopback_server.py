@@ -59,7 +59,7 @@ class LoopbackServer:
     async def _begin(self) -> None:
         if self._serving is not None:
             return
-        listener = socket.create_server((_HOST, self._port), backlog=512)
+        listener = _listening(self._port)
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._application, lifespan="off", log_config=None, log_level="critical", ws="none"
@@ -80,6 +80,18 @@ class LoopbackServer:
         self._server.should_exit = True
         await self._serving
         self._server = self._serving = None
+
+
+def _listening(port: int) -> socket.socket:
+    """Listen on a port, which may have been used a moment ago; 0 is a free one.
+
+    The protocol is named so that asyncio knows that it is TCP, and sends small answers at once.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((_HOST, port))
+    listener.listen(512)
+    return listener
 
 
 def free_port() -> int:

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BeforeValidator,
     Field,
     JsonValue,
-    StringConstraints,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from orchestration.workflows.entry import Entry
+from orchestration.documents.entry import Entry
+from orchestration.documents.times import Duration
 from state.approval import DECISION_TYPES, ApprovalPolicy, DecisionType
-
-LONGEST: Final = timedelta(days=10 * 366)
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_PART: Final = r"(\d+(?:\.\d+)?)\s*([smhdw])"
-_TEXT: Final = re.compile(rf"\s*(?:{_PART}\s*)+", re.ASCII)
-_Duration = (
-    Annotated[float, Field(gt=0, le=LONGEST.total_seconds())]
-    | Annotated[str, StringConstraints(pattern=r"^\s*([0-9]+(\.[0-9]+)?\s*[smhdw]\s*)+$")]
-)
-"""How a duration is written."""
-
-
-def _duration(value: object) -> object:
-    """Read seconds, or a text such as `30m`, `2h`, `3d` or `1d 12h`."""
-    seconds: float | None = None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = value
-    elif isinstance(value, str) and _TEXT.fullmatch(value):
-        seconds = sum(float(count) * _UNITS[unit] for count, unit in re.findall(_PART, value))
-    if seconds is not None and 0 < seconds <= LONGEST.total_seconds():
-        return timedelta(seconds=seconds)
-    raise PydanticCustomError(
-        "duration", "use seconds, or a text such as '30m', '2h', '3d' or '1d 12h', up to 10 years"
-    )
-
-
-Duration = Annotated[timedelta | None, BeforeValidator(_duration, json_schema_input_type=_Duration)]
 
 
 class ApprovalEntry(Entry):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from orchestration.workflows.source import KeyPath
+    from orchestration.documents.source import KeyPath
     from orchestration.workflows.task_entries import (
         ForEachEntry,
         RepeatEntry,

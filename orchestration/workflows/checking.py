@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from orchestration.documents.source import Finding
 from orchestration.workflows.parameters import undemanding
 from orchestration.workflows.reading import Reader, Reading
 from orchestration.workflows.requests import plan_request
-from orchestration.workflows.source import Finding
 from orchestration.workflows.task_names import Places, WholePlace, whole_place
 from state.errors import FileProblem, PlanError, WorkflowFileError
 from state.workflow import Workflow
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nodes.ports import Agents
+    from orchestration.documents.source import KeyPath
     from orchestration.workflows.reading import Definitions
-    from orchestration.workflows.source import KeyPath
     from state.errors import Problem
 
 _OF_A_TASK: Final = {

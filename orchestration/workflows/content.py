@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from orchestration.workflows.contradictions import workflows_in
-from orchestration.workflows.source import Finding
 from orchestration.workflows.task_entries import WorkflowEntry
-from orchestration.workflows.wording import UNKNOWN, place_in, worded
+from orchestration.workflows.wording import WORDING
 
 if TYPE_CHECKING:
-    from orchestration.workflows.source import KeyPath, Source
+    from orchestration.documents.source import Finding, KeyPath
 
 _HARMLESS: Final = frozenset(
     {
@@ -37,25 +35,12 @@ _HARMLESS: Final = frozenset(
 """Keys without which the rest of a file means the same to a planner."""
 
 
-def keep_versions(source: Source) -> None:
-    """Take versions that are numbers as they are written: 1.10 is not 1.1."""
-    for workflow, path in [(source.value, ()), *workflows_in(source.value)]:
-        if not isinstance(workflow, dict):
-            continue
-        version = workflow.get("version")
-        if isinstance(version, int | float) and not isinstance(version, bool):
-            workflow["version"] = source.spots[*path, "version"].text
-
-
 def checked(content: object) -> tuple[WorkflowEntry | None, list[Finding]]:
     """Return what a file says, or everything that is wrong with it."""
     try:
         return WorkflowEntry.model_validate(content), []
     except ValidationError as error:
-        return None, [
-            Finding(place_in(each), worded(each), of_key=each["type"] == UNKNOWN)
-            for each in error.errors()
-        ]
+        return None, WORDING.findings(error)
 
 
 def without(content: object, findings: list[Finding]) -> WorkflowEntry | None:

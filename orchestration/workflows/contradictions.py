@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestration.workflows.source import Finding
+from orchestration.documents.source import Finding
 from orchestration.workflows.task_entries import (
     AGENT_KEYS,
     FOR_ITEMS,
@@ -17,7 +17,7 @@ from orchestration.workflows.wait_entries import SPANS
 from orchestration.workflows.work_entries import AGENT_KINDS
 
 if TYPE_CHECKING:
-    from orchestration.workflows.source import KeyPath
+    from orchestration.documents.source import KeyPath
 
     Content = Mapping[str, Any]
 

@@ -1,37 +1,20 @@
-"""What all mappings in a workflow file have in common, and the values in several of them."""
+"""Values that stand in several places of a workflow file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from orchestration.documents.entry import Entry
 from state.failure_mode import FailureMode, quorum
 from state.retry import RetryPolicy
 
 LONGEST_SECONDS: Final = 366 * 24 * 3600
 MOST_TURNS: Final = 1000
-
-
-class Entry(BaseModel):
-    """A mapping in a workflow file; it has no keys but these."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
-        validate_by_name=False,
-        validate_by_alias=True,
-    )
-
-    @classmethod
-    def keys(cls) -> list[str]:
-        """The keys it may have, as they are written."""
-        return [field.alias or name for name, field in cls.model_fields.items()]
 
 
 class QuorumEntry(Entry):
@@ -104,13 +87,3 @@ class RetryEntry(Entry):
             max_delay=timedelta(seconds=self.max_seconds),
             jitter=self.jitter,
         )
-
-
-def given(key: str) -> dict[str, Any]:
-    """JSON Schema: a key is there, and not null."""
-    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
-
-
-def exactly_one(keys: Sequence[str]) -> dict[str, Any]:
-    """JSON Schema: one of these keys is given."""
-    return {"oneOf": [given(key) for key in keys]}

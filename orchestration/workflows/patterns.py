@@ -6,5 +6,4 @@ from typing import Final
 
 NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 """Of workflows; `@` stands between a name and a version."""
-VERSION: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,49}$"
 SIGNAL: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}$"

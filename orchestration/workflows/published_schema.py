@@ -4,43 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from orchestration.documents.published_schema import schema_of
 from orchestration.workflows.task_entries import WorkflowEntry
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PUBLISHED: Final = "docs/workflow.schema.json"
 """Where it is kept in the project's repository."""
-
-_MAP: Final = {"additionalProperties": {"type": "string"}, "type": "object"}
 
 
 def workflow_schema() -> dict[str, Any]:
     """Return the schema that every workflow file follows."""
-    schema = _plain(WorkflowEntry.model_json_schema(mode="validation"))
-    assert isinstance(schema, dict)  # noqa: S101  as is every schema of a model
-    return {"$schema": DIALECT, "title": "Workflow", **schema}
-
-
-def _plain(value: object, *, names: bool = False) -> object:
-    """Leave out the titles that pydantic makes of names, and defaults of null.
-
-    Args:
-        value: A part of a schema.
-        names: Whether its keys are names that the schema is about.
-    """
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {
-        key: item
-        for key, item in value.items()
-        if names or not (key == "title" or (key == "default" and item is None))
-    }
-    plain = {
-        key: _plain(item, names=not names and key in {"properties", "$defs"})
-        for key, item in kept.items()
-    }
-    choices = plain.get("oneOf")
-    if not names and isinstance(choices, list) and _MAP in choices:
-        plain["anyOf"] = plain.pop("oneOf")  # what is a mapping may look like a map of texts too
-    return plain
+    return schema_of(WorkflowEntry, title="Workflow")

@@ -7,26 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from orchestration.documents.reading import SUFFIXES, read_source
+from orchestration.documents.source import BadTextError, Finding, Source
+from orchestration.documents.version import keep_versions
 from orchestration.workflows.building import Building
-from orchestration.workflows.content import checked, keep_versions, name_after, without
+from orchestration.workflows.content import checked, name_after, without
 from orchestration.workflows.contradictions import contradictions, tasks_in, workflows_in
-from orchestration.workflows.json_source import read_json
-from orchestration.workflows.source import BadTextError, Finding, Source
 from orchestration.workflows.task_entries import WorkflowEntry
-from orchestration.workflows.yaml_source import read_yaml
 from state.errors import FileProblem, OrchestrationError, WorkflowFileError
 
 if TYPE_CHECKING:
-    from orchestration.workflows.source import KeyPath
+    from orchestration.documents.source import KeyPath
     from state.workflow import Workflow
 
-LARGEST_FILE: Final = 10_000_000
-"""Bytes; no workflow written by people comes near."""
 DEEPEST: Final = 8
 """Files that include files; so many plans stand inside each other at most."""
 MOST_TASKS: Final = 10_000
 """In a workflow, with those that it includes counted as often as it does."""
-SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
 class Definitions(Protocol):
@@ -73,22 +70,6 @@ def load_workflow(
     return reading.workflow
 
 
-def read_source(file: str) -> Source:
-    """Read the text of a file.
-
-    Raises:
-        BadTextError: It cannot be read, or is neither YAML nor JSON.
-    """
-    read = read_json if file.lower().endswith(".json") else read_yaml
-    try:
-        return read(_text(Path(file)), file)
-    except BadTextError:
-        raise
-    except (OSError, ValueError) as error:  # a path may have letters that no path has
-        why = error.strerror if isinstance(error, OSError) else None
-        raise BadTextError(f"cannot be read: {why or error}") from error
-
-
 def named_in(file: str) -> tuple[str, str]:
     """Return the name and version of the workflow in a file, without checking the rest.
 
@@ -100,7 +81,7 @@ def named_in(file: str) -> tuple[str, str]:
     except BadTextError as error:
         problem = Source(file).problem(Finding((), str(error), position=error.position))
         raise WorkflowFileError(file, [problem]) from error
-    keep_versions(source)
+    keep_versions(source, [(source.value, ())])
     content = source.value if isinstance(source.value, dict) else {}
     head = {key: content[key] for key in ("name", "version") if key in content}
     entry, findings = checked({**head, "tasks": [{}]})
@@ -140,7 +121,7 @@ class Reader:
             broken = Source(file)
             problem = broken.problem(Finding((), str(error), position=error.position))
             return Reading(broken, [problem])
-        keep_versions(source)
+        keep_versions(source, [(source.value, ()), *workflows_in(source.value)])
         reading = Reading(source)
         included = self._include(reading)
         entry, findings = checked(source.value)
@@ -229,14 +210,3 @@ def _real_path(file: str) -> str:
         return os.path.realpath(file)
     except ValueError:  # with a null character; that it is no path is found when it is read
         return file
-
-
-def _text(path: Path) -> str:
-    with path.open("rb") as stream:
-        content = stream.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise BadTextError(f"larger than {LARGEST_FILE:,} bytes, so hardly a workflow")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadTextError(f"not UTF-8 text: {error.reason} at byte {error.start}") from error

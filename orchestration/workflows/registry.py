@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from orchestration.documents.patterns import VERSION
 from orchestration.workflows.discovery import Discovered, discover
-from orchestration.workflows.patterns import NAME, VERSION
+from orchestration.workflows.patterns import NAME
 from state.errors import (
     OrchestrationError,
     RegistrationError,

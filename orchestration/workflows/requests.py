@@ -38,6 +38,7 @@ def plan_request(
         tenant=options.get("tenant"),
         user=options.get("user"),
         session=options.get("session", False),
+        retry_budget=options.get("retry_budget"),
     )
     on_failure, aggregate = options.get("on_failure"), options.get("aggregate")
     chosen = [name for name in CHOOSABLE if options.get(name) is not None]
@@ -61,6 +62,7 @@ def planned_for(workflow: Workflow, run: Plan, make: Callable[[PlanRequest], Pla
         "tenant": before["tenant"],
         "user": before["user"],
         "session": before.get("session", False),
+        "retry_budget": before.get("retry_budget"),
     }
     if "on_failure" in chosen:  # what tasks need depends on it
         options["on_failure"] = FailureMode(**before["on_failure"])

@@ -21,18 +21,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from orchestration.documents.entry import Entry, exactly_one, given
+from orchestration.documents.version import Version
 from orchestration.workflows.approval_entry import RequiresApproval
-from orchestration.workflows.entry import (
-    Cel,
-    Entry,
-    OnFailure,
-    RouterEntry,
-    Turns,
-    exactly_one,
-    given,
-)
+from orchestration.workflows.entry import Cel, OnFailure, RouterEntry, Turns
 from orchestration.workflows.parameters import schema_problem
-from orchestration.workflows.patterns import NAME, VERSION
+from orchestration.workflows.patterns import NAME
 from orchestration.workflows.wait_entries import WaitEntry, WaitForSignalEntry
 from orchestration.workflows.work_entries import (
     AGENT_KINDS,
@@ -182,12 +176,6 @@ def _schema(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
-def _version(value: object) -> object:
-    """Take numbers, as everybody writes them; the reader has kept them as they are written."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number else value
-
-
 class WorkflowEntry(Entry):
     """A workflow: tasks, and how they belong together."""
 
@@ -195,15 +183,7 @@ class WorkflowEntry(Entry):
     """For editors."""
     name: str | None = Field(None, pattern=NAME)
     """By default the name of the file without its suffix."""
-    version: Annotated[
-        str,
-        BeforeValidator(
-            _version,
-            json_schema_input_type=Annotated[str, Field(pattern=VERSION)]
-            | Annotated[float, Field(ge=0)],
-        ),
-        Field(pattern=VERSION),
-    ] = "1"
+    version: Version = "1"
     """Give a new one whenever the workflow changes."""
     description: str = ""
     strategy: Literal["sequential", "parallel", "conditional", "cyclic"] = "sequential"

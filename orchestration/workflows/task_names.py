@@ -9,8 +9,8 @@ from state.task import AgentTask, ForEach, Repeat, SubWorkflow, Task, Wait, Wait
 from state.workflow import Workflow
 
 if TYPE_CHECKING:
+    from orchestration.documents.source import KeyPath
     from orchestration.workflows.reading import Reading
-    from orchestration.workflows.source import KeyPath
 
 _NAMES = {SubWorkflow: "workflow", Repeat: "repeat", ForEach: "for_each", Wait: "wait"}
 

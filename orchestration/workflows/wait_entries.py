@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field
 
-from orchestration.workflows.entry import Entry, Timeout, exactly_one
+from orchestration.documents.entry import Entry, exactly_one
+from orchestration.documents.times import Moment
+from orchestration.workflows.entry import Timeout
 from orchestration.workflows.patterns import SIGNAL
 
 SPANS: Final = ("seconds", "minutes", "hours", "days", "until")
 _YEAR: Final = 365
-
-
-def _moment(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = None
-        if moment is not None and moment.tzinfo is not None:
-            return moment
-    raise PydanticCustomError(
-        "moment", "use a moment with its time zone, e.g. '2026-12-01T09:00:00+01:00'"
-    )
 
 
 def _span(most: float) -> Any:  # noqa: ANN401  what `Field` returns
@@ -41,11 +28,7 @@ class WaitEntry(Entry):
     minutes: float | None = _span(_YEAR * 1440)
     hours: float | None = _span(_YEAR * 24)
     days: float | None = _span(_YEAR)
-    until: Annotated[
-        datetime | None,
-        BeforeValidator(_moment),
-        WithJsonSchema({"type": "string", "format": "date-time"}),
-    ] = None
+    until: Moment = None
     """A moment with its time zone, e.g. `2026-12-01T09:00:00+01:00`."""
 
 

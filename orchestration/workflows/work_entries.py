@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from orchestration.workflows.entry import Cel, Entry, RetryEntry, Timeout, exactly_one, given
+from orchestration.documents.entry import Entry, exactly_one, given
+from orchestration.workflows.entry import Cel, RetryEntry, Timeout
 
 AGENT_KINDS: Final = ("agent_id", "capability")
 TWO_MESSAGES: Final[dict[str, Any]] = {

@@ -104,7 +104,8 @@ class LangGraphServer:
         self.now.leave_early()
         return JSONResponse({})
 
-    async def _let_in(self, _request: Request) -> Response:
+    async def _let_in(self, request: Request) -> Response:
+        self.now.note_request(await request.json())
         match self.now.act:
             case Distrusts():
                 return JSONResponse({"status": 401, "headers": {}})
@@ -138,6 +139,8 @@ class LangGraphStage(Stage):
         super().__init__()
         self.server = server
         self.graph = graph
+        self.requests: list[tuple[str, str]] = []
+        """Methods and paths that came to the server."""
         server.stage = self
 
     @property
@@ -150,3 +153,15 @@ class LangGraphStage(Stage):
     def connector_to_nobody(self) -> Connector:
         address = f"http://127.0.0.1:{free_port()}"
         return connect(Endpoint(kind="langgraph", address=address, settings={"graph": "staged"}))
+
+    def note_request(self, said: dict[str, str]) -> None:
+        with self._changed:
+            self.requests.append((said.get("method", ""), said.get("path", "")))
+            self._changed.notify_all()
+
+    async def requested(self, method: str, path: str) -> None:
+        """Wait until a request came whose path ends so."""
+        await self._until(
+            lambda: any(each[0] == method and each[1].endswith(path) for each in self.requests),
+            f"{method} …{path} comes",
+        )

@@ -15,8 +15,8 @@ import pytest
 
 from orchestration import SimpleCoordinator, WorkflowResult, WorkflowStatus
 from orchestration.agent_registry import AgentRegistry, registry_from_environment
+from orchestration.documents.reading import SUFFIXES
 from orchestration.workflows.checking import check_file
-from orchestration.workflows.reading import SUFFIXES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("examples", "notebooks")

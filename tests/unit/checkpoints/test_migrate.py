@@ -41,6 +41,7 @@ CREATE INDEX IF NOT EXISTS orchestration_threads_by_update
     ON orchestration_threads (updated_at DESC);
 """
 """As the first version made it, which had no migrations."""
+OF_TRAFFIC = ("endpoint_states", "switches", "assignments", "dispatches", "calls")
 LAST_INDEX = "orchestration_approval_audit_by_thread"
 IN_THE_WAY = f"CREATE TABLE {LAST_INDEX} (number INTEGER)"
 """Fails a migration after it has made tables."""
@@ -181,7 +182,7 @@ async def test_a_database_from_before_there_were_signals_keeps_its_rows(file: Pa
         await coordinator.execute_sequential(tasks, thread_id="old")
         before = await coordinator.approvals.list_pending()
     with closing(sqlite3.connect(file)) as connection:
-        for table in ("signals", "turns", "upgrades"):
+        for table in ("signals", "turns", "upgrades", *OF_TRAFFIC):
             connection.execute(f"DROP TABLE orchestration_{table}")
         for column in ("definition_name", "definition_version"):
             connection.execute(f"ALTER TABLE orchestration_threads DROP COLUMN {column}")

@@ -44,6 +44,7 @@ def two_arguments(_first: object, _second: object) -> str:
 CONDITIONAL = {"strategy": "conditional"}
 PARALLEL = {"strategy": "parallel"}
 BAD_PLANS: dict[str, tuple[list[AgentTask], dict[str, Any], list[str], str]] = {
+    "no budget": ([A("a")], {"retry_budget": -1}, ["bad_retry_budget"], "a whole number from 0 on"),
     "no tasks": ([], {}, ["no_tasks"], "at least one"),
     "unknown agent": ([A("nobody")], {}, ["unknown_agent"], "'nobody'"),
     "disabled agent": ([A("off")], {}, ["unknown_agent"], "'off'"),

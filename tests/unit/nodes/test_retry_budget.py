@@ -30,5 +30,11 @@ def test_after_a_crash_it_is_what_the_outcomes_left() -> None:
     assert [budget.take(), budget.take()] == [True, False]
 
 
+def test_an_attempt_that_is_still_to_come_was_taken_before() -> None:
+    to_come = Outcome(status="pending", attempts=2, next_due_at=1.0)
+    assert repeated_calls(to_come) == 2
+    assert not RetryBudget(2, [to_come]).take()
+
+
 def test_what_never_ran_costs_nothing() -> None:
     assert repeated_calls(Outcome(status="skipped", attempts=0)) == 0

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from orchestration.agent_registry import ENDPOINT_VARIABLES, get_registry
+from orchestration.agent_registry import get_registry
+from orchestration.agents.configuration.variables import ENDPOINT_VARIABLES
 from orchestration.cli.app import app
 
 Invoke = Callable[..., Result]

@@ -4,6 +4,7 @@ import json
 import shlex
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -263,3 +264,15 @@ def test_a_thread_shows_its_plan_and_what_it_waits_for(invoke: Invoke, workflow:
     assert [task["status"] for task in document["result"]["tasks"]] == ["succeeded", "pending"]
     assert [each["task_id"] for each in document["result"]["interrupts"]] == ["finance"]
     assert document["lease"] is None
+
+
+def test_a_run_is_given_a_retry_budget(
+    invoke: Invoke, workflow: Callable[[dict[str, Any]], str]
+) -> None:
+    done = invoke("run", workflow(PURCHASE), "--thread-id", "t", "--retry-budget", "2")
+    assert done.exit_code == 4
+    with closing(sqlite3.connect("threads.db")) as connection:
+        budget = "SELECT json_extract(plan, '$.retry_budget') FROM orchestration_threads"
+        assert connection.execute(budget).fetchone() == (2,)
+    refused = invoke("run", workflow(PURCHASE), "--retry-budget", "-1")
+    assert (refused.exit_code, "--retry-budget" in refused.output) == (2, True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestration.agent_registry import ENDPOINT_VARIABLES
+from orchestration.agents.configuration.variables import ENDPOINT_VARIABLES
 
 if TYPE_CHECKING:
     from typer.testing import Result

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from orchestration import load_workflow
-from orchestration.workflows.entry import Entry
+from orchestration.documents.entry import Entry
 from orchestration.workflows.task_entries import KINDS, TaskEntry, WorkflowEntry
 from tests.unit.orchestration.workflows.conftest import Write
 

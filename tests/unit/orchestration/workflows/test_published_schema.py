@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from orchestration import WorkflowFileError, load_workflow
+from orchestration.documents.reading import read_source
+from orchestration.documents.yaml_source import read_yaml
 from orchestration.workflows.published_schema import PUBLISHED, workflow_schema
-from orchestration.workflows.reading import read_source
-from orchestration.workflows.yaml_source import read_yaml
 from tests.unit.orchestration.workflows.test_kinds import NONSENSE
 from tests.unit.orchestration.workflows.test_reading import FULL
 

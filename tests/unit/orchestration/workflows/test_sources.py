@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration import WorkflowFileError, load_workflow
-from orchestration.workflows.json_source import read_json
-from orchestration.workflows.reading import SUFFIXES
-from orchestration.workflows.source import BadTextError, Source
-from orchestration.workflows.yaml_source import read_yaml
+from orchestration.documents.json_source import read_json
+from orchestration.documents.reading import SUFFIXES
+from orchestration.documents.source import BadTextError, Source
+from orchestration.documents.yaml_source import read_yaml
 from state.errors import FileProblem
 from state.task import Task
 

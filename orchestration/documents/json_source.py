@@ -7,10 +7,10 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
-from orchestration.workflows.source import BadTextError, Position, Source, Spot, is_text
+from orchestration.documents.source import BadTextError, Position, Source, Spot, is_text
 
 if TYPE_CHECKING:
-    from orchestration.workflows.source import KeyPath
+    from orchestration.documents.source import KeyPath
 
 _WORD: Final = re.compile(r'[ \t\n\r]*([{}\[\]:,]|"(?:[^"\\]|\\.)*"|[^\s{}\[\]:,"]+)', re.DOTALL)
 _CONSTANTS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}

@@ -81,7 +81,7 @@ class Source:
         if len(path) > DEEPEST:
             raise BadTextError("nested too deeply", spot.value)
         if len(self.spots) >= MOST_VALUES:
-            raise BadTextError(f"more than {MOST_VALUES:,} values, so hardly a workflow")
+            raise BadTextError(f"more than {MOST_VALUES:,} values, more than people write")
         self.spots[path] = spot
 
     def problem(self, finding: Finding) -> FileProblem:

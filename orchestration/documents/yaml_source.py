@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from orchestration.workflows.source import BadTextError, Position, Source, Spot, is_text
+from orchestration.documents.source import BadTextError, Position, Source, Spot, is_text
 
 if TYPE_CHECKING:
-    from orchestration.workflows.source import KeyPath
+    from orchestration.documents.source import KeyPath
 
 _PREFIX: Final = "tag:yaml.org,2002:"
 _TIMESTAMP: Final = f"{_PREFIX}timestamp"

@@ -1,0 +1,1 @@
+"""Which agents there are, as a file or the environment says it."""

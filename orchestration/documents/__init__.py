@@ -1,0 +1,1 @@
+"""Files that people write, in YAML or JSON: their values, where each stands, what is wrong."""

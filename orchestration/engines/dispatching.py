@@ -1,0 +1,71 @@
+"""Under what the calls of a run are made: where they went before, and how often it may call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoints.traffic import Place
+from nodes.ports import Dispatch, Terms
+from nodes.retry_budget import budget_of
+
+if TYPE_CHECKING:
+    from checkpoints.traffic import TrafficStore
+    from orchestration.engines.segment import Segment
+    from state.run_state import Outcomes
+
+
+class ThreadJournal:
+    """The `DispatchJournal` of a thread that this process holds."""
+
+    __slots__ = ("_noted", "_thread_id", "_token", "_traffic")
+
+    def __init__(
+        self, traffic: TrafficStore, thread_id: str, *, token: int, begins: bool = False
+    ) -> None:
+        """Take what is to be used.
+
+        Args:
+            traffic: Where it is remembered.
+            thread_id: Whose calls.
+            token: The fencing token of its lease.
+            begins: Whether the run begins now, so that nobody else can have sent anything.
+        """
+        self._traffic = traffic
+        self._thread_id = thread_id
+        self._token = token
+        self._noted: dict[str, Dispatch] | None = {} if begins else None
+
+    async def sent(self, key: str) -> Dispatch | None:
+        """Return where the call with an idempotency key may have begun; None if nowhere."""
+        if self._noted is not None:
+            return self._noted.get(key)
+        place = await self._traffic.sent(key)
+        return None if place is None else Dispatch(*place)
+
+    async def note(self, key: str, dispatch: Dispatch | None) -> None:
+        """Remember, durably, where a call is about to be sent; None that it did not begin there.
+
+        Raises:
+            LeaseLostError: This process may not act for the thread any more.
+        """
+        place = None if dispatch is None else Place(*dispatch)
+        if self._noted is not None and dispatch is not None:
+            self._noted[key] = dispatch  # first: it may be written though nobody waits any more
+        await self._traffic.note(key, place, thread_id=self._thread_id, token=self._token)
+        if self._noted is not None and dispatch is None:
+            self._noted.pop(key, None)
+
+    async def version_of(self, agent_id: str) -> str | None:
+        """Return the version of an agent that the thread has; None if it has none yet."""
+        return await self._traffic.version_of(self._thread_id, agent_id)
+
+    async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
+        """Give the thread its version of an agent; the first stays, but one that is gone."""
+        return await self._traffic.assign(self._thread_id, agent_id, version, instead_of=instead_of)
+
+
+def terms_of(segment: Segment, known: Outcomes, traffic: TrafficStore) -> Terms:
+    """The terms of a segment's calls."""
+    lease = segment.held.lease
+    journal = ThreadJournal(traffic, lease.thread_id, token=lease.token, begins=segment.begins)
+    return Terms(journal, budget_of(segment.plan.document, known, scopes=segment.scopes))

@@ -1,0 +1,366 @@
+"""The endpoints of one version of an agent: which take calls, and which one gets the next.
+
+Rules are asked again only for an endpoint that something happened to, or whose time has come,
+so a decision does not look at all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from heapq import heappop, heappush
+from itertools import count, islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from orchestration.agents.price import cost_of
+from orchestration.routing.admission import NEVER, hindrance
+from orchestration.routing.balancing import MAKERS, Balancer
+from orchestration.routing.breaker import failed, phase, probe_begun, probe_left, succeeded
+from orchestration.routing.endpoint_state import EndpointState
+from orchestration.routing.failover import is_endpoints_fault
+from orchestration.routing.outliers import outliers
+from orchestration.routing.policies import Resilience
+from state.errors import AgentRateLimitedError
+from state.outcome import Usage
+
+if TYPE_CHECKING:
+    from orchestration.agents.endpoint import Endpoint
+    from orchestration.agents.spec import AgentSpec
+    from orchestration.routing.admission import Hindrance
+
+SHOWN: Final = 5
+"""Endpoints that were skipped and are named on an outcome."""
+LIMITED_SECONDS: Final = 1.0
+"""How long an endpoint is left alone that asks for a pause and does not say how long."""
+USUAL: Final = Usage(input_tokens=1000, output_tokens=300)
+"""What a call is taken to use before there was one."""
+DEFAULT_RESILIENCE: Final = Resilience()
+
+
+class Pick(NamedTuple):
+    """An endpoint for one call."""
+
+    endpoint: EndpointState
+    why: str
+    probe: bool
+    """Whether the call tells whether a half-open breaker may close."""
+
+
+class Pool:
+    """All endpoints of a version. Not safe by itself: its owner holds a lock."""
+
+    def __init__(self, spec: AgentSpec, *, changed: Callable[[EndpointState], None]) -> None:
+        """Take a version's endpoints.
+
+        Args:
+            spec: The version.
+            changed: Told of each endpoint that others should know of: its breaker opened or
+                closed, it was ejected, or asked for a pause.
+        """
+        self.spec = spec
+        self.resilience = spec.resilience or DEFAULT_RESILIENCE
+        self.endpoints: dict[str, EndpointState] = {}
+        self.skipped: dict[str, Hindrance] = {}
+        self._changed = changed
+        self._tiers: dict[int, Balancer] = {}
+        self._order: list[int] = []
+        self._due: list[tuple[float, int, str]] = []
+        self._number = count()
+        self._judged_at = 0.0
+        self._turned_over_at = 0.0
+        for place in spec.places:
+            self.add(place)
+
+    # -- who is there ------------------------------------------------------------------------
+
+    def add(self, place: Endpoint) -> None:
+        """Add an endpoint; it takes calls from now on."""
+        endpoint = EndpointState(self.spec.agent_id, self.spec.version, place, self.resilience)
+        endpoint.price = expected_price(place)
+        self.endpoints[place.endpoint_id] = endpoint
+        if place.priority not in self._tiers:
+            self._tiers[place.priority] = MAKERS[self.spec.balancing]()
+            self._order = sorted(self._tiers, reverse=True)
+        self.refresh(endpoint, 0.0)
+
+    def replace(self, spec: AgentSpec) -> list[EndpointState]:
+        """Take over another specification of the version; return the endpoints that are gone.
+
+        What is known of endpoints that are still the same is kept, with their calls under way.
+        """
+        before = self.endpoints
+        kept, gone = {}, []
+        fresh = Pool(spec, changed=self._changed)
+        for id_, endpoint in before.items():
+            place = fresh.endpoints[id_].place if id_ in fresh.endpoints else None
+            if place is not None and is_same_place(place, endpoint.place):
+                kept[id_] = endpoint
+                endpoint.place, endpoint.resilience = place, fresh.resilience
+            else:
+                gone.append(endpoint)
+        self.spec, self.resilience = spec, fresh.resilience
+        self._tiers, self._order, self._due = fresh._tiers, fresh._order, fresh._due
+        self.skipped = fresh.skipped
+        self.endpoints = fresh.endpoints
+        for id_, endpoint in kept.items():
+            self._drop(self.endpoints[id_])
+            endpoint.serving, endpoint.turn = False, 0.0
+            endpoint.stamp += 1
+            self.endpoints[id_] = endpoint
+            self.refresh(endpoint, 0.0)
+        for endpoint in gone:
+            endpoint.serving = False
+        return gone
+
+    def _drop(self, endpoint: EndpointState) -> None:
+        if endpoint.serving:
+            endpoint.serving = False
+            self._tiers[endpoint.place.priority].remove(endpoint)
+        self.skipped.pop(endpoint.id, None)
+
+    @property
+    def serving(self) -> int:
+        """How many endpoints take calls now."""
+        return sum(map(len, self._tiers.values()))
+
+    # -- the decision ------------------------------------------------------------------------
+
+    def decide(
+        self, now: float, random: Callable[[], float], tried: Collection[str] = ()
+    ) -> Pick | None:
+        """Pick an endpoint for one more call; None if none takes calls.
+
+        Args:
+            now: Seconds since the epoch.
+            random: Gives a number from 0 up to 1.
+            tried: Endpoints that are not to be picked.
+        """
+        self.catch_up(now)
+        for tier in self._order:
+            balancer = self._tiers[tier]
+            if not balancer:
+                continue
+            found = balancer.pick(tried, now=now, random=random)
+            if found is None:
+                continue
+            why = self._why(len(balancer), tier)
+            return Pick(found, why, probe=found.breaker.is_open)
+        return self._last_resort(random, tried)
+
+    def _why(self, serving: int, tier: int) -> str:
+        if len(self.endpoints) == 1:
+            return "the only endpoint"
+        among = f"{serving} of {len(self.endpoints)} endpoints"
+        if len(self._order) > 1:
+            among = f"{among}, those of priority {tier}"
+        return f"{among}; {self.spec.balancing}"
+
+    def _last_resort(self, random: Callable[[], float], tried: Collection[str]) -> Pick | None:
+        """Where nothing but bad health keeps all from getting calls, one gets it all the same."""
+        unwell = [
+            self.endpoints[id_]
+            for id_, held in self.skipped.items()
+            if held.stage == "health" and id_ not in tried
+        ]
+        if not unwell or len(unwell) + len(tried) < len(self.endpoints):
+            return None
+        found = unwell[int(random() * len(unwell))]
+        return Pick(found, "all endpoints seem unwell, so any of them", probe=False)
+
+    def skipped_now(self) -> dict[str, str]:
+        """Why endpoints get no calls, of many the first few."""
+        return {id_: held.why for id_, held in islice(self.skipped.items(), SHOWN)}
+
+    def is_full(self) -> bool:
+        """Whether an endpoint would take the call, if it had not as many as it may."""
+        return any(held.stage == "concurrency" for held in self.skipped.values())
+
+    def next_due(self, now: float) -> float | None:
+        """In how many seconds an endpoint may take calls again; None if nobody knows."""
+        known = [held.until for held in self.skipped.values() if held.until != NEVER]
+        return max(0.0, min(known) - now) if known else None
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def begin(self, pick: Pick, now: float) -> None:
+        """Note that a call is under way."""
+        endpoint = pick.endpoint
+        endpoint.outstanding += 1
+        endpoint.calls += 1
+        endpoint.last_call_at = now
+        if pick.probe:
+            endpoint.breaker = probe_begun(endpoint.breaker, now)
+        self._count_changed(endpoint, now)
+
+    def end(  # noqa: PLR0913  all that is known of a call
+        self,
+        pick: Pick,
+        now: float,
+        *,
+        seconds: float,
+        error: Exception | None = None,
+        abandoned: bool = False,
+        cost: float | None = None,
+    ) -> None:
+        """Note how a call ended.
+
+        Args:
+            pick: The call.
+            now: Seconds since the epoch.
+            seconds: How long it took.
+            error: What went wrong.
+            abandoned: Whether nobody waited for its end, so that it says nothing.
+            cost: What it cost.
+        """
+        endpoint = pick.endpoint
+        endpoint.outstanding -= 1
+        if cost is not None:
+            endpoint.cost += cost
+            endpoint.price += 0.1 * (cost - endpoint.price)
+        if abandoned:
+            if pick.probe:
+                endpoint.breaker = probe_left(endpoint.breaker)
+                self._changed(endpoint)
+        elif isinstance(error, AgentRateLimitedError):
+            self._limited(endpoint, error, now, probe=pick.probe)
+        else:
+            faulty = error is not None and is_endpoints_fault(error)
+            self._judge(endpoint, now, seconds=seconds, faulty=faulty, probe=pick.probe)
+        self._count_changed(endpoint, now)
+
+    def _limited(
+        self, endpoint: EndpointState, error: AgentRateLimitedError, now: float, *, probe: bool
+    ) -> None:
+        pause = LIMITED_SECONDS if error.retry_after is None else error.retry_after
+        endpoint.limited_until = max(endpoint.limited_until, now + pause)
+        if probe:
+            endpoint.breaker = probe_left(endpoint.breaker)
+        self._changed(endpoint)
+
+    def _judge(
+        self, endpoint: EndpointState, now: float, *, seconds: float, faulty: bool, probe: bool
+    ) -> None:
+        before = endpoint.breaker
+        endpoint.tally.count(answered=not faulty, seconds=seconds)
+        policy = self.resilience.breaker
+        if faulty:
+            endpoint.failures += 1
+            if policy is not None:
+                endpoint.breaker = failed(before, policy, now, probe=probe)
+        else:
+            endpoint.measured(seconds, now)
+            endpoint.failed_probes = 0
+            if policy is not None:
+                endpoint.breaker = succeeded(before, policy, probe=probe)
+        after = endpoint.breaker
+        if (before.is_open, before.due, before.passed) != (after.is_open, after.due, after.passed):
+            endpoint.tally.turn_over()
+            self._changed(endpoint)
+        if self.resilience.outliers is not None:
+            self._eject(now)
+
+    def _eject(self, now: float) -> None:
+        """Leave out those that do worse than the others, ten times an interval."""
+        policy = self.resilience.outliers
+        assert policy is not None  # noqa: S101  the caller has looked
+        interval = policy.interval.total_seconds()
+        if len(self.endpoints) == 1 or now < self._judged_at + interval / 10:
+            return
+        self._judged_at = now
+        tallies = {id_: endpoint.tally for id_, endpoint in self.endpoints.items()}
+        without = [
+            id_
+            for id_, endpoint in self.endpoints.items()
+            if endpoint.breaker.is_open
+            or (not endpoint.serving and self.skipped[id_].stage != "concurrency")
+        ]
+        for id_, why in outliers(tallies, without, policy):
+            endpoint = self.endpoints[id_]
+            endpoint.ejections += 1
+            span = policy.ejected_for.total_seconds() * endpoint.ejections
+            endpoint.ejected_until = now + min(span, policy.longest.total_seconds())
+            endpoint.ejected_why = why
+            endpoint.tally = type(endpoint.tally)()
+            endpoint.latency = None
+            self._changed(endpoint)
+            self.refresh(endpoint, now)
+        if now >= self._turned_over_at + interval:
+            self._turned_over_at = now
+            for endpoint in self.endpoints.values():
+                if endpoint.ejected_until + interval < now and endpoint.ejections:
+                    endpoint.ejections -= 1
+                endpoint.tally.turn_over()
+
+    # -- the index ---------------------------------------------------------------------------
+
+    def catch_up(self, now: float) -> None:
+        """Look again at the endpoints whose time has come."""
+        while self._due and self._due[0][0] <= now:
+            _, _, id_ = heappop(self._due)
+            endpoint = self.endpoints.get(id_)
+            if endpoint is not None:
+                self.refresh(endpoint, now)
+
+    def refresh(self, endpoint: EndpointState, now: float) -> None:
+        """Ask the rules whether an endpoint takes calls, and put it where it belongs."""
+        if self.endpoints.get(endpoint.id) is not endpoint:
+            return  # it has left
+        held = hindrance(endpoint, now)
+        tier = self._tiers[endpoint.place.priority]
+        if held is None:
+            self.skipped.pop(endpoint.id, None)
+            if not endpoint.serving:
+                endpoint.serving = True
+                tier.add(endpoint)
+            return
+        if endpoint.serving:
+            endpoint.serving = False
+            tier.remove(endpoint)
+        self.skipped[endpoint.id] = held
+        if held.until != NEVER:
+            heappush(self._due, (held.until, next(self._number), endpoint.id))
+
+    def _count_changed(self, endpoint: EndpointState, now: float) -> None:
+        """Take note that an endpoint has more or fewer calls, and may be judged otherwise."""
+        was_serving = endpoint.serving
+        self.refresh(endpoint, now)
+        if endpoint.serving and was_serving:
+            self._tiers[endpoint.place.priority].changed(endpoint)
+
+    def explained(self, now: float) -> Iterator[Mapping[str, object]]:
+        """Say of each endpoint how it stands, for people."""
+        self.catch_up(now)
+        for id_, endpoint in self.endpoints.items():
+            held = self.skipped.get(id_)
+            yield {
+                "endpoint": id_,
+                "address": endpoint.place.address,
+                "kind": endpoint.place.kind,
+                "takes_calls": held is None,
+                "stage": None if held is None else held.stage,
+                "why_not": None if held is None else held.why,
+                "priority": endpoint.place.priority,
+                "weight": endpoint.place.weight,
+                "switch": endpoint.switch,
+                "breaker": phase(endpoint.breaker, now),
+                "outstanding": endpoint.outstanding,
+                "calls": endpoint.calls,
+                "failures": endpoint.failures,
+                "latency_seconds": endpoint.latency,
+                "price": endpoint.price,
+                "cost": endpoint.cost,
+            }
+
+
+def is_same_place(one: Endpoint, other: Endpoint) -> bool:
+    """Whether what is known of one endpoint holds for the other."""
+    return (one.address, one.kind, one.handler, one.settings) == (
+        other.address,
+        other.kind,
+        other.handler,
+        other.settings,
+    )
+
+
+def expected_price(place: Endpoint) -> float:
+    """What a call costs, as far as is known before there was one."""
+    return cost_of(place.cost, USUAL) or 0.0

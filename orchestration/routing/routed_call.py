@@ -1,0 +1,247 @@
+"""One task's call of an agent with endpoints, over as many of them as it takes and may take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from nodes.ports import Dispatch, Told
+from orchestration.agents.kinds import KINDS
+from orchestration.agents.price import cost_of
+from orchestration.routing.failover import may_go_elsewhere, may_have_started
+from state.errors import AgentError, AgentUnavailableError
+from state.outcome import Routing, Try, usage_in
+
+if TYPE_CHECKING:
+    from nodes.ports import Terms
+    from orchestration.agents.spec import AgentSpec
+    from orchestration.routing.agent_group import VersionState
+    from orchestration.routing.pool import Pick
+    from orchestration.routing.router import Router
+    from state.agent_context import AgentContext
+    from state.jsonvalue import JsonObject
+
+CANCELLED: Final = "cancelled"
+"""Stands as the error of a call that nobody waited for any more."""
+
+
+class RoutedCall:
+    """The nodes' `Agent` for one attempt at a task."""
+
+    def __init__(self, router: Router, spec: AgentSpec, terms: Terms, thread_id: str) -> None:
+        self.agent_id = spec.agent_id
+        self.version = spec.version
+        self.may_retry = True
+        self.told: Told = {"tries": list(terms.tries)}
+        if terms.cost:
+            self.told["cost"] = terms.cost
+        self._router = router
+        self._terms = terms
+        self._thread_id = thread_id
+
+    async def call(self, input_data: JsonObject, context: AgentContext) -> JsonObject:
+        """Do the task; at another endpoint if one fails and that is safe.
+
+        Raises:
+            AgentError: No endpoint did it.
+        """
+        router = self._router
+        if router.sharing is not None:
+            await router.sharing.ready()
+        journal = self._terms.journal
+        chosen = await router.version_for(self.agent_id, self._thread_id, journal)
+        version, why = chosen.version, chosen.why
+        sent = await self._sent_before(version, context)
+        if sent is not None:
+            version, why = self._there(sent), "where the call was sent before"
+        self.version = version.spec.version
+        router.shadow(version, input_data, context)
+        only = None if sent is None else sent.endpoint
+        return await self._call_until_done(version, only, why, input_data, context)
+
+    async def call_version(
+        self, version: VersionState, input_data: JsonObject, context: AgentContext
+    ) -> JsonObject:
+        """Call a version that is given, as `call` does."""
+        return await self._call_until_done(version, None, "a copy", input_data, context)
+
+    async def _sent_before(self, version: VersionState, context: AgentContext) -> Dispatch | None:
+        """Where this very call may have begun, before this process died or an attempt failed."""
+        if self._terms.journal is None or version.spec.may_repeat:
+            return None
+        return await self._terms.journal.sent(context.idempotency_key)
+
+    def _there(self, sent: Dispatch) -> VersionState:
+        """The version to which a call was sent before.
+
+        Raises:
+            AgentError: It is gone, or its endpoint is; nobody else may be asked.
+        """
+        group = self._router.groups.get(sent.agent_id)
+        version = None if group is None else group.versions.get(sent.version)
+        if version is None or sent.endpoint not in version.pool.endpoints:
+            self.may_retry = False
+            raise AgentError(
+                f"the call may have begun at endpoint {sent.endpoint!r} of agent "
+                f"{sent.agent_id!r} version {sent.version}, which is not there any more. It is "
+                "made nowhere else, as it might then act twice: find out what became of it there"
+            )
+        return version
+
+    async def _call_until_done(
+        self,
+        version: VersionState,
+        only: str | None,
+        why: str,
+        input_data: JsonObject,
+        context: AgentContext,
+    ) -> JsonObject:
+        tried: list[str] = []
+        failure: Exception | None = None
+        while True:
+            try:
+                pick = await self._next(version, tried, only)
+            except AgentUnavailableError:
+                if failure is not None:
+                    raise failure from None
+                raise
+            self._tell_choice(version, pick, why)
+            try:
+                reply = await self._try(version, pick, input_data, context)
+            except Exception as error:
+                failure = error
+                if only is None and not may_have_started(error):
+                    await self._forget(version, context)
+                self.may_retry = only is not None or self._may_retry(version, pick, error)
+                tried.append(pick.endpoint.id)
+                if only is not None or not self._may_go_on(version, error, tried, context):
+                    raise
+            else:
+                return reply
+
+    async def _next(self, version: VersionState, tried: list[str], only: str | None) -> Pick:
+        """The endpoint for the next call; a probe only if no other process makes one."""
+        router = self._router
+        while True:
+            pick = await router.endpoint_for(version, tried, only)
+            if not pick.probe or router.sharing is None:
+                return pick
+            if await router.sharing.claim_probe(pick.endpoint):
+                return pick
+            router.ended(version, pick._replace(probe=False), seconds=0.0, abandoned=True)
+
+    async def _try(
+        self, version: VersionState, pick: Pick, input_data: JsonObject, context: AgentContext
+    ) -> JsonObject:
+        """Make one call of one endpoint, and note what became of it."""
+        router, endpoint = self._router, pick.endpoint
+        begun, cost, abandoned = time.perf_counter(), None, True
+        error: Exception | None = None
+        try:
+            await self._note(version, pick, context)
+            begun = time.perf_counter()
+            reply = await router.connector(endpoint).call(input_data, context)
+            cost, abandoned = self._cost(pick, reply), False
+        except asyncio.CancelledError:
+            abandoned = not self._is_late(context)
+            error = TimeoutError()
+            self._tell_try(pick, time.perf_counter() - begun, CANCELLED, may_have_started=True)
+            raise
+        except Exception as raised:
+            abandoned = is_control_flow(raised)
+            if not abandoned:
+                error = raised
+                self._tell_try(
+                    pick,
+                    time.perf_counter() - begun,
+                    str(getattr(raised, "code", "agent_raised")),
+                    may_have_started=may_have_started(raised),
+                )
+            raise
+        finally:
+            seconds = time.perf_counter() - begun
+            router.ended(
+                version, pick, seconds=seconds, error=error, abandoned=abandoned, cost=cost
+            )
+        self._tell_try(pick, seconds, cost=cost)
+        return reply
+
+    def _cost(self, pick: Pick, reply: object) -> float | None:
+        usage = usage_in(reply) if isinstance(reply, dict) else None
+        if usage is not None:
+            self.told["usage"] = usage
+        return cost_of(pick.endpoint.place.cost, usage)
+
+    # -- what is remembered ------------------------------------------------------------------
+
+    async def _note(self, version: VersionState, pick: Pick, context: AgentContext) -> None:
+        journal, spec = self._terms.journal, version.spec
+        if journal is not None and not spec.may_repeat:
+            place = Dispatch(spec.agent_id, spec.version, pick.endpoint.id)
+            await journal.note(context.idempotency_key, place)
+
+    async def _forget(self, version: VersionState, context: AgentContext) -> None:
+        journal = self._terms.journal
+        if journal is not None and not version.spec.may_repeat:
+            await journal.note(context.idempotency_key, None)
+
+    # -- what is told ------------------------------------------------------------------------
+
+    def _tell_choice(self, version: VersionState, pick: Pick, why: str) -> None:
+        words = "; ".join(filter(None, [why, pick.why, "as a probe" if pick.probe else ""]))
+        self.told["endpoint"] = pick.endpoint.id
+        self.told["routing"] = Routing(why=words, skipped=version.pool.skipped_now())
+
+    def _tell_try(
+        self,
+        pick: Pick,
+        seconds: float,
+        error: str | None = None,
+        *,
+        may_have_started: bool = False,
+        cost: float | None = None,
+    ) -> None:
+        told = Try(endpoint=pick.endpoint.id, version=self.version, seconds=seconds)
+        if error is not None:
+            told["error"], told["may_have_started"] = error, may_have_started
+        if cost is not None:
+            told["cost"] = cost
+            self.told["cost"] = self.told.get("cost", 0.0) + cost
+        self.told["tries"].append(told)
+
+    # -- what may be done --------------------------------------------------------------------
+
+    def _may_go_on(
+        self, version: VersionState, error: Exception, tried: list[str], context: AgentContext
+    ) -> bool:
+        """Whether another endpoint is asked after a failure."""
+        spec, pool = version.spec, version.pool
+        if len(tried) > pool.resilience.failovers or len(tried) >= len(pool.endpoints):
+            return False
+        if is_control_flow(error) or not may_go_elsewhere(error, may_repeat=spec.may_repeat):
+            return False
+        if self._is_late(context):
+            return False
+        budget = self._terms.budget
+        return budget is None or budget.take()
+
+    def _is_late(self, context: AgentContext) -> bool:
+        return context.deadline is not None and self._router.clock() >= context.deadline
+
+    @staticmethod
+    def _may_retry(version: VersionState, pick: Pick, error: Exception) -> bool:
+        """Whether the same endpoint may be asked again later.
+
+        It knows the key of a call that it may have done already; or it changes nothing.
+        """
+        if version.spec.may_repeat or not may_have_started(error):
+            return True
+        return KINDS[pick.endpoint.place.kind].passes_key
+
+
+def is_control_flow(error: Exception) -> bool:
+    """Whether an agent that is a graph asks something, rather than failed."""
+    from langgraph.errors import GraphBubbleUp  # noqa: PLC0415  loaded where graphs run
+
+    return isinstance(error, GraphBubbleUp)

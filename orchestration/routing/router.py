@@ -1,0 +1,375 @@
+"""Calls of agents with endpoints: which version, which endpoint, and which one after a failure."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.agents.kinds import module_of
+from orchestration.routing.agent_group import AgentGroup, Chosen, VersionState
+from orchestration.routing.background import Background
+from orchestration.routing.sharing import Sharing
+from state.errors import AgentOverloadedError, AgentUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from checkpoints.traffic import Place, Switched, TrafficStore
+    from nodes.ports import DispatchJournal
+    from orchestration.agents.connector import Connector
+    from orchestration.agents.spec import AgentSpec
+    from orchestration.routing.endpoint_state import EndpointState
+    from orchestration.routing.pool import Pick
+    from orchestration.routing.waiting_line import Waiter
+    from state.agent_context import AgentContext
+    from state.jsonvalue import JsonObject
+
+Clock = Callable[[], float]
+
+
+class Router:
+    """Every agent's versions and endpoints, as this process knows them.
+
+    Calls come from any thread and event loop. What is known of endpoints is changed only under
+    one lock, which is never held across an await.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = time.time,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        """Take a clock (seconds since the epoch) and a source of numbers from 0 up to 1."""
+        self.clock = clock
+        self.random = random
+        self.lock = threading.RLock()
+        self.groups: dict[str, AgentGroup] = {}
+        self.background = Background()
+        self.sharing: Sharing | None = None
+
+    # -- who is there ------------------------------------------------------------------------
+
+    def put(self, spec: AgentSpec) -> None:
+        """Add a version, or take over another specification of it."""
+        with self.lock:
+            group = self.groups.setdefault(spec.agent_id, AgentGroup())
+            known = group.versions.pop(spec.version, None)
+            if known is None:
+                known = VersionState(spec, changed=self.changed)
+            group.versions[spec.version] = known  # it counts as registered last
+            if known.spec is not spec:
+                self.replace(spec)
+
+    def replace(self, spec: AgentSpec) -> None:
+        """Take over another specification of a version, which keeps its place among the others."""
+        with self.lock:
+            known = self.groups[spec.agent_id].versions[spec.version]
+            gone = known.pool.replace(spec)
+            known.line.wake_all()
+        for endpoint in gone:
+            self._retire(endpoint)
+
+    def remove(self, agent_id: str, version: str) -> None:
+        """Remove a version: calls under way are finished, and nothing new begins."""
+        with self.lock:
+            group = self.groups[agent_id]
+            gone = group.versions.pop(version)
+            if not group.versions:
+                del self.groups[agent_id]
+            for endpoint in gone.pool.endpoints.values():
+                endpoint.switch = "disabled"
+                gone.pool.refresh(endpoint, self.clock())
+            gone.line.wake_all()
+        for endpoint in gone.pool.endpoints.values():
+            self._retire(endpoint)
+
+    def endpoint(self, place: Place) -> EndpointState | None:
+        """Find an endpoint."""
+        group = self.groups.get(place.agent_id)
+        version = None if group is None else group.versions.get(place.version)
+        return None if version is None else version.pool.endpoints.get(place.endpoint)
+
+    def _retire(self, endpoint: EndpointState) -> None:
+        """Close the way to an endpoint that is gone, once its last call has ended."""
+        endpoint.switch = "disabled"
+        if endpoint.outstanding == 0:
+            self.close_connector(endpoint)
+
+    def close_connector(self, endpoint: EndpointState) -> None:
+        """Close the way to an endpoint in the background."""
+        connector, endpoint.connector = endpoint.connector, None
+        if connector is not None:
+            self.background.begin(connector.close())
+
+    def connector(self, endpoint: EndpointState) -> Connector:
+        """The way to an endpoint, made when it is first needed."""
+        if endpoint.connector is None:
+            with self.lock:
+                if endpoint.connector is None:
+                    place = endpoint.place
+                    endpoint.connector = module_of(place.kind).connect(place)
+        return endpoint.connector
+
+    # -- how it stands -----------------------------------------------------------------------
+
+    def is_on(self, agent_id: str, version: str | None = None) -> bool:
+        """Whether a version, or any, is not switched off."""
+        versions = self.groups[agent_id].versions
+        if version is not None:
+            return versions[version].switch != "disabled"
+        return any(each.switch != "disabled" for each in versions.values())
+
+    def weight_of(self, agent_id: str, version: str) -> float:
+        """A version's share of new threads, now."""
+        return self.groups[agent_id].versions[version].weight(self.clock())
+
+    def version_stats(self, agent_id: str) -> dict[str, dict[str, Any]]:
+        """Say how each version of an agent stands.
+
+        Returns its `weight`, `switch` and `waiting` calls, sums of `calls`, `failures` and
+        `cost`, and its `endpoints`, as `Pool.explained` does.
+        """
+        with self.lock:
+            return {
+                version: {
+                    "weight": state.weight(self.clock()),
+                    "switch": state.switch,
+                    "waiting": len(state.line),
+                    "calls": sum(each.calls for each in state.pool.endpoints.values()),
+                    "failures": sum(each.failures for each in state.pool.endpoints.values()),
+                    "cost": sum(each.cost for each in state.pool.endpoints.values()),
+                    "endpoints": list(state.pool.explained(self.clock())),
+                }
+                for version, state in self.groups[agent_id].versions.items()
+            }
+
+    async def settle(self) -> None:
+        """Wait for what goes on beside the calls, in this event loop."""
+        await self.background.settle()
+        if self.sharing is not None:
+            await self.sharing.settle()
+
+    # -- what others know --------------------------------------------------------------------
+
+    def share(self, store: TrafficStore) -> None:
+        """Know from now on what other processes know, and let what is known outlive this one."""
+        self.sharing = Sharing(
+            store,
+            clock=self.clock,
+            find=self.endpoint,
+            adopted=self.refresh,
+            switched=self.apply_switches,
+        )
+
+    def changed(self, endpoint: EndpointState) -> None:
+        """Let others know how an endpoint stands."""
+        if self.sharing is not None:
+            self.sharing.tell(endpoint)
+
+    def refresh(self, endpoint: EndpointState) -> None:
+        """Look again whether an endpoint takes calls; whoever waits is told."""
+        with self.lock:
+            group = self.groups.get(endpoint.agent_id)
+            version = None if group is None else group.versions.get(endpoint.version)
+            if version is not None:
+                version.pool.refresh(endpoint, self.clock())
+                version.line.wake_all()
+
+    def apply_switches(self, switches: Mapping[Place, Switched]) -> None:
+        """Switch everything as it is switched in the database."""
+        with self.lock:
+            for place, switched in switches.items():
+                self.apply_switch(place, switched.switch)
+
+    def apply_switch(self, place: Place, switch: str) -> None:
+        """Switch an agent, a version or an endpoint; what is not registered here is left alone."""
+        group = self.groups.get(place.agent_id)
+        if group is None:
+            return
+        for version in group.versions.values():
+            if place.version not in {"", version.spec.version}:
+                continue
+            if not place.endpoint:
+                version.switch = switch
+                continue
+            endpoint = version.pool.endpoints.get(place.endpoint)
+            if endpoint is not None and endpoint.switch != switch:
+                endpoint.switch = switch
+                self.refresh(endpoint)
+
+    # -- the decisions -----------------------------------------------------------------------
+
+    async def version_for(
+        self, agent_id: str, thread_id: str, journal: DispatchJournal | None
+    ) -> Chosen:
+        """Choose the version for a call; a thread stays with the one that it has.
+
+        Args:
+            agent_id: Of which agent.
+            thread_id: For whose task; empty for none.
+            journal: Knows what versions the thread has; None where only this process does.
+
+        Raises:
+            AgentUnavailableError: None takes the call.
+        """
+        with self.lock:
+            group = self.groups.get(agent_id)
+            if group is None or not (candidates := group.candidates()):
+                raise AgentUnavailableError(
+                    f"agent {agent_id!r} has no enabled version any more; enable one"
+                )
+            if len(group.versions) == 1:
+                return Chosen(candidates[0], "")
+            has = group.known_version(thread_id) if thread_id else None
+        if thread_id and has is None and journal is not None:
+            has = await journal.version_of(agent_id)
+        with self.lock:
+            chosen = group.choose(has, self.clock(), self.random)
+        if chosen is None:
+            raise AgentUnavailableError(
+                f"no version of agent {agent_id!r} takes new threads: their weights are 0, or "
+                "they are switched off"
+            )
+        if not thread_id or not chosen.is_new:
+            return chosen
+        return await self._assigned(group, chosen, thread_id, has=has, journal=journal)
+
+    async def _assigned(
+        self,
+        group: AgentGroup,
+        chosen: Chosen,
+        thread_id: str,
+        *,
+        has: str | None,
+        journal: DispatchJournal | None,
+    ) -> Chosen:
+        """Let a thread stay with a version; another call of it may have been faster."""
+        spec = chosen.version.spec
+        gone = has if has is not None and has not in group.versions else None
+        stays = spec.version
+        if journal is not None:
+            stays = await journal.assign(spec.agent_id, spec.version, instead_of=gone)
+        with self.lock:
+            known = group.known_version(thread_id)
+            if journal is None and known is not None and known != gone:
+                stays = known
+            group.remember(thread_id, stays)
+            if stays != spec.version and stays in group.versions:
+                return Chosen(group.versions[stays], f"version {stays}, as before in this thread")
+        return chosen
+
+    async def endpoint_for(
+        self, version: VersionState, tried: Collection[str], only: str | None
+    ) -> Pick:
+        """Pick an endpoint for a call, which counts as begun; wait in line if all are busy.
+
+        Args:
+            version: Of whose endpoints.
+            tried: Those that are not to be picked.
+            only: The one that may be picked; None for any.
+
+        Raises:
+            AgentOverloadedError: Too many wait already, or it took too long.
+            AgentUnavailableError: None takes calls now.
+        """
+        woken = False
+        while True:
+            with self.lock:
+                behind = version.line and not woken and busy(version, tried, only)
+                pick = None if behind else self._begun(version, tried, only)
+                if pick is not None:
+                    return pick
+                waiter = self._lined_up(version, tried, only, first=woken)
+            try:
+                await version.line.wait(waiter, at_most=version.spec.queue_timeout)
+            except BaseException as error:
+                with self.lock:
+                    version.line.leave(waiter)
+                if isinstance(error, TimeoutError):
+                    raise _overloaded(version, "it waited too long for an endpoint") from None
+                raise
+            woken = True
+
+    def _begun(
+        self, version: VersionState, tried: Collection[str], only: str | None
+    ) -> Pick | None:
+        now = self.clock()
+        if only is not None:
+            tried = [id_ for id_ in version.pool.endpoints if id_ != only]
+        pick = version.pool.decide(now, self.random, tried)
+        if pick is not None:
+            version.pool.begin(pick, now)
+        return pick
+
+    def _lined_up(
+        self, version: VersionState, tried: Collection[str], only: str | None, *, first: bool
+    ) -> Waiter:
+        """Line up for an endpoint that has as many calls as it may.
+
+        Raises:
+            AgentOverloadedError: Too many wait already.
+            AgentUnavailableError: No call's end would help.
+        """
+        if not busy(version, tried, only):
+            version.line.wake()  # those who wait would find the same, and nobody else tells them
+            raise self._unavailable(version, tried, only)
+        most = version.spec.max_queue
+        if most is not None and len(version.line) >= most and not first:
+            raise _overloaded(version, f"{most} calls wait for an endpoint already")
+        return version.line.join(first=first)
+
+    def _unavailable(
+        self, version: VersionState, tried: Collection[str], only: str | None
+    ) -> AgentUnavailableError:
+        pool, spec = version.pool, version.spec
+        held = {id_: each.why for id_, each in pool.skipped.items() if only is None or id_ == only}
+        shown = "; ".join(f"{id_}: {why}" for id_, why in list(held.items())[:_SHOWN])
+        if tried:
+            shown = "; ".join(filter(None, [shown, f"tried already: {sorted(tried)!r}"]))
+        return AgentUnavailableError(
+            f"no endpoint of agent {spec.agent_id!r} version {spec.version} takes calls now "
+            f"({shown}); `orchestration agents health` shows them all",
+            retry_after=pool.next_due(self.clock()),
+        )
+
+    def shadow(self, used: VersionState, input_data: JsonObject, context: AgentContext) -> None:
+        """Send copies of a call to the versions that are tried out, if it changes nothing."""
+        if not used.spec.read_only:
+            return
+        from orchestration.routing.shadowing import shadow_call  # noqa: PLC0415  rarely needed
+
+        for version in list(self.groups[used.spec.agent_id].shadows(used)):
+            if self.random() < version.spec.shadow:
+                self.background.begin(shadow_call(self, version, input_data, context))
+
+    def ended(self, version: VersionState, pick: Pick, **how: Any) -> None:  # noqa: ANN401
+        """Note how a call ended; see `Pool.end`. Whoever waits first may go on."""
+        with self.lock:
+            version.pool.end(pick, self.clock(), **how)
+            version.line.wake()
+            left = pick.endpoint.switch == "disabled" and pick.endpoint.outstanding == 0
+        if left and version.pool.endpoints.get(pick.endpoint.id) is not pick.endpoint:
+            self.close_connector(pick.endpoint)
+
+
+_SHOWN: Final = 5
+
+
+def busy(version: VersionState, tried: Collection[str], only: str | None) -> bool:
+    """Whether an endpoint would take a call once one of its calls has ended."""
+    return any(
+        held.stage == "concurrency" and (id_ == only if only is not None else id_ not in tried)
+        for id_, held in version.pool.skipped.items()
+    )
+
+
+def _overloaded(version: VersionState, why: str) -> AgentOverloadedError:
+    spec = version.spec
+    return AgentOverloadedError(
+        f"agent {spec.agent_id!r} version {spec.version}: {why}. Raise max_concurrency, "
+        "max_queue or queue_timeout, add an endpoint, or send less at once"
+    )
