@@ -19,6 +19,7 @@ from state.errors import AgentAuthError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
+    from google.oauth2.credentials import Credentials as GivenToken
 
     from orchestration.agents.google_address import GooglePlace
 
@@ -112,6 +113,7 @@ def _gcloud_file() -> Path:
 class TokenSource:
     """Tokens for one place; may be used from any thread.
 
+    Clients see them as `credentials` that last, so that none of them asks for a token by itself.
     Towards this machine, where a fake or a proxy of one's own listens, no credentials need to be
     there: then a word stands in for the token.
     """
@@ -120,19 +122,21 @@ class TokenSource:
         self._place = place
         self._file = file
         self._lock = threading.Lock()
-        self._credentials: Credentials | None = None
+        self._source: Credentials | None = None
+        self._shown: GivenToken | None = None
 
     @property
-    def credentials(self) -> Credentials:
-        """Google's object, once `refresh` has been called."""
-        if self._credentials is None:
+    def credentials(self) -> GivenToken:
+        """What clients are made with; the newest token, once `refresh` has been called."""
+        if self._shown is None:
             raise AgentAuthError("Google's credentials have not been loaded")
-        return self._credentials
+        return self._shown
 
     @property
     def is_fresh(self) -> bool:
         """Whether there is a token that is valid for now."""
-        return self._credentials is not None and bool(self._credentials.valid)
+        source = self._source
+        return source is not None and bool(source.valid)
 
     def refresh(self) -> None:
         """See to it that there is a valid token; waits for the network.
@@ -145,19 +149,21 @@ class TokenSource:
 
         with self._lock:
             try:
-                if self._credentials is None:
-                    self._credentials = self._load()
-                if not self._credentials.valid:
-                    self._credentials.refresh(_request())  # type: ignore[no-untyped-call]
+                source = self._source or self._load()
+                if not source.valid:
+                    source.refresh(_request())  # type: ignore[no-untyped-call]
             except exceptions.GoogleAuthError as error:
+                self._source = None  # the next call reads it anew: somebody may have mended it
                 raise token_error(error) from error
             except (OSError, ValueError) as error:
+                self._source = None
                 raise AgentAuthError(f"Google's credentials cannot be used: {error}") from error
+            self._source = source
+            self._show(source)
 
     def distrust(self) -> None:
-        """Forget a token that was not accepted; the next call gets a new one."""
-        if (known := self._credentials) is not None and known.expiry is not None:
-            known.token = None
+        """Forget a token that was not accepted; the next call reads the credentials anew."""
+        self._source = None
 
     def headers(self) -> list[tuple[str, str]]:
         """Return what says to Google who calls, as headers; there must be a valid token."""
@@ -165,13 +171,21 @@ class TokenSource:
         self.credentials.apply(found)  # type: ignore[no-untyped-call]
         return [(name.lower(), value) for name, value in found.items()]
 
+    def _show(self, source: Credentials) -> None:
+        from google.oauth2.credentials import Credentials as GivenToken  # noqa: PLC0415  heavy
+
+        if self._shown is None:
+            payer = getattr(source, "quota_project_id", None)
+            self._shown = GivenToken(token=source.token, quota_project_id=payer)  # type: ignore[no-untyped-call]
+        self._shown.token = source.token
+
     def _load(self) -> Credentials:
-        from google.oauth2.credentials import Credentials as Given  # noqa: PLC0415  heavy
+        from google.oauth2.credentials import Credentials as GivenToken  # noqa: PLC0415  heavy
 
         if self._file is not None:
             return _from_file(self._file)
         if self._place.is_loopback and not _may_have_defaults():
-            return Given(token=_NO_TOKEN)  # type: ignore[no-untyped-call]
+            return GivenToken(token=_NO_TOKEN)  # type: ignore[no-untyped-call]
         import google.auth  # noqa: PLC0415  heavy
 
         found: Credentials = google.auth.default(scopes=SCOPES)[0]

@@ -54,13 +54,14 @@ _NO_CONNECTION: Final = frozenset(
         "NewConnectionError",
         "PoolTimeout",
         "ProxyError",
+        "SSLCertVerificationError",
     }
 )
-"""Of httpx, httpx2, requests and urllib3."""
+"""Of httpx, httpx2, requests and urllib3; and of ssl, for a certificate that is not good."""
 _SLOW: Final = frozenset(
     {"ReadTimeout", "ReadTimeoutError", "WriteTimeout", "TimeoutException", "Timeout"}
 )
-_HTTP_LIBRARIES: Final = frozenset({"httpx", "httpx2", "httpcore", "requests", "urllib3"})
+_HTTP_LIBRARIES: Final = frozenset({"httpx", "httpx2", "httpcore", "requests", "ssl", "urllib3"})
 _UNEXPECTED: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What the clients raise where an answer has another form than they expect."""
 _BY_STATUS: Final = {

@@ -5,6 +5,8 @@ Import it only where a client is made: it loads gRPC and httpx.
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc  # type: ignore[import-untyped]
@@ -13,6 +15,7 @@ from google.genai import types
 from grpc.aio import ClientCallDetails, Metadata  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
     from google.genai import Client
@@ -32,17 +35,38 @@ class OversizeError(ValueError):
         super().__init__(f"the reply is larger than {LARGEST_REPLY} bytes")
 
 
+def tls_context() -> ssl.SSLContext:
+    """Return what HTTP clients check certificates with; slow when it is first called."""
+    return _tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=4)
+def _tls_context(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """Make one for what the environment says, which httpx reads by itself."""
+    return httpx.create_ssl_context()
+
+
 def http_client(place: GooglePlace) -> httpx.AsyncClient:
     """Make an HTTP client: it follows nobody elsewhere, and reads no more than it should.
 
-    Proxies of the environment are used, but not on the way to this machine.
+    What the environment says of proxies and authorities counts, but not for clear text, which
+    is for this machine alone.
     """
     return httpx.AsyncClient(
+        verify=tls_context(),
         follow_redirects=False,
-        trust_env=not place.is_loopback,
+        trust_env=not place.is_clear,
         limits=_CONNECTIONS,
         event_hooks={"response": [_bounded]},
     )
+
+
+def genai_arguments() -> dict[str, ssl.SSLContext]:
+    """Arguments for the HTTP clients and web sockets that `google-genai` makes beside ours.
+
+    They are never used; without these each of them reads all certificates anew.
+    """
+    return {"verify": tls_context(), "ssl": tls_context()}
 
 
 def genai_options(place: GooglePlace, client: httpx.AsyncClient) -> types.HttpOptions:
@@ -50,6 +74,8 @@ def genai_options(place: GooglePlace, client: httpx.AsyncClient) -> types.HttpOp
     return types.HttpOptions(
         base_url=place.origin,
         httpx_async_client=client,
+        client_args=genai_arguments(),
+        async_client_args=genai_arguments(),
         retry_options=types.HttpRetryOptions(attempts=1),
     )
 
@@ -71,7 +97,7 @@ def grpc_channel(place: GooglePlace, tokens: TokenSource) -> grpc.aio.Channel:
     """Open a channel whose calls say who calls; in clear text only where the address says so."""
     options = (
         ("grpc.max_receive_message_length", LARGEST_REPLY),
-        ("grpc.enable_http_proxy", 0 if place.is_loopback else 1),
+        ("grpc.enable_http_proxy", 0 if place.is_clear else 1),
     )
     interceptors = [_UnaryBearer(tokens), _StreamBearer(tokens)]
     if place.is_clear:

@@ -70,8 +70,11 @@ class VertexAgentEngine(VertexConnector["EngineClient"]):
         self._methods: list[Method] | None = None
 
     def prepare(self) -> None:
-        """Import Google's clients."""
+        """Import Google's clients, and read the certificates."""
         import orchestration.agents.vertex_engine_clients  # noqa: F401, PLC0415  heavy
+        from orchestration.agents.google_transport import tls_context  # noqa: PLC0415  heavy
+
+        tls_context()
 
     def make_client(self) -> EngineClient:
         """Make a client for the running loop."""
@@ -117,7 +120,7 @@ class VertexAgentEngine(VertexConnector["EngineClient"]):
 
     async def ask_state(self, client: EngineClient, left: Left) -> None:
         """Have the resource described."""
-        await client.methods(left.seconds)
+        self._methods = _methods_in(await client.methods(left.seconds))
 
     def _method(self, methods: Sequence[Method], *, in_pieces: bool) -> Method:
         """Choose a method: the one of the settings, else the first that answers as wanted."""

@@ -62,8 +62,11 @@ class VertexChat(VertexConnector["ChatClient"]):
     """Asks a chat model, over REST or gRPC."""
 
     def prepare(self) -> None:
-        """Import LangChain's models."""
+        """Import LangChain's models, and read the certificates."""
         import orchestration.agents.vertex_chat_models  # noqa: F401, PLC0415  heavy
+        from orchestration.agents.google_transport import tls_context  # noqa: PLC0415  heavy
+
+        tls_context()
 
     def make_client(self) -> ChatClient:
         """Make a model for the running loop."""

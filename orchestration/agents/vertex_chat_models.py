@@ -17,7 +17,12 @@ from google.cloud.aiplatform_v1beta1.services.prediction_service.transports.grpc
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_google_vertexai import ChatVertexAI
 
-from orchestration.agents.google_transport import genai_client, grpc_channel, http_client
+from orchestration.agents.google_transport import (
+    genai_arguments,
+    genai_client,
+    grpc_channel,
+    http_client,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -104,6 +109,7 @@ def rest_client(place: GooglePlace, tokens: TokenSource, settings: Mapping[str, 
         location=place.location,
         credentials=tokens.credentials,
         base_url=place.origin,
+        client_args=genai_arguments(),
         max_retries=1,
         **_sampling(settings),
     )

@@ -6,7 +6,9 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from orchestration.agents.google_address import AddressError, GooglePlace, place_of
@@ -31,6 +33,7 @@ Check = Callable[[Any], bool]
 DEFAULT_TIMEOUT: Final = 300.0
 """Seconds that a call may take, if neither its task nor the settings say anything."""
 _PROBE_TIMEOUT: Final = 10.0
+_TOKEN_THREADS: Final = 8
 
 
 def is_text(value: object) -> bool:
@@ -176,11 +179,18 @@ class VertexConnector(ABC, Generic[Client]):
 
     async def _authorise(self) -> None:
         """Have a valid token, so that no client has to ask for one, each in its own way."""
+        loop = asyncio.get_running_loop()
         if not self._is_ready:
-            await asyncio.to_thread(self.prepare)
+            await loop.run_in_executor(_threads(), self.prepare)
             self._is_ready = True
         if not self.tokens.is_fresh:
-            await asyncio.to_thread(self.tokens.refresh)
+            await loop.run_in_executor(_threads(), self.tokens.refresh)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads of their own: many calls may wait for one token, and nobody else is to wait too."""
+    return ThreadPoolExecutor(_TOKEN_THREADS, thread_name_prefix="orchestration-google-token")
 
 
 class Left:

@@ -95,7 +95,7 @@ class _RestTransport(PredictionServiceRestTransport):
             tokens.credentials, refresh_status_codes=(), max_refresh_attempts=0
         )
         self._prep_wrapped_messages(DEFAULT_CLIENT_INFO)  # type: ignore[no-untyped-call]  # anew
-        self._session.trust_env = not place.is_loopback
+        self._session.trust_env = not place.is_clear
         self._session.max_redirects = 0
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, CuttableAdapter())

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
@@ -52,16 +56,11 @@ class FakeTokens:
 
 def write_service_account(path: Path, *, token_uri: str) -> Path:
     """Write the file of a service account whose tokens come from `token_uri`."""
-    pem = _key().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
     account = {
         "type": "service_account",
         "project_id": "fake-project",
         "private_key_id": "fake-key",
-        "private_key": pem.decode(),
+        "private_key": _pem(),
         "client_email": _EMAIL,
         "client_id": "1",
         "token_uri": token_uri,
@@ -69,6 +68,43 @@ def write_service_account(path: Path, *, token_uri: str) -> Path:
     path.touch(mode=0o600)
     path.write_text(json.dumps(account), encoding="utf-8")
     return path
+
+
+def write_certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1, signed by itself and valid for a day, and its key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(_key().public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(_key(), hashes.SHA256())
+    )
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key.touch(mode=0o600)
+    key.write_text(_pem(), encoding="utf-8")
+    return certificate, key
+
+
+def _pem() -> str:
+    """The key, as files have it."""
+    return (
+        _key()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
 
 
 def _is_signed(assertion: str) -> bool:

@@ -20,7 +20,11 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from orchestration.testing.fake_tokens import FakeTokens, write_service_account
+from orchestration.testing.fake_tokens import (
+    FakeTokens,
+    write_certificate,
+    write_service_account,
+)
 from orchestration.testing.fake_vertex_rest import RestFake
 from orchestration.testing.fake_vertex_script import (
     Act,
@@ -36,23 +40,38 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Act", "Failure", "FakeVertex", "Nonsense", "Received", "Reply", "Script"]
+__all__ = [
+    "Act",
+    "Failure",
+    "FakeVertex",
+    "Nonsense",
+    "Received",
+    "Reply",
+    "Script",
+    "write_certificate",
+]
 
 PROJECT: Final = "projects/p1/locations/us-central1"
 _PATIENCE: Final = 30.0
 
 
 class FakeVertex:
-    """Serves on two ports of this machine while its block runs."""
+    """Serves on two ports of this machine while its block runs.
 
-    def __init__(self) -> None:
+    Args:
+        certificate: Files with a certificate and its key, to speak TLS with; see
+            `write_certificate`.
+    """
+
+    def __init__(self, *, certificate: tuple[Path, Path] | None = None) -> None:
         from orchestration.testing.fake_vertex_grpc import GrpcFake  # noqa: PLC0415  heavy
 
         self.script = Script()
         """What it does, and what it got."""
         self.tokens = FakeTokens()
         """Whom it gives tokens."""
-        self._grpc = GrpcFake(self.script)
+        self._is_secure = certificate is not None
+        self._grpc = GrpcFake(self.script, certificate=certificate)
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -62,6 +81,8 @@ class FakeVertex:
                 lifespan="off",
                 ws="none",
                 timeout_graceful_shutdown=1,
+                ssl_certfile=certificate and certificate[0],
+                ssl_keyfile=certificate and certificate[1],
             )
         )
         self._thread = threading.Thread(
@@ -71,7 +92,8 @@ class FakeVertex:
     @property
     def url(self) -> str:
         """Where it speaks REST."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        scheme = "https" if self._is_secure else "http"
+        return f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def address(self, resource: str, *, transport: str = "rest") -> str:
         """Return the address of an agent there.
@@ -81,7 +103,8 @@ class FakeVertex:
             transport: `rest` or `grpc`.
         """
         if transport == "grpc":
-            return f"grpc://127.0.0.1:{self._grpc.port}/{PROJECT}/{resource}"
+            scheme = "grpcs" if self._is_secure else "grpc"
+            return f"{scheme}://127.0.0.1:{self._grpc.port}/{PROJECT}/{resource}"
         return f"{self.url}/v1/{PROJECT}/{resource}"
 
     def credentials_file(self, path: Path) -> Path:

@@ -1,7 +1,4 @@
-"""A fake Vertex AI that speaks gRPC, as far as this project uses it.
-
-It has the messages that Google's own libraries ship, and answers both versions of the services.
-"""
+"""A fake Vertex AI that speaks gRPC, as far as this project uses it."""
 
 from __future__ import annotations
 
@@ -10,12 +7,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc  # type: ignore[import-untyped]
 from google.api import httpbody_pb2  # type: ignore[import-untyped]
-from google.cloud.aiplatform_v1 import types as v1
-from google.cloud.aiplatform_v1beta1 import types as v1beta1
 from google.protobuf.any_pb2 import Any as AnyMessage  # type: ignore[import-untyped]
 from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]
 from google.protobuf.json_format import MessageToDict, ParseDict  # type: ignore[import-untyped]
@@ -23,6 +18,12 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from grpc_status.rpc_status import to_status  # type: ignore[import-untyped]
 
+from orchestration.testing.fake_vertex_forms import (
+    gemini_json,
+    output_json,
+    piece_json,
+    prediction_json,
+)
 from orchestration.testing.fake_vertex_script import (
     PATIENCE,
     REASONS,
@@ -31,14 +32,12 @@ from orchestration.testing.fake_vertex_script import (
     Received,
     Reply,
     Script,
-    gemini_json,
-    output_json,
-    piece_json,
-    prediction_json,
 )
+from orchestration.testing.fake_vertex_services import Method, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from state.jsonvalue import JsonObject
 
@@ -47,77 +46,22 @@ THREADS: Final = 80
 _NONSENSE: Final = b"\xff\xff\xff"
 
 
-class _Service(NamedTuple):
-    """A service of Google's, in one version."""
-
-    name: str
-    methods: dict[str, _Method]
-
-
-class _Method(NamedTuple):
-    """A method of a service."""
-
-    name: str
-    """As REST has it."""
-    request: Any
-    response: Any
-    """The classes of its messages, as Google ships them."""
-    in_pieces: bool = False
-
-
-def _services(types: Any, version: str) -> list[_Service]:  # noqa: ANN401  a module
-    """The services in one version."""
-    root = f"google.cloud.aiplatform.{version}"
-    content, reply = types.GenerateContentRequest, types.GenerateContentResponse
-    body = httpbody_pb2.HttpBody
-    return [
-        _Service(
-            f"{root}.PredictionService",
-            {
-                "GenerateContent": _Method("generateContent", content, reply),
-                "StreamGenerateContent": _Method(
-                    "streamGenerateContent", content, reply, in_pieces=True
-                ),
-                "CountTokens": _Method(
-                    "countTokens", types.CountTokensRequest, types.CountTokensResponse
-                ),
-                "Predict": _Method("predict", types.PredictRequest, types.PredictResponse),
-            },
-        ),
-        _Service(
-            f"{root}.ReasoningEngineService",
-            {
-                "GetReasoningEngine": _Method(
-                    "get", types.GetReasoningEngineRequest, types.ReasoningEngine
-                )
-            },
-        ),
-        _Service(
-            f"{root}.ReasoningEngineExecutionService",
-            {
-                "QueryReasoningEngine": _Method(
-                    "query", types.QueryReasoningEngineRequest, types.QueryReasoningEngineResponse
-                ),
-                "StreamQueryReasoningEngine": _Method(
-                    "streamQuery", types.StreamQueryReasoningEngineRequest, body, in_pieces=True
-                ),
-            },
-        ),
-    ]
-
-
 class GrpcFake:
     """A server that answers like Vertex AI."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, certificate: tuple[Path, Path] | None) -> None:
         self._script = script
         self._server = grpc.server(ThreadPoolExecutor(THREADS))
-        for service in (*_services(v1, "v1"), *_services(v1beta1, "v1beta1")):
+        for service in services():
             handlers = {name: self._handler(each) for name, each in service.methods.items()}
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(service.name, handlers),)
             )
-        self.port: int = self._server.add_insecure_port("127.0.0.1:0")
+        self.port: int = (
+            self._server.add_insecure_port("127.0.0.1:0")
+            if certificate is None
+            else self._server.add_secure_port("127.0.0.1:0", _tls(*certificate))
+        )
 
     def start(self) -> None:
         """Begin to answer."""
@@ -127,7 +71,7 @@ class GrpcFake:
         """End, and all that is under way."""
         self._server.stop(grace=None).wait(PATIENCE)
 
-    def _handler(self, method: _Method) -> grpc.RpcMethodHandler:
+    def _handler(self, method: Method) -> grpc.RpcMethodHandler:
         make = (
             grpc.unary_stream_rpc_method_handler
             if method.in_pieces
@@ -140,7 +84,7 @@ class GrpcFake:
             response_serializer=partial(_written, method.response),
         )
 
-    def _whole(self, method: _Method, request: JsonObject, context: Any) -> object:  # noqa: ANN401
+    def _whole(self, method: Method, request: JsonObject, context: Any) -> object:  # noqa: ANN401
         received = _received(method, request, context)
         if method.name in {"get", "countTokens"}:
             return self._describe(received, context)
@@ -158,7 +102,7 @@ class GrpcFake:
             prediction_json(reply) if method.name == "predict" else {"output": output_json(reply)}
         )
 
-    def _pieces(self, method: _Method, request: JsonObject, context: Any) -> Iterator[object]:  # noqa: ANN401
+    def _pieces(self, method: Method, request: JsonObject, context: Any) -> Iterator[object]:  # noqa: ANN401
         act = self._script.enter(_received(method, request, context))
         if isinstance(act, Nonsense):
             yield b"this is no JSON\n" if method.name == "streamQuery" else _NONSENSE
@@ -211,6 +155,11 @@ class GrpcFake:
         over.wait(PATIENCE)
 
 
+def _tls(certificate: Path, key: Path) -> grpc.ServerCredentials:
+    pair = (key.read_bytes(), certificate.read_bytes())
+    return grpc.ssl_server_credentials([pair])
+
+
 def _read(kind: Any, data: bytes) -> JsonObject:  # noqa: ANN401  a class of Google's
     """A request as JSON."""
     found: JsonObject = MessageToDict(kind.pb(kind.deserialize(data)))
@@ -228,7 +177,7 @@ def _written(kind: Any, answer: object) -> bytes:  # noqa: ANN401  a class of Go
     return bytes(message.SerializeToString())
 
 
-def _received(method: _Method, request: JsonObject, context: Any) -> Received:  # noqa: ANN401
+def _received(method: Method, request: JsonObject, context: Any) -> Received:  # noqa: ANN401
     named = next(request[name] for name in ("model", "endpoint", "name") if name in request)
     return Received(
         transport="grpc",

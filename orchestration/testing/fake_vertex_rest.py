@@ -11,6 +11,12 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from orchestration.testing.fake_vertex_forms import (
+    gemini_json,
+    output_json,
+    piece_json,
+    prediction_json,
+)
 from orchestration.testing.fake_vertex_script import (
     REASONS,
     Failure,
@@ -18,10 +24,6 @@ from orchestration.testing.fake_vertex_script import (
     Received,
     Reply,
     Script,
-    gemini_json,
-    output_json,
-    piece_json,
-    prediction_json,
 )
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from orchestration.agents.connector import Connector
 from orchestration.agents.endpoint import Endpoint
 from orchestration.agents.kinds import module_of
-from orchestration.testing.fake_vertex import Failure, FakeVertex
+from orchestration.testing.fake_vertex import Failure, FakeVertex, write_certificate
 from state.agent_context import AgentContext
 from state.errors import AgentAuthError, AgentError, AgentNotStartedError
 from state.jsonvalue import JsonObject
@@ -109,6 +110,28 @@ async def test_a_file_of_the_settings_comes_before_the_default(
     await agent.close()
 
 
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+async def test_a_key_may_be_exchanged_while_calls_go_on(
+    vertex: FakeVertex, tmp_path: Path, kind: str, transport: str
+) -> None:
+    file = tmp_path / "account.json"
+    good = file.read_text()
+    vertex.tokens.lifetime = 1  # so short that no token is used twice
+    agent = connector(vertex, kind, transport)
+    await agent.call(ASKED, CONTEXT)
+    file.write_text(json.dumps(json.loads(good) | {"token_uri": f"{vertex.url}/nowhere"}))
+    vertex.tokens.failure = 401
+    with pytest.raises(AgentAuthError):
+        await agent.call(ASKED, CONTEXT)
+    vertex.tokens.failure = None
+    with pytest.raises(AgentAuthError):
+        await agent.call(ASKED, CONTEXT)
+    file.write_text(good)
+    await agent.call(ASKED, CONTEXT)
+    assert [each.token for each in vertex.script.received] == vertex.tokens.given
+    await agent.close()
+
+
 async def test_a_file_that_is_gone_is_said_to_be(vertex: FakeVertex, tmp_path: Path) -> None:
     (tmp_path / "account.json").unlink()
     agent = connector(vertex, "vertex_chat")
@@ -130,6 +153,19 @@ def test_a_token_serves_one_loop_after_another(
     assert len(vertex.script.received) == 3
 
 
+@pytest.mark.parametrize("kind", RESOURCES)
+async def test_a_key_for_another_api_of_googles_is_not_sent(
+    vertex: FakeVertex, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", "a-secret-key")
+    agent = connector(vertex, kind)
+    await agent.call(ASKED, CONTEXT)
+    (received,) = vertex.script.received
+    assert received.token == vertex.tokens.given[0]
+    assert "a-secret-key" not in f"{received.headers} {received.body}"
+    await agent.close()
+
+
 async def test_errors_say_nothing_secret(vertex: FakeVertex) -> None:
     agent = connector(vertex, "vertex_predict")
     vertex.script.once(Failure(status=500))
@@ -138,3 +174,48 @@ async def test_errors_say_nothing_secret(vertex: FakeVertex) -> None:
     assert "fake-token" not in repr(raised.value)
     assert "fake-token" not in repr(vertex.script.received[0])
     await agent.close()
+
+
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+async def test_tokens_go_over_tls_to_who_has_a_certificate(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: tuple[Path, Path],
+    kind: str,
+    transport: str,
+) -> None:
+    with FakeVertex(certificate=trusted) as vertex:
+        agent = connector(vertex, kind, transport)
+        with FakeVertex() as giver:
+            file = giver.credentials_file(tmp_path / "account.json")
+            monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+            await agent.call(ASKED, CONTEXT)
+        assert [each.token for each in vertex.script.received] == giver.tokens.given
+        await agent.close()
+
+
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+async def test_nobody_else_gets_them(trusted: tuple[Path, Path], kind: str, transport: str) -> None:
+    """The certificate is for 127.0.0.1, and not for the name."""
+    with FakeVertex(certificate=trusted) as vertex:
+        address = vertex.address(RESOURCES[kind], transport=transport)
+        address = address.replace("127.0.0.1", "localhost")
+        agent = module_of(kind).connect(Endpoint(kind=kind, address=address))
+        with pytest.raises(AgentError) as raised:
+            await agent.call(ASKED, CONTEXT)
+        assert raised.type is AgentNotStartedError
+        await agent.close()
+        assert vertex.script.received == vertex.script.probed == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def trusted(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A certificate that all of Google's clients trust; gRPC reads it once in a process."""
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"):
+        monkeypatch.setenv(variable, str(certificate[0]))
+    return certificate

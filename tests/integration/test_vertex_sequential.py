@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,10 +17,12 @@ from orchestration.agents.endpoint import Endpoint, kind_of
 from orchestration.agents.kinds import module_of
 from orchestration.testing.fake_vertex import FakeVertex, Received, Reply
 from orchestration.workflow_events import WorkflowEvent
+from state.errors import AgentRateLimitedError
 from state.jsonvalue import JsonObject
 from tests.integration.vertex_stage import GOOGLES_WARNINGS, RESOURCES
 
 pytestmark = GOOGLES_WARNINGS
+GUIDE = Path(__file__).resolve().parents[2] / "docs/vertex-ai.md"
 WAYS = [(kind, transport) for kind in RESOURCES for transport in ("rest", "grpc")]
 
 
@@ -129,3 +133,23 @@ async def test_beside_the_built_in_team(vertex: FakeVertex, tmp_path: Path) -> N
     assert results.status == "completed"
     assert results["ticketing"].output["total_price"] == 4200
     assert len(vertex.script.received) == 1
+
+
+def test_the_example_of_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")  # so that it is put back
+    (block,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    found: list[object] = []
+
+    async def ask(address: str) -> None:
+        agent = module_of("vertex_chat").connect(Endpoint(kind="vertex_chat", address=address))
+        for task in ("limited", "answered"):
+            context = AgentContext("thread-1", task, "run-1", f"run-1:{task}")
+            try:
+                found.append((await agent.call({"action": task}, context))["content"])
+            except AgentRateLimitedError as error:
+                found.append(error.retry_after)
+        await agent.close()
+
+    source = block.replace("    ...\n", "    asyncio.run(ask(address))\n")
+    exec(source, {"folder": tmp_path, "ask": ask, "asyncio": asyncio})  # noqa: S102  our own text
+    assert found == [7, "Two seats."]
