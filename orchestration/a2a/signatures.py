@@ -33,14 +33,12 @@ class CardSignatures:
         required: Whether a card needs one.
 
     Raises:
-        ConfigurationError: A key cannot be read, or one is required and there are no keys.
+        ConfigurationError: A key cannot be read.
     """
 
     def __init__(
         self, keys: Mapping[str, str | Mapping[str, object]], *, required: bool = False
     ) -> None:
-        if required and not keys:
-            raise ConfigurationError("signatures are required, and no keys are given")
         self._keys = {key_id: _key(key_id, key) for key_id, key in keys.items()}
         self._required = required
         self._verify = create_signature_verifier(self._key_of, [*ALGORITHMS])
@@ -48,16 +46,12 @@ class CardSignatures:
     def check(self, card: AgentCard) -> None:
         """Return if a card has a good signature, or none and needs none.
 
-        Without keys nothing can be checked, and nothing is.
-
         Raises:
             DiscoveryError: It has none that is good.
         """
         if not card.signatures:
             if self._required:
                 raise DiscoveryError("it has no signature, and one is required")
-            return
-        if not self._keys:
             return
         try:
             self._verify(card)
