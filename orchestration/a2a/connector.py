@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
 
 
+_LONGEST_PROBE: Final = 10.0
 _FIRST_ANSWER: Final = 2.0
 """Seconds that a call that is given up waits for the id of its task."""
 
@@ -71,12 +72,11 @@ class A2AConnector:
         """Fetch the card."""
         connection = await self._connections.get()
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds):
+            async with asyncio.timeout(_LONGEST_PROBE):
                 await connection.fetch()
         except TimeoutError:
             raise AgentTimeoutError(
-                f"the agent at {self._where} did not give its card within "
-                f"{self._settings.timeout_seconds:g} s"
+                f"the agent at {self._where} did not give its card within {_LONGEST_PROBE:g} s"
             ) from None
 
     async def close(self) -> None:

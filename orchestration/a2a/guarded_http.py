@@ -100,8 +100,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._public_only = public_only
         self._private_hosts = frozenset(host.rstrip(".").lower() for host in private_hosts)
         self._most_bytes = most_bytes
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        self._inner = httpx.AsyncHTTPTransport(limits=limits)
+        self._by_name: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.
@@ -110,9 +109,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             ForbiddenAddressError: It would go where it may not; nothing was sent.
             UnknownReplyError: The answer is too long, or compressed though nobody asked for it.
         """
-        if self._public_only:
-            await self._pin(request)
-        response = await self._inner.handle_async_request(request)
+        response = await self._sent(request)
         coding = response.headers.get("content-encoding", "identity")
         if coding != "identity":
             await response.aclose()
@@ -124,13 +121,39 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self._inner.aclose()
+        for inner in self._by_name.values():
+            await inner.aclose()
+        self._by_name.clear()
 
-    async def _pin(self, request: httpx.Request) -> None:
-        """Direct a request to an address of its host, if all of them may be spoken with."""
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and where that matters only to addresses that were looked at."""
         host = request.url.host.rstrip(".").lower()
-        port = request.url.port or _PORTS[request.url.scheme]
-        addresses = await _resolved(host, port)
+        inner = self._inner_for(host)
+        if not self._public_only:
+            return await inner.handle_async_request(request)
+        addresses = await self._allowed_addresses(request.url, host)
+        # `Host` stays as it was made; so does the name that a certificate has to be for
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        for address in addresses[:-1]:
+            request.url = request.url.copy_with(host=str(address))
+            try:
+                return await inner.handle_async_request(request)
+            except httpx.ConnectError:
+                continue  # nothing was sent, and it has other addresses
+        request.url = request.url.copy_with(host=str(addresses[-1]))
+        return await inner.handle_async_request(request)
+
+    def _inner_for(self, host: str) -> httpx.AsyncHTTPTransport:
+        """The connections for one name, which no other name at the same address shares."""
+        inner = self._by_name.get(host)
+        if inner is None:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+            inner = self._by_name[host] = httpx.AsyncHTTPTransport(limits=limits)
+        return inner
+
+    async def _allowed_addresses(self, url: httpx.URL, host: str) -> list[Address]:
+        """Return the addresses of a host, if all of them may be spoken with."""
+        addresses = await _resolved(host, url.port or _PORTS[url.scheme])
         if host not in self._private_hosts:
             for address in addresses:
                 if not is_public(address):
@@ -138,9 +161,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                         f"host {host!r:.100} has the address {address}, which is not public; "
                         "allow the host as a private one if that is meant"
                     )
-        # `Host` stays as it was made; so does the name that a certificate has to be for
-        request.extensions = {**request.extensions, "sni_hostname": host}
-        request.url = request.url.copy_with(host=str(addresses[0]))
+        return addresses
 
 
 class HeadersFromSettings(httpx.Auth):
