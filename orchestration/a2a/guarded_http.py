@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import httpx
 
@@ -18,14 +18,22 @@ from orchestration.agents.headers import filled
 from state.errors import AgentNotStartedError, ConfigurationError, UnknownReplyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Generator, Mapping
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Collection,
+        Generator,
+        Mapping,
+    )
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """That one answer may have, a stream as a whole included."""
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _PORTS: Final = {"http": 80, "https": 443}
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve: TypeAlias = "Callable[[str, int], Awaitable[list[Address]]]"
 
 
 class Origin(NamedTuple):
@@ -88,6 +96,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         public_only: Whether to refuse hosts that have any address that is not public.
         private_hosts: Hosts for which that does not hold.
         most_bytes: That an answer may have.
+        resolve: Finds the addresses of a host; by default asks the system.
     """
 
     def __init__(
@@ -96,7 +105,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         public_only: bool = False,
         private_hosts: Collection[str] = (),
         most_bytes: int = MOST_BYTES,
+        resolve: Resolve | None = None,
     ) -> None:
+        self._resolve = resolve or _resolved
         self._public_only = public_only
         self._private_hosts = frozenset(host.rstrip(".").lower() for host in private_hosts)
         self._most_bytes = most_bytes
@@ -153,7 +164,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _allowed_addresses(self, url: httpx.URL, host: str) -> list[Address]:
         """Return the addresses of a host, if all of them may be spoken with."""
-        addresses = await _resolved(host, url.port or _PORTS[url.scheme])
+        addresses = await self._resolve(host, url.port or _PORTS[url.scheme])
         if host not in self._private_hosts:
             for address in addresses:
                 if not is_public(address):

@@ -42,6 +42,31 @@ LONGEST_SAYING: Final = 1000
 _MOST_ARTIFACTS: Final = 1000
 
 
+class Said:
+    """What was passed on of an artifact's text."""
+
+    def __init__(self) -> None:
+        self.goes_on = True
+        """Whether it is how the artifact's text begins."""
+        self._pieces: list[str] = []
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was."""
+        return bool(self._pieces)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def add(self, text: str) -> None:
+        """Remember a piece; costs the same however much there is."""
+        self._pieces.append(text)
+
+
 class RemoteTask:
     """One task at an agent; takes in its answers and updates in the order they come.
 
@@ -63,7 +88,7 @@ class RemoteTask:
         self._message: Message | None = None
         self._status = TaskStatus()
         self._artifacts: dict[str, Artifact] = {}
-        self._said: dict[str, str] = {}
+        self._said: dict[str, Said] = {}
 
     @property
     def state(self) -> TaskState:
@@ -137,7 +162,7 @@ class RemoteTask:
         known = self._artifacts.get(update.artifact.artifact_id)
         if update.append and known is not None:
             known.parts.extend(update.artifact.parts)
-            self._pass_on(known.artifact_id, contents(known.parts).text)
+            self._pass_on_more(known.artifact_id, contents(update.artifact.parts).text)
         else:
             self._put(update.artifact)
 
@@ -151,13 +176,26 @@ class RemoteTask:
 
     def _pass_on(self, artifact_id: str, text: str) -> None:
         """Pass on what is new of an artifact's text; of one that was rewritten, nothing."""
-        said = self._said.get(artifact_id, "")
-        if self._emit is None or not text.startswith(said) or text == said:
+        if self._emit is None:
             return
-        if not said and any(self._said.values()):
+        said = self._said.setdefault(artifact_id, Said())
+        said.goes_on = text.startswith(said.text)
+        if said.goes_on:
+            self._say(said, text[len(said.text) :])
+
+    def _pass_on_more(self, artifact_id: str, text: str) -> None:
+        """Pass on what was appended, unless what is before it was not passed on."""
+        said = self._said.get(artifact_id)
+        if said is not None and said.goes_on:
+            self._say(said, text)
+
+    def _say(self, said: Said, text: str) -> None:
+        if self._emit is None or not text:
+            return
+        if not said.has_begun and any(each.has_begun for each in self._said.values()):
             self._emit("\n\n")
-        self._emit(text[len(said) :])
-        self._said[artifact_id] = text
+        self._emit(text)
+        said.add(text)
 
     def _of_artifacts(self) -> JsonObject:
         artifacts = [*self._artifacts.values()]

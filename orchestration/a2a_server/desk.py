@@ -155,10 +155,9 @@ class Desk:
                 if run is None:
                     raise TaskNotFoundError from None
                 await run.progress()  # it has only just begun
-        if self._served.stops_at_once and self._runs.get(task_id) is not None:
-            await self._runs.stop(task_id)
-            run = self._runs.begin(task_id, partial(self._go_on, ids, None))
-            await run.ended()
+        stops = self._served.stops_at_once and self._runs.get(task_id) is not None
+        if stops and await self._runs.stop(task_id):
+            await self._runs.begin(task_id, partial(self._go_on, ids, None)).ended()
         return await self.task(ids)
 
     async def resume_all(self) -> None:

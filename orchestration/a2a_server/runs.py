@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from a2a.types import Task, TaskArtifactUpdateEvent, TaskStatusUpdateEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+_STOP_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 Update: TypeAlias = Task | TaskStatusUpdateEvent | TaskArtifactUpdateEvent
 
@@ -79,12 +80,18 @@ class Runs:
         run.worker = asyncio.create_task(self._do(thread_id, run, work))
         return run
 
-    async def stop(self, thread_id: str) -> None:
-        """Stop a run where it stands; it can be resumed."""
+    async def stop(self, thread_id: str) -> bool:
+        """Stop a run where it stands, so that it can be resumed.
+
+        Returns:
+            Whether it has stopped; an agent may take long to heed that.
+        """
         run = self._runs.get(thread_id)
-        if run is not None and run.worker is not None:
-            run.worker.cancel()
-            await asyncio.wait({run.worker})
+        if run is None or run.worker is None:
+            return True
+        run.worker.cancel()
+        await asyncio.wait({run.worker}, timeout=_STOP_SECONDS)
+        return run.is_over
 
     async def close(self) -> None:
         """Stop all runs where they stand."""
