@@ -12,6 +12,7 @@ from orchestration.cli import (
     approval_commands,
     graph_commands,
     retention_commands,
+    serve_commands,
     thread_commands,
     workflow_commands,
 )
@@ -65,3 +66,4 @@ app.add_typer(thread_commands.app, name="threads")
 app.add_typer(approval_commands.app, name="approvals")
 app.add_typer(graph_commands.app, name="graph")
 app.add_typer(workflow_commands.app, name="workflows")
+app.add_typer(serve_commands.app, name="serve")

@@ -48,6 +48,7 @@ class LoopbackServer:
     def stop(self) -> None:
         """Die, and end the thread."""
         self._run(self._end())
+        self._run(self._cancel_rest())
         self._run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE)
@@ -55,6 +56,15 @@ class LoopbackServer:
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
+
+    @staticmethod
+    async def _cancel_rest() -> None:
+        """End what the application left running."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        if rest:
+            await asyncio.wait(rest, timeout=_PATIENCE / 2)
 
     async def _begin(self) -> None:
         if self._serving is not None:
