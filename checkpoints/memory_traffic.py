@@ -7,6 +7,7 @@ from collections import defaultdict
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from checkpoints.call_records import storable
 from checkpoints.traffic import Place, Sample, SharedState, Totals
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class MemoryTraffic:
         """Do what `record` does, without waiting."""
         with self._lock:
             for each in records:
-                self._records[each.run_id, each.path] = each
+                self._records[each.run_id, each.path] = storable(each)
 
     async def totals(
         self, by: GroupBy, *, since: float = 0.0, tenant: str | None = None

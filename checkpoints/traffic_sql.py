@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
+from checkpoints.call_records import storable
 from checkpoints.traffic import CallRecord, Place, Sample, SharedState, Switched, Totals
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def forget_sent(execute: Execute, thread_id: str) -> None:
 def record(execute: Execute, records: Sequence[CallRecord]) -> None:
     """Write records; one of the same run and path is replaced."""
     for each in records:
-        execute(_RECORD, each._asdict())
+        execute(_RECORD, storable(each)._asdict())
 
 
 def totals(execute: Execute, by: GroupBy, *, since: float, tenant: str | None) -> list[Totals]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from state.plan import foreign_tasks, own_outcomes
+from state.plan_document import INSIDE
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from state.outcome import Outcome
     from state.plan_document import PlanDocument
@@ -37,7 +38,7 @@ def budget_of(
     plan: PlanDocument,
     known: Mapping[str, Outcome],
     *,
-    scopes: Iterable[tuple[PlanDocument, Outcomes]] = (),
+    scopes: Collection[tuple[PlanDocument, Outcomes]] = (),
 ) -> RetryBudget | None:
     """The budget of a run, less what it has used already; None where there is no limit.
 
@@ -53,6 +54,11 @@ def budget_of(
     used = [each for id_, each in known.items() if id_ not in foreign]
     for inner, found in scopes:
         used += own_outcomes(inner, found).values()
+    if "seed" in plan:
+        begun = {*known, *(inner["run_id"].split(INSIDE)[1].split("#")[0] for inner, _ in scopes)}
+        for path, scope in plan["seed"].get("scopes", {}).items():
+            if path.partition(INSIDE)[0] not in begun:  # it is to go on from there
+                used += scope["outcomes"].values()
     return RetryBudget(limit, used)
 
 

@@ -6,7 +6,6 @@ them; and under its run and path, so that a run that goes on counts nothing twic
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import CallRecord
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 UNDOING: Final = ":compensate"
 """Ends the path of what undoes a task, as it ends its idempotency key."""
-MOST_TOKENS: Final = 10**12
-"""Counted for one task; what an agent says beyond that is not believed, and would not add up."""
 _OF_UNDOING: Final = frozenset({"status", "compensation"})
 """What undoing a task changes in its outcome."""
 
@@ -143,7 +140,6 @@ def _record(
     run_id: str, path: str, thread_id: str, tenant: str | None, outcome: Outcome
 ) -> CallRecord:
     usage, finished_at = outcome.get("usage"), outcome.get("finished_at", 0.0)
-    cost = outcome.get("cost")
     return CallRecord(
         run_id,
         path,
@@ -155,9 +151,9 @@ def _record(
         outcome["status"],
         max(outcome["attempts"], len(outcome.get("tries", ()))),
         finished_at - outcome.get("started_at", finished_at),
-        0 if usage is None else min(usage["input_tokens"], MOST_TOKENS),
-        0 if usage is None else min(usage["output_tokens"], MOST_TOKENS),
-        cost if cost is not None and math.isfinite(cost) else None,
+        0 if usage is None else usage["input_tokens"],
+        0 if usage is None else usage["output_tokens"],
+        outcome.get("cost"),
         finished_at,
     )
 

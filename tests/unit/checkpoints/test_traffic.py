@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import URL, create_engine, text
@@ -24,7 +25,7 @@ PROGRAM = Path(__file__).with_name("traffic_processes.py")
 MakePlan = Callable[[str], Plan]
 AT = 1_800_000_000.0
 HERE = Place("ticketing", "2", "eu")
-BIG = 2**40
+BIG = 2**39
 """More than fits into 32 bits."""
 
 
@@ -291,6 +292,25 @@ async def test_a_cost_that_nobody_knows_adds_nothing(stores: Stores) -> None:
     assert found == {"sales": (1, 0.0), "ticketing": (3, -0.25)}
     assert [each.key for each in await stores.other.totals("agent")] == ["sales", "ticketing"]
     assert [each.cost for each in await stores.other.samples("sales")] == [None]
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        ({"input_tokens": 2**70, "output_tokens": 2**63}, (10**12, 10**12, 0.25)),
+        ({"cost": math.inf}, (10, 2, 0.0)),
+        ({"cost": math.nan}, (10, 2, 0.0)),
+        ({"tenant": "\ud800", "endpoint": "\udfff", "version": "é\ud800"}, (10, 2, 0.25)),
+    ],
+)
+async def test_what_no_database_takes_is_recorded_as_far_as_it_can_be(
+    stores: Stores, said: dict[str, Any], counted: tuple[int, int, float]
+) -> None:
+    await stores.store.record([called(**said)])
+    (total,) = await stores.other.totals("agent")
+    assert (total.input_tokens, total.output_tokens, total.cost) == counted
+    (tenant,) = await stores.other.totals("tenant")
+    assert tenant.key == ("?" if "tenant" in said else "")
 
 
 async def test_only_what_finished_since_counts(stores: Stores) -> None:

@@ -380,6 +380,12 @@ async def test_a_cost_that_is_no_number_ends_no_run(shop: Shop, price: float) ->
     assert await shop.costs() == {"clerk": 0.0}
 
 
+async def test_a_tenant_that_cannot_be_encoded_ends_no_run(shop: Shop) -> None:
+    result = await shop.run(do("a"), tenant="\ud800")
+    assert str(result.status) == "completed"
+    assert await shop.costs() == {"clerk": 1.0}
+
+
 async def test_more_tokens_than_there_can_be_do_not_spoil_the_sums(shop: Shop) -> None:
     most = {"usage": {"input_tokens": 2**62, "output_tokens": 2**62}}
     shop.replies = dict.fromkeys("abc", most)

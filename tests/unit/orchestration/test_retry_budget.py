@@ -178,6 +178,21 @@ async def test_it_stays_with_a_run_whose_workflow_changes(works: Works) -> None:
     assert result["b"].reason == USED_UP.format(3)
 
 
+async def test_what_was_used_inside_a_task_stays_used_when_the_workflow_changes(
+    works: Works,
+) -> None:
+    works.failures = {"a": 2, "b": FOREVER}
+    inside = [do("a"), do("ask", requires_approval=True), do("b"), do("again")]
+    inner = SubWorkflow(Workflow("in", tasks=inside), task_id="in")
+    works.workflows.register(Workflow("w", "1", [inner]))
+    await works.runs.execute("w", thread_id=THREAD, retry_budget=3)
+    works.workflows.register(Workflow("w", "2", [inner, do("c")]))
+    works.reopen()
+    await works.runs.resume(THREAD, {"in/ask": "approve"}, by="ann")
+    assert len(await works.runs.upgrades(THREAD)) == 1
+    assert works.calls == Counter(a=3, ask=1, b=2)
+
+
 async def test_a_definition_with_a_budget_is_the_same_definition(works: Works) -> None:
     works.workflows.register(Workflow("w", "1", [do("a", requires_approval=True)]))
     await works.runs.execute("w", thread_id=THREAD, retry_budget=3)

@@ -1,0 +1,133 @@
+"""Runs of agents with several endpoints and versions, cut short and gone on with elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration import (
+    AgentContext,
+    AgentNotStartedError,
+    AgentRegistry,
+    AgentSpec,
+    AgentTask,
+    Endpoint,
+    RetryPolicy,
+    SimpleCoordinator,
+)
+
+THREAD = "t"
+SOON = RetryPolicy(max_attempts=9, initial_delay=timedelta(0))
+
+
+class World:
+    """Endpoints that outlive the coordinators which call them."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.calls: list[tuple[str, str]] = []
+        """Endpoint, and task."""
+        self.hangs = False
+        self.hanging = asyncio.Event()
+        self.refuse: set[str] = set()
+        """Endpoints at which nothing listens."""
+
+    def endpoint(self, name: str, **terms: Any) -> Endpoint:  # noqa: ANN401
+        async def act(_given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+            self.calls.append((name, context.task_id))
+            if name in self.refuse:
+                raise AgentNotStartedError("nothing listens there")
+            if self.hangs:
+                self.hangs = False
+                self.hanging.set()
+                await asyncio.Event().wait()
+            return {"by": name, "usage": {"input_tokens": 2, "output_tokens": 1}}
+
+        return Endpoint(endpoint_id=name, handler=act, **terms)
+
+    def open(self, *specs: AgentSpec, seed: int = 1) -> SimpleCoordinator:
+        """As a new process has it."""
+        registry = AgentRegistry(random=random.Random(seed).random)
+        for spec in specs:
+            registry.register(spec)
+        return SimpleCoordinator(registry=registry, database_url=self.url)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(f"sqlite:///{tmp_path / 'runs.db'}")
+
+
+def shop(world: World, first: str, second: str, **terms: Any) -> AgentSpec:  # noqa: ANN401
+    ends = [world.endpoint(first, priority=1), world.endpoint(second)]
+    return AgentSpec("shop", endpoints=ends, **terms)
+
+
+async def cut_short(world: World, runs: SimpleCoordinator, *tasks: AgentTask) -> None:
+    """Run tasks, and stop in the middle of the first call, as if the process died."""
+    world.hangs = True
+    running = asyncio.create_task(runs.execute_sequential(tasks, thread_id=THREAD))
+    async with asyncio.timeout(30):
+        await world.hanging.wait()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_purchase_that_may_have_begun_is_made_nowhere_else(world: World) -> None:
+    async with world.open(shop(world, "eu", "us")) as runs:
+        await cut_short(world, runs, AgentTask("shop"), AgentTask("shop", task_id="next"))
+    async with world.open(shop(world, "us", "eu")) as runs:
+        result = await runs.resume(THREAD)
+    assert world.calls == [("eu", "shop"), ("eu", "shop"), ("us", "next")]
+    assert str(result.status) == "completed"
+
+
+async def test_one_that_changes_nothing_may_be_made_anywhere(world: World) -> None:
+    async with world.open(shop(world, "eu", "us", read_only=True)) as runs:
+        await cut_short(world, runs, AgentTask("shop"))
+    async with world.open(shop(world, "us", "eu", read_only=True)) as runs:
+        await runs.resume(THREAD)
+    assert world.calls == [("eu", "shop"), ("us", "shop")]
+
+
+async def test_a_thread_stays_with_its_version_in_other_processes(world: World) -> None:
+    versions = [
+        AgentSpec("shop", endpoints=[world.endpoint(f"v{number}")], version=number)
+        for number in ("1", "2")
+    ]
+    threads = [f"t{number}" for number in range(12)]
+    for seed in (1, 2, 3):
+        async with world.open(*versions, seed=seed) as runs:
+            for thread_id in threads:
+                await runs.execute_sequential(
+                    [AgentTask("shop", task_id=thread_id)], thread_id=thread_id
+                )
+    used = {id_: {name for name, task in world.calls if task == id_} for id_ in threads}
+    assert {len(each) for each in used.values()} == {1}
+    assert {name for each in used.values() for name in each} == {"v1", "v2"}
+
+
+async def test_calls_elsewhere_come_out_of_the_runs_retry_budget(world: World) -> None:
+    world.refuse = {"eu", "us"}
+    async with world.open(shop(world, "eu", "us")) as runs:
+        tasks = [AgentTask("shop", retry=SOON), AgentTask("shop", task_id="b", retry=SOON)]
+        result = await runs.execute_parallel(tasks, retry_budget=5)
+    assert len(world.calls) == 2 + 5
+    assert {str(task.status) for task in result} == {"failed"}
+
+
+async def test_what_it_cost_is_known_by_version(world: World) -> None:
+    world.refuse = {"eu"}
+    async with world.open(shop(world, "eu", "us", version="7", cost=0.5)) as runs:
+        result = await runs.execute_sequential([AgentTask("shop")], tenant="acme")
+        (total,) = await runs.costs(by="version", tenant="acme")
+    assert (total.key, total.tasks, total.succeeded, total.calls) == ("shop@7", 1, 1, 2)
+    assert (total.input_tokens, total.output_tokens) == (2, 1)
+    assert total.cost == result.cost > 0
