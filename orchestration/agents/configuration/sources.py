@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.built_in import built_in_team
 from orchestration.agents.configuration.environment import agents_file, specs_of_variables
 from orchestration.routing.discovery.fixed import Fixed, Seldom, WithNames, is_at_name
+from state.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from orchestration.agents.spec import AgentSpec
@@ -15,8 +18,14 @@ if TYPE_CHECKING:
 
 CARDS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARDS"
 """Addresses of A2A agents, separated by white space, whose cards say what they can do."""
-CARD_HOSTS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_HOSTS"
-"""Hosts, as `name` or `name:port`, beside those of the addresses, that cards may speak of."""
+CARD_ORIGINS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_ORIGINS"
+"""Where the agents of cards may be, beside where the card is: URLs, separated by white space."""
+CARD_PRIVATE_HOSTS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_PRIVATE_HOSTS"
+"""Hosts of cards and their agents whose addresses need not be public, e.g. `localhost`."""
+CARD_KEYS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_KEYS"
+"""The path of a JSON file, key ids to public keys; with it, cards must be signed."""
+CARDS_SECONDS: Final = 30.0
+"""How often cards are fetched."""
 PACKAGES_SECONDS: Final = 60.0
 """How often installed packages are asked for agents."""
 
@@ -49,14 +58,7 @@ def layers(environment: Mapping[str, str], *, clock: Callable[[], float]) -> lis
     variables = specs_of_variables(environment)
     if variables:
         found.append(_layer(Fixed("environment", variables), variables, clock))
-    addresses = environment.get(CARDS_VARIABLE, "").split()
-    if addresses:
-        from orchestration.routing.discovery.agent_cards import (  # noqa: PLC0415  an extra
-            card_source,
-        )
-
-        hosts = environment.get(CARD_HOSTS_VARIABLE, "").split()
-        found.append(Layer(card_source(addresses, allowed_hosts=hosts), ()))
+    found.extend(Layer(each, ()) for each in _cards(environment, clock))
     found.append(Layer(_packages(clock), ()))
     team = built_in_team(environment)
     found.append(Layer(Fixed("the built-in team", team), team))
@@ -66,6 +68,50 @@ def layers(environment: Mapping[str, str], *, clock: Callable[[], float]) -> lis
 def _layer(source: DiscoverySource, said: Sequence[AgentSpec], clock: Callable[[], float]) -> Layer:
     """A source whose agents may be at names; those are found when it is first asked."""
     return Layer(WithNames(source, clock=clock), [spec for spec in said if not is_at_name(spec)])
+
+
+def _cards(environment: Mapping[str, str], clock: Callable[[], float]) -> Iterator[DiscoverySource]:
+    """A source for each card, so that one that cannot be had hides no other.
+
+    Raises:
+        ConfigurationError: A variable is not what it should be.
+    """
+    addresses = environment.get(CARDS_VARIABLE, "").split()
+    if not addresses:
+        return
+    from orchestration.routing.discovery.agent_cards import (  # noqa: PLC0415  an extra
+        AgentCardSource,
+    )
+
+    keys = _keys(environment.get(CARD_KEYS_VARIABLE, "").strip())
+    for address in addresses:
+        source = AgentCardSource(
+            [address],
+            allowed_origins=environment.get(CARD_ORIGINS_VARIABLE, "").split(),
+            private_hosts=environment.get(CARD_PRIVATE_HOSTS_VARIABLE, "").split(),
+            keys=keys,
+            require_signature=keys is not None,
+        )
+        yield Seldom(source, every_seconds=CARDS_SECONDS, clock=clock)
+
+
+def _keys(file: str) -> dict[str, str] | None:
+    """Read public keys.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is no object of keys.
+    """
+    if not file:
+        return None
+    try:
+        keys = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{CARD_KEYS_VARIABLE} names {file!r}: {error}") from error
+    if not isinstance(keys, dict) or not keys:
+        raise ConfigurationError(
+            f"{CARD_KEYS_VARIABLE} names {file!r}, which is no JSON object of key ids and keys"
+        )
+    return keys
 
 
 def _packages(clock: Callable[[], float]) -> DiscoverySource:
