@@ -13,7 +13,8 @@ the fields that the settings name. Its settings, beside those of all of Vertex A
   usual names.
 
 A prediction that is an object becomes the reply, with its text as `content`; of anything else the
-text is the `content`, and all of it `predictions`. Nothing comes in pieces.
+text is the `content`, and all of it `predictions`. Text comes in one piece: the client has no way
+to have it in several.
 """
 
 from __future__ import annotations
@@ -90,7 +91,10 @@ class VertexPredict(VertexConnector["PredictClient"]):
         )
         if not predictions:
             raise UnknownReplyError(f"{self.place.resource} answered without a prediction")
-        return {**self._reply(predictions), **usage_in_metadata(metadata)}
+        reply = {**self._reply(predictions), **usage_in_metadata(metadata)}
+        if context.streams and isinstance(text := reply.get("content"), str) and text:
+            context.emit(text)
+        return reply
 
     def _reply(self, predictions: list[Any]) -> JsonObject:
         """The predictions for one instance as a reply."""

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestration import AgentContext, AgentRegistry, AgentSpec, AgentTask, SimpleCoordinator
+from orchestration import AgentContext, AgentTask, SimpleCoordinator
 from orchestration.agent_registry import registry_from_environment
-from orchestration.agents.connector import Connector
-from orchestration.agents.endpoint import Endpoint, kind_of
+from orchestration.agents.endpoint import Endpoint
 from orchestration.agents.kinds import module_of
 from orchestration.testing.fake_vertex import FakeVertex, Received, Reply
 from orchestration.workflow_events import WorkflowEvent
 from state.errors import AgentRateLimitedError
-from state.jsonvalue import JsonObject
 from tests.integration.vertex_stage import GOOGLES_WARNINGS, RESOURCES
 
 pytestmark = GOOGLES_WARNINGS
@@ -41,32 +38,11 @@ def done(received: Received) -> Reply:
     return Reply(pieces=("Done: ", asked), usage=(12, 5))
 
 
-@asynccontextmanager
-async def registered(
-    agents: dict[str, Endpoint], registry: AgentRegistry
-) -> AsyncIterator[AgentRegistry]:
-    """SWITCH HERE to `TICKETING_ENDPOINT` once the registry connects endpoints itself.
-
-    Until then each agent is a handler that calls the connector of its endpoint.
-    """
-    connectors: list[Connector] = []
-    for agent_id, endpoint in agents.items():
-        module = module_of(endpoint.kind)
-        assert list(module.problems(endpoint)) == []
-        connectors.append(module.connect(endpoint))
-        registry.register(AgentSpec(agent_id, handler=through(connectors[-1])))
-    try:
-        yield registry
-    finally:
-        for each in connectors:
-            await each.close()
-
-
-def through(connector: Connector) -> Callable[[JsonObject, AgentContext], Awaitable[JsonObject]]:
-    async def handler(input_data: JsonObject, context: AgentContext) -> JsonObject:
-        return await connector.call(input_data, context)
-
-    return handler
+def coordinator_of(environment: dict[str, str], tmp_path: Path) -> SimpleCoordinator:
+    """A coordinator in a process with such variables, over a database file."""
+    environment = {"ORCHESTRATION_TEAM_DATABASE": str(tmp_path / "team.db"), **environment}
+    registry = registry_from_environment(environment)
+    return SimpleCoordinator(registry=registry, database_url=f"sqlite:///{tmp_path / 'runs.db'}")
 
 
 def example() -> list[AgentTask]:
@@ -95,24 +71,32 @@ def said(events: list[WorkflowEvent]) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(("kind", "transport"), WAYS)
 async def test_it_runs_through_googles_client(
-    vertex: FakeVertex, kind: str, transport: str
+    vertex: FakeVertex, kind: str, transport: str, tmp_path: Path
 ) -> None:
-    endpoint = Endpoint(kind=kind, address=vertex.address(RESOURCES[kind], transport=transport))
-    agents = dict.fromkeys(("ticketing", "finance"), endpoint)
-    async with (
-        registered(agents, AgentRegistry()) as registry,
-        SimpleCoordinator(registry=registry, database_url="memory://") as coordinator,
-    ):
+    address = vertex.address(RESOURCES[kind], transport=transport)
+    environment = {
+        "TICKETING_ENDPOINT": address,
+        "TICKETING_KIND": kind,
+        "FINANCE_ENDPOINT": address,
+        "FINANCE_KIND": kind,
+    }
+    async with coordinator_of(environment, tmp_path) as coordinator:
         results = await coordinator.execute_sequential(example())
         events = [event async for event in coordinator.stream(example())]
     assert results.status == "completed"
     assert results["ticketing"].output["content"] == "Done: Book 50 tickets"
     assert results["finance"].output["content"] == "Done: Approve expense"
     for result in (results["ticketing"], results["finance"]):
-        assert result.output["usage"] == {"input_tokens": 12, "output_tokens": 5}
-    pieces = ["Done: ", "Book 50 tickets"], ["Done: ", "Approve expense"]
-    in_pieces = dict(zip(("ticketing", "finance"), pieces, strict=True))
-    assert said(events) == ({} if kind == "vertex_predict" else in_pieces)
+        assert result.outcome is not None
+        assert result.outcome["usage"] == {"input_tokens": 12, "output_tokens": 5}
+        assert result.outcome["routing"]["why"] == "the only endpoint"
+    pieces = {
+        "ticketing": ["Done: ", "Book 50 tickets"],
+        "finance": ["Done: ", "Approve expense"],
+    }
+    if kind == "vertex_predict":  # its client has no way to have text in pieces
+        pieces = {task: ["".join(heard)] for task, heard in pieces.items()}
+    assert said(events) == pieces
     assert {each.token for each in vertex.script.received} == set(vertex.tokens.given)
     assert {each.transport for each in vertex.script.received} == {transport}
     second = vertex.script.received[1]
@@ -123,12 +107,7 @@ async def test_beside_the_built_in_team(vertex: FakeVertex, tmp_path: Path) -> N
     """Only tickets are sold at Google."""
     address = vertex.address("reasoningEngines/9")
     vertex.script.act = Reply(value={"content": "Booked.", "total_price": 4200.0})
-    team = {"ORCHESTRATION_TEAM_DATABASE": f"sqlite:///{tmp_path / 'team.db'}"}
-    endpoint = Endpoint(kind=kind_of(None, address), address=address)
-    async with (
-        registered({"ticketing": endpoint}, registry_from_environment(team)) as registry,
-        SimpleCoordinator(registry=registry, database_url="memory://") as coordinator,
-    ):
+    async with coordinator_of({"TICKETING_ENDPOINT": address}, tmp_path) as coordinator:
         results = await coordinator.execute_sequential(example())
     assert results.status == "completed"
     assert results["ticketing"].output["total_price"] == 4200
