@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -36,7 +37,7 @@ class SqlTraffic(Generic[C]):
 
     async def states(self) -> Sequence[SharedState]:
         """Return the state of every endpoint that has one."""
-        return await self._do(traffic_sql.states)
+        return await self._look(traffic_sql.states)
 
     async def write(self, state: SharedState) -> SharedState | None:
         """Write a state if its revision is that of the database; else return what stands there."""
@@ -48,12 +49,12 @@ class SqlTraffic(Generic[C]):
 
     async def switches(self) -> Mapping[Place, Switched]:
         """Return how places are switched."""
-        return await self._do(traffic_sql.switches)
+        return await self._look(traffic_sql.switches)
 
     async def version_of(self, thread_id: str, agent_id: str) -> str | None:
         """Return the version of an agent that a thread has."""
         read = partial(traffic_sql.version_of, thread_id=thread_id, agent_id=agent_id)
-        return await self._do(read)
+        return await self._look(read)
 
     async def assign(
         self, thread_id: str, agent_id: str, version: str, *, instead_of: str | None = None
@@ -64,7 +65,7 @@ class SqlTraffic(Generic[C]):
 
     async def sent(self, key: str) -> Place | None:
         """Return where a call may have begun."""
-        return await self._do(partial(traffic_sql.sent, key=key))
+        return await self._look(partial(traffic_sql.sent, key=key))
 
     async def note(
         self, key: str, place: Place | None, *, thread_id: str, token: int | None
@@ -86,14 +87,18 @@ class SqlTraffic(Generic[C]):
         self, by: GroupBy, *, since: float = 0.0, tenant: str | None = None
     ) -> Sequence[Totals]:
         """Sum up records, the dearest group first."""
-        return await self._do(partial(traffic_sql.totals, by=by, since=since, tenant=tenant))
+        return await self._look(partial(traffic_sql.totals, by=by, since=since, tenant=tenant))
 
     async def samples(self, agent_id: str, *, since: float = 0.0) -> Sequence[Sample]:
         """Return the finished tasks of an agent, the oldest first."""
-        return await self._do(partial(traffic_sql.samples, agent_id=agent_id, since=since))
+        return await self._look(partial(traffic_sql.samples, agent_id=agent_id, since=since))
 
     async def _do(self, work: Callable[[Execute], T]) -> T:
         return await self._run(lambda connection: work(self._execute_on(connection)))
+
+    async def _look(self, work: Callable[[Execute], T]) -> T:
+        """Run what writes nothing."""
+        return await self._do(work)
 
     def _execute_on(self, connection: C) -> Execute:
         raise NotImplementedError
@@ -120,3 +125,11 @@ class SqliteTraffic(SqlTraffic[sqlite3.Connection]):
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.wrap_future(self._writer.submit(work))
+
+    async def _look(self, work: Callable[[Execute], T]) -> T:
+        return await asyncio.to_thread(self._look_now, work)
+
+    def _look_now(self, work: Callable[[Execute], T]) -> T:
+        """Read on a connection of its own: a long report must not keep anybody from writing."""
+        with closing(self._writer.connect()) as connection:
+            return work(on_sqlite(connection))

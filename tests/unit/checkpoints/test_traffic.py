@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import URL, create_engine, text
 
-from checkpoints.database import Database, open_database
+from checkpoints.database import Database, connect, open_database
 from checkpoints.postgres_traffic import PostgresTraffic
 from checkpoints.traffic import CallRecord, Place, Sample, SharedState, Switched, TrafficStore
 from state.errors import LeaseLostError, OrchestrationError
@@ -426,6 +427,20 @@ async def test_what_a_lost_lease_would_record_is_not(
     with pytest.raises(LeaseLostError):
         await any_database.history.end(lost, status="completed", calls=[called()])
     assert list(await any_database.traffic.totals("agent")) == []
+
+
+async def test_reports_are_read_while_others_write(file: Path) -> None:
+    opened = open_database(f"sqlite:///{file}")
+    await opened.traffic.record([called()])
+    with closing(connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")  # nobody else can write now
+        async with asyncio.timeout(10):
+            totals = await opened.traffic.totals("agent")
+            samples = await opened.traffic.samples("ticketing")
+            states, switches = await opened.traffic.states(), await opened.traffic.switches()
+        other.execute("ROLLBACK")
+    assert (len(totals), len(samples), len(states), len(switches)) == (1, 1, 0, 0)
+    opened.close()
 
 
 async def test_a_closed_database_says_so(file: Path) -> None:
