@@ -22,6 +22,7 @@ from state.errors import (
     AgentNotStartedError,
     AgentRefusedError,
     AgentTimeoutError,
+    LeaseLostError,
     UnknownReplyError,
 )
 from state.jsonvalue import JsonObject, NotJsonError, json_like, json_object
@@ -98,6 +99,8 @@ async def attempt(  # noqa: C901  each way in which it can end is one line
         outcome = _failure(UnknownReplyError(_STEERS), agent, run, work, context)
     except GraphBubbleUp as raised:  # an interrupt of a graph that is the agent
         raise _marked(raised, context) from None
+    except LeaseLostError:  # another process has the thread, and does the task
+        raise
     except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
         outcome = _failure(error, agent, run, work, context)
     except asyncio.CancelledError:

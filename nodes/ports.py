@@ -68,7 +68,7 @@ class Terms(NamedTuple):
     """Under what a call is made, beside its context."""
 
     journal: DispatchJournal | None = None
-    """None where nothing outlives the process."""
+    """None where no thread is held, as in a compiled graph."""
     budget: RetryBudget | None = None
     """How often the run may call again; None is no limit."""
     tries: Sequence[Try] = ()

@@ -21,6 +21,7 @@ from a2a.types import (
 from orchestration.a2a.cards import BINDINGS, card_url, fetch_card, usable
 from orchestration.a2a.client_errors import FAULTS, translated
 from orchestration.a2a.guarded_http import GuardedTransport, HeadersFromSettings, origin_of
+from orchestration.a2a.remote_task import RemoteTask
 from orchestration.agents.headers import filled
 from state.errors import AgentError
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from a2a.client import Client
 
-    from orchestration.a2a.remote_task import RemoteTask
     from orchestration.a2a.settings import A2ASettings
 
 _CARD_SECONDS: Final = 300.0
@@ -113,25 +113,33 @@ class Connection:
         Raises:
             AgentError: The agent cannot be asked any more.
         """
-
-        def is_done() -> bool:
-            return task.is_over or (task.asks and stops_to_ask)
-
-        ways = await self._ways()
-        if ways.card.capabilities.streaming and not (task.is_over or task.asks):
-            # what breaks here is told by the questions below
-            with suppress(*FAULTS, AgentError):
-                request = SubscribeToTaskRequest(id=task.task_id)
-                await self._hear(ways.in_pieces.subscribe(request), task)
-        pause = _SOONEST
-        while not is_done():
+        pause = 0.0 if await self._heard_the_end(task) else _SOONEST
+        while not (task.is_over or (task.asks and stops_to_ask)):
             await asyncio.sleep(pause)
-            pause = min(pause * _SLOWER, _LATEST)
+            pause = max(_SOONEST, min(pause * _SLOWER, _LATEST))
+            ways = await self._ways()
             try:
                 question = GetTaskRequest(id=task.task_id, history_length=0)
                 task.take_task(await ways.whole.get_task(question))
             except FAULTS as error:
                 raise self._translated(error, begun=True) from error
+
+    async def _heard_the_end(self, task: RemoteTask) -> bool:
+        """Listen to a task that goes on, only to hear when it is over, or asks.
+
+        What a listener is told first may hold what it is told once more after that, so what
+        was made is not taken from here.
+        """
+        ways = await self._ways()
+        if task.is_over or task.asks or not ways.card.capabilities.streaming:
+            return False
+        heard = RemoteTask()
+        # what breaks here is told by the questions that follow
+        with suppress(*FAULTS, AgentError):
+            await self._hear(
+                ways.in_pieces.subscribe(SubscribeToTaskRequest(id=task.task_id)), heard
+            )
+        return heard.is_over or heard.asks
 
     async def cancel(self, task: RemoteTask) -> None:
         """Call a task off, if the agent can; what it says to that is of no use any more."""

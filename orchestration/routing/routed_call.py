@@ -10,7 +10,7 @@ from nodes.ports import Dispatch, Told
 from orchestration.agents.kinds import KINDS
 from orchestration.agents.price import cost_of
 from orchestration.routing.failover import may_go_elsewhere, may_have_started
-from state.errors import AgentError, AgentUnavailableError
+from state.errors import AgentError, AgentUnavailableError, LeaseLostError
 from state.outcome import Routing, Try, usage_in
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class RoutedCall:
             self._tell_choice(version, pick, why)
             try:
                 reply = await self._try(version, pick, input_data, context)
+            except LeaseLostError:
+                raise
             except Exception as error:
                 failure = error
                 if only is None and not may_have_started(error):
@@ -138,18 +140,20 @@ class RoutedCall:
         router, endpoint = self._router, pick.endpoint
         begun, cost, abandoned = time.perf_counter(), None, True
         error: Exception | None = None
+        sent = False
         try:
             await self._note(version, pick, context)
-            begun = time.perf_counter()
+            begun, sent = time.perf_counter(), True
             reply = await router.connector(endpoint).call(input_data, context)
             cost, abandoned = self._cost(pick, reply), False
         except asyncio.CancelledError:
-            abandoned = not self._is_late(context)
+            abandoned = not sent or not self._is_late(context)
             error = TimeoutError()
-            self._tell_try(pick, time.perf_counter() - begun, CANCELLED, may_have_started=True)
+            if sent:
+                self._tell_try(pick, time.perf_counter() - begun, CANCELLED, may_have_started=True)
             raise
         except Exception as raised:
-            abandoned = is_control_flow(raised)
+            abandoned = not sent or is_control_flow(raised)
             if not abandoned:
                 error = raised
                 self._tell_try(

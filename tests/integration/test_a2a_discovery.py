@@ -25,7 +25,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from orchestration.agent_registry import AgentRegistry
 from orchestration.agents.kinds import module_of
+<<<<<<< HEAD
 from orchestration.routing.discovery.agent_cards import AgentCardSource, CardAddress
+=======
+from orchestration.agents.spec import AgentSpec
+from orchestration.routing.discovery.agent_cards import AgentCardSource, CardAddress, card_source
+>>>>>>> 0dc448160408936cb6c617ddcbdf5bbe4de373a5
 from orchestration.simple_coordinator import SimpleCoordinator
 from orchestration.testing.agent_stage import Echoes, Gate, Says
 from orchestration.testing.fake_a2a_agent import FakeA2AAgent
@@ -241,6 +246,17 @@ async def test_an_agent_of_an_older_protocol_is_refused() -> None:
 
     with answering(old) as url:
         assert "version '0.3'" in await problem_with(url)
+
+
+async def test_the_environments_hosts_are_allowed_by_name() -> None:
+    with FakeA2AAgent() as desk:
+        with pytest.raises(DiscoveryError, match="not public"):
+            await card_source([desk.url]).find()
+        (spec,) = await card_source([desk.url], allowed_hosts=["127.0.0.1"]).find()
+        with answering(lambda _: served(card(desk.url + "/"))) as url:
+            host = desk.url.removeprefix("http://")
+            (pointed,) = await card_source([url], allowed_hosts=[host]).find()
+    assert (spec.agent_id, pointed.agent_id) == ("fake", "ticket_desk")
 
 
 # -- signatures ----------------------------------------------------------------------------

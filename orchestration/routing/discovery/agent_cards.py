@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from orchestration.a2a.settings import endpoint_problems
 from orchestration.agents.endpoint import Endpoint
 from orchestration.agents.spec import AGENT_ID, AgentSpec
+from orchestration.routing.discovery.card_words import (
+    LONGEST_WORD,
+    agent_id_of,
+    capabilities_of,
+    endpoint_id_of,
+    version_of,
+)
 from state.errors import AgentError, ConfigurationError, DiscoveryError, RegistrationError
 
 if TYPE_CHECKING:
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 256 * 1024
 _MOST_CAPABILITIES: Final = 200
-_LONGEST_WORD: Final = 100
 _AT_ONCE: Final = 16
 
 
@@ -160,7 +166,9 @@ class AgentCardSource:
         """Say which agents cards speak of, and what is wrong with that."""
         groups: dict[tuple[str, str], list[Found]] = defaultdict(list)
         for each in found:
-            groups[_agent_id(each), _version(each.card)].append(each)
+            groups[each.address.agent_id or agent_id_of(each.card), version_of(each.card)].append(
+                each
+            )
         specs, problems = [], []
         for (agent_id, version), group in groups.items():
             urls = [each.address.url for each in group]
@@ -178,16 +186,16 @@ class AgentCardSource:
 
     def _spec(self, agent_id: str, version: str, group: Sequence[Found]) -> AgentSpec:
         card = group[0].card
-        words = dict.fromkeys(word for each in group for word in _capabilities(each.card))
+        words = dict.fromkeys(word for each in group for word in capabilities_of(each.card))
         return AgentSpec(
             agent_id,
             [*words][:_MOST_CAPABILITIES],
             version=version,
-            name=card.name[:_LONGEST_WORD],
+            name=card.name[:LONGEST_WORD],
             description=card.description[:1000],
             endpoints=[
                 Endpoint(
-                    endpoint_id="default" if len(group) == 1 else _endpoint_id(each.address.url),
+                    endpoint_id="default" if len(group) == 1 else endpoint_id_of(each.address.url),
                     address=each.address.url,
                     kind="a2a",
                     settings=self._settings(each.address),
@@ -220,37 +228,28 @@ class AgentCardSource:
             raise ConfigurationError(_listed(list(dict.fromkeys(problems))))
 
 
+def card_source(addresses: Sequence[str], *, allowed_hosts: Sequence[str] = ()) -> AgentCardSource:
+    """Return the source of the cards that the environment names.
+
+    Args:
+        addresses: URLs of agents, or of their cards.
+        allowed_hosts: As `name` or `name:port`; cards may say that their agents are there, and
+            their addresses need not be public. So for an agent on this machine, name its host.
+
+    Raises:
+        ConfigurationError: An address or a host cannot be used; lists all.
+    """
+    origins = [f"{scheme}://{host}" for host in allowed_hosts for scheme in ("https", "http")]
+    names = [urlsplit(f"//{host}").hostname or host for host in allowed_hosts]
+    return AgentCardSource(addresses, allowed_origins=origins, private_hosts=names)
+
+
 def _signatures(
     keys: Mapping[str, str | Mapping[str, object]], *, required: bool
 ) -> CardSignatures:
     from orchestration.a2a.signatures import CardSignatures  # noqa: PLC0415  only where used
 
     return CardSignatures(keys, required=required)
-
-
-def _agent_id(found: Found) -> str:
-    if found.address.agent_id:
-        return found.address.agent_id
-    words = re.sub(r"[^a-z0-9_.-]+", "_", found.card.name.lower())
-    return words.strip("_.-")[:64] or "agent"
-
-
-def _version(card: AgentCard) -> str:
-    return "".join(card.version.split())[:64] or "1"
-
-
-def _capabilities(card: AgentCard) -> list[str]:
-    """Ids and tags of the skills."""
-    words = [word for skill in card.skills for word in (skill.id, *skill.tags)]
-    return [
-        word
-        for word in words
-        if len(word) <= _LONGEST_WORD and word.replace("-", " ").replace("_", " ").strip()
-    ]
-
-
-def _endpoint_id(url: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", url.partition("://")[2]).strip("_.-")[:64]
 
 
 def _listed(problems: Sequence[str]) -> str:

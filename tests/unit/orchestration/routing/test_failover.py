@@ -23,6 +23,7 @@ from orchestration import (
     AgentTimeoutError,
     AgentUnavailableError,
     Endpoint,
+    LeaseLostError,
     Resilience,
 )
 from tests.unit.orchestration.routing.stage import START, Clock, Places, call, registry_of
@@ -344,3 +345,18 @@ async def test_a_call_past_its_deadline_counts_against_the_endpoint() -> None:
         each.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     assert registry.router.groups["agent"].versions["1"].pool.serving == 0
+
+
+async def test_a_process_that_lost_the_thread_calls_nobody_and_blames_nobody() -> None:
+    class Lost(Journal):
+        async def note(self, key: str, dispatch: Dispatch | None) -> None:
+            raise LeaseLostError("thread")
+
+    places = Places()
+    registry = registry_of(spec_of(places, "a", "b"))
+    error, made = await call(registry, terms=Terms(journal=Lost()))
+    assert isinstance(error, LeaseLostError)
+    assert not places.calls
+    assert not made.told["tries"]
+    pool = registry.router.groups["agent"].versions["1"].pool
+    assert [(each.failures, each.outstanding) for each in pool.endpoints.values()] == [(0, 0)] * 2

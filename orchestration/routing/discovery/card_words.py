@@ -1,0 +1,37 @@
+"""What stands in a card, as ids and words that may be used here."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from a2a.types import AgentCard
+
+LONGEST_WORD: Final = 100
+
+
+def agent_id_of(card: AgentCard) -> str:
+    """Return an id made from an agent's name."""
+    words = re.sub(r"[^a-z0-9_.-]+", "_", card.name.lower())
+    return words.strip("_.-")[:64] or "agent"
+
+
+def version_of(card: AgentCard) -> str:
+    """Return an agent's version."""
+    return "".join(card.version.split())[:64] or "1"
+
+
+def capabilities_of(card: AgentCard) -> list[str]:
+    """Return ids and tags of the skills."""
+    words = [word for skill in card.skills for word in (skill.id, *skill.tags)]
+    return [
+        word
+        for word in words
+        if len(word) <= LONGEST_WORD and word.replace("-", " ").replace("_", " ").strip()
+    ]
+
+
+def endpoint_id_of(url: str) -> str:
+    """Return an endpoint's id made from where it is."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", url.partition("://")[2]).strip("_.-")[:64]
