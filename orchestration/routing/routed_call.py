@@ -89,7 +89,7 @@ class RoutedCall:
             )
         return version
 
-    async def _call_until_done(
+    async def _call_until_done(  # noqa: C901  each way in which it can go on is one line
         self,
         version: VersionState,
         only: str | None,

@@ -25,12 +25,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from orchestration.agent_registry import AgentRegistry
 from orchestration.agents.kinds import module_of
-<<<<<<< HEAD
-from orchestration.routing.discovery.agent_cards import AgentCardSource, CardAddress
-=======
-from orchestration.agents.spec import AgentSpec
 from orchestration.routing.discovery.agent_cards import AgentCardSource, CardAddress, card_source
->>>>>>> 0dc448160408936cb6c617ddcbdf5bbe4de373a5
 from orchestration.simple_coordinator import SimpleCoordinator
 from orchestration.testing.agent_stage import Echoes, Gate, Says
 from orchestration.testing.fake_a2a_agent import FakeA2AAgent

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 CARDS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARDS"
 """Addresses of A2A agents, separated by white space, whose cards say what they can do."""
-CARD_ORIGINS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_ORIGINS"
-"""Where the agents of cards may be, beside where the card is: URLs, separated by white space."""
-CARD_PRIVATE_HOSTS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_PRIVATE_HOSTS"
-"""Hosts of cards and their agents whose addresses need not be public, e.g. `localhost`."""
+CARD_HOSTS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_HOSTS"
+"""Hosts, as `name` or `name:port`, where the agents of cards may be, beside where the card is;
+their addresses need not be public."""
 CARD_KEYS_VARIABLE: Final = "ORCHESTRATION_AGENT_CARD_KEYS"
 """The path of a JSON file, key ids to public keys; with it, cards must be signed."""
 CARDS_SECONDS: Final = 30.0
@@ -80,18 +79,13 @@ def _cards(environment: Mapping[str, str], clock: Callable[[], float]) -> Iterat
     if not addresses:
         return
     from orchestration.routing.discovery.agent_cards import (  # noqa: PLC0415  an extra
-        AgentCardSource,
+        card_source,
     )
 
     keys = _keys(environment.get(CARD_KEYS_VARIABLE, "").strip())
+    hosts = environment.get(CARD_HOSTS_VARIABLE, "").split()
     for address in addresses:
-        source = AgentCardSource(
-            [address],
-            allowed_origins=environment.get(CARD_ORIGINS_VARIABLE, "").split(),
-            private_hosts=environment.get(CARD_PRIVATE_HOSTS_VARIABLE, "").split(),
-            keys=keys,
-            require_signature=keys is not None,
-        )
+        source = card_source([address], allowed_hosts=hosts, keys=keys)
         yield Seldom(source, every_seconds=CARDS_SECONDS, clock=clock)
 
 

@@ -228,20 +228,32 @@ class AgentCardSource:
             raise ConfigurationError(_listed(list(dict.fromkeys(problems))))
 
 
-def card_source(addresses: Sequence[str], *, allowed_hosts: Sequence[str] = ()) -> AgentCardSource:
+def card_source(
+    addresses: Sequence[str],
+    *,
+    allowed_hosts: Sequence[str] = (),
+    keys: Mapping[str, str] | None = None,
+) -> AgentCardSource:
     """Return the source of the cards that the environment names.
 
     Args:
         addresses: URLs of agents, or of their cards.
         allowed_hosts: As `name` or `name:port`; cards may say that their agents are there, and
             their addresses need not be public. So for an agent on this machine, name its host.
+        keys: Public keys by key id; with some, cards must be signed.
 
     Raises:
         ConfigurationError: An address or a host cannot be used; lists all.
     """
     origins = [f"{scheme}://{host}" for host in allowed_hosts for scheme in ("https", "http")]
     names = [urlsplit(f"//{host}").hostname or host for host in allowed_hosts]
-    return AgentCardSource(addresses, allowed_origins=origins, private_hosts=names)
+    return AgentCardSource(
+        addresses,
+        allowed_origins=origins,
+        private_hosts=names,
+        keys=keys,
+        require_signature=bool(keys),
+    )
 
 
 def _signatures(

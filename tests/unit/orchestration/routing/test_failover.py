@@ -349,7 +349,7 @@ async def test_a_call_past_its_deadline_counts_against_the_endpoint() -> None:
 
 async def test_a_process_that_lost_the_thread_calls_nobody_and_blames_nobody() -> None:
     class Lost(Journal):
-        async def note(self, key: str, dispatch: Dispatch | None) -> None:
+        async def note(self, _key: str, _dispatch: Dispatch | None) -> None:
             raise LeaseLostError("thread")
 
     places = Places()
