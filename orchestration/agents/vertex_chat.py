@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.agents.google_address import ENDPOINTS, GRPC, MODELS
+from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError
 from orchestration.agents.local import reply_of
 from orchestration.agents.model_input import chat_messages, messages_for
 from orchestration.agents.vertex_connector import (
@@ -104,9 +105,13 @@ class VertexChat(VertexConnector["ChatClient"]):
         left: Left,
     ) -> BaseMessage:
         whole: Any = None
+        size = 0
         async for chunk in client.model.astream(messages, timeout=left.seconds):
             if text := str(chunk.text):
+                size += len(text)
                 context.emit(text)
+            if size > LARGEST_REPLY:  # over gRPC only each piece is bounded by itself
+                raise OversizeError
             whole = chunk if whole is None else whole + chunk
         return _message(whole)
 

@@ -28,9 +28,8 @@ from google.cloud.aiplatform_v1beta1.types import (
 )
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 
+from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError
 from orchestration.agents.google_transport import (
-    LARGEST_REPLY,
-    OversizeError,
     genai_options,
     grpc_channel,
     http_client,
