@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from google.auth.exceptions import GoogleAuthError
 
+LARGEST_REPLY: Final = 32 * 2**20
+"""Bytes of one reply; more is refused, so that a broken agent cannot fill the memory."""
 _UNREACHABLE: Final = re.compile(
     r"failed to connect to all addresses|connections to all backends failing"
     r"|DNS resolution failed|name resolution failure",
@@ -74,6 +76,13 @@ _BY_STATUS: Final = {
     501: AgentNotStartedError,
     504: AgentTimeoutError,
 }
+
+
+class OversizeError(ValueError):
+    """Raised where a reply is larger than `LARGEST_REPLY`."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the reply is larger than {LARGEST_REPLY} bytes")
 
 
 def agent_error(error: Exception, *, at: str) -> AgentError:

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from orchestration.agents.google_transport import LARGEST_REPLY, OversizeError
+from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

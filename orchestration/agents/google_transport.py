@@ -14,6 +14,8 @@ import httpx
 from google.genai import types
 from grpc.aio import ClientCallDetails, Metadata  # type: ignore[import-untyped]
 
+from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
@@ -23,16 +25,7 @@ if TYPE_CHECKING:
     from orchestration.agents.google_address import GooglePlace
     from orchestration.agents.google_credentials import TokenSource
 
-LARGEST_REPLY: Final = 32 * 2**20
-"""Bytes of one reply; more is refused, so that a broken agent cannot fill the memory."""
 _CONNECTIONS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=32)
-
-
-class OversizeError(ValueError):
-    """Raised where a reply is larger than `LARGEST_REPLY`."""
-
-    def __init__(self) -> None:
-        super().__init__(f"the reply is larger than {LARGEST_REPLY} bytes")
 
 
 def tls_context() -> ssl.SSLContext:

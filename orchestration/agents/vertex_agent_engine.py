@@ -16,6 +16,7 @@ what comes in pieces the text is put together, and the last object gives the oth
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from orchestration.agents.google_address import ENGINES, GRPC
@@ -25,7 +26,7 @@ from orchestration.agents.vertex_reply import text_in, usage_in
 from state.errors import AgentError, AgentRefusedError, UnknownReplyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.vertex_connector import Check, Left
@@ -103,20 +104,8 @@ class VertexAgentEngine(VertexConnector["EngineClient"]):
         if not method.in_pieces:
             output = await client.query(method.name, given, seconds=left.seconds)
             return self._reply(output)
-        pieces = client.stream(method.name, given, seconds=left.seconds)
-        said: list[str] = []
-        last: JsonObject = {}
-        async for piece in pieces:
-            self._refuse_errors(piece)
-            text = text_in(piece)
-            if text and not _repeats(piece, text, said):
-                said.append(text)
-                context.emit(text)
-            if isinstance(piece, dict):
-                last = {**last, **piece}
-        if not said and not last:
-            raise UnknownReplyError(f"{self.place.resource} answered with nothing")
-        return {**last, "content": "".join(said), **usage_in(last)}
+        async with aclosing(client.stream(method.name, given, seconds=left.seconds)) as pieces:
+            return await self._joined(pieces, context)
 
     async def ask_state(self, client: EngineClient, left: Left) -> None:
         """Have the resource described."""
@@ -136,6 +125,22 @@ class VertexAgentEngine(VertexConnector["EngineClient"]):
                 f"one of them as {'stream_method' if in_pieces else 'method'!r}"
             )
         return min(fitting, key=lambda each: each.in_pieces is not in_pieces)
+
+    async def _joined(self, pieces: AsyncIterator[Any], context: AgentContext) -> JsonObject:
+        """Pass the text on as it comes, and put a reply together."""
+        said: list[str] = []
+        last: JsonObject = {}
+        async for piece in pieces:
+            self._refuse_errors(piece)
+            text = text_in(piece)
+            if text and not _repeats(piece, text, said):
+                said.append(text)
+                context.emit(text)
+            if isinstance(piece, dict):
+                last = {**last, **piece}
+        if not said and not last:
+            raise UnknownReplyError(f"{self.place.resource} answered with nothing")
+        return {**last, "content": "".join(said), **usage_in(last)}
 
     def _reply(self, output: Any) -> JsonObject:  # noqa: ANN401  any JSON
         """An output as a reply."""

@@ -11,9 +11,11 @@ those of all of Vertex AI (`transport`, `api_endpoint`, `credentials_file`, `tim
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestration.agents.google_address import ENDPOINTS, GRPC, MODELS
+from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError
 from orchestration.agents.local import reply_of
 from orchestration.agents.model_input import chat_messages, messages_for
 from orchestration.agents.vertex_connector import (
@@ -25,7 +27,7 @@ from orchestration.agents.vertex_connector import (
 from state.errors import AgentRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from langchain_core.messages import BaseMessage
 
@@ -104,10 +106,18 @@ class VertexChat(VertexConnector["ChatClient"]):
         left: Left,
     ) -> BaseMessage:
         whole: Any = None
-        async for chunk in client.model.astream(messages, timeout=left.seconds):
-            if text := str(chunk.text):
-                context.emit(text)
-            whole = chunk if whole is None else whole + chunk
+        size = 0
+        stream = cast(
+            "AsyncGenerator[BaseMessage]", client.model.astream(messages, timeout=left.seconds)
+        )
+        async with aclosing(stream):
+            async for chunk in stream:
+                if text := str(chunk.text):
+                    size += len(text)
+                    context.emit(text)
+                if size > LARGEST_REPLY:  # over gRPC only each piece is bounded by itself
+                    raise OversizeError
+                whole = chunk if whole is None else whole + chunk
         return _message(whole)
 
     def _check(self, message: BaseMessage) -> None:

@@ -6,6 +6,7 @@ Import it only where a client is made: it loads all of Google's libraries.
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
 import agentplatform  # type: ignore[import-untyped]
@@ -28,16 +29,15 @@ from google.cloud.aiplatform_v1beta1.types import (
 )
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 
+from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError
 from orchestration.agents.google_transport import (
-    LARGEST_REPLY,
-    OversizeError,
     genai_options,
     grpc_channel,
     http_client,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from orchestration.agents.google_address import GooglePlace
     from orchestration.agents.google_credentials import TokenSource
@@ -55,7 +55,9 @@ class EngineClient(Protocol):
         """Call a method, and return its output."""
         ...
 
-    def stream(self, method: str, given: JsonObject, *, seconds: float) -> AsyncIterator[Any]:
+    def stream(
+        self, method: str, given: JsonObject, *, seconds: float
+    ) -> AsyncGenerator[Any, None]:
         """Call a method that answers in pieces, and return them."""
         ...
 
@@ -95,13 +97,16 @@ class RestEngine:
         )
         return answer.output
 
-    async def stream(self, method: str, given: JsonObject, *, seconds: float) -> AsyncIterator[Any]:
+    async def stream(
+        self, method: str, given: JsonObject, *, seconds: float
+    ) -> AsyncGenerator[Any, None]:
         """Call a method that answers in pieces, and return them."""
         pieces = self._client.runtimes._async_stream_query(  # noqa: SLF001  see the class
             name=self._name, config=_config(method, given, seconds)
         )
-        async for piece in pieces:
-            yield json.loads(piece.body)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield json.loads(piece.body)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -135,7 +140,9 @@ class GrpcEngine:
         answer = await self._service.query_reasoning_engine(request, retry=None, timeout=seconds)
         return MessageToDict(QueryReasoningEngineResponse.pb(answer)).get("output")
 
-    async def stream(self, method: str, given: JsonObject, *, seconds: float) -> AsyncIterator[Any]:
+    async def stream(
+        self, method: str, given: JsonObject, *, seconds: float
+    ) -> AsyncGenerator[Any, None]:
         """Call a method that answers in pieces, and return them."""
         request = {"name": self._name, "class_method": method, "input": given}
         call = await self._service.stream_query_reasoning_engine(

@@ -128,6 +128,19 @@ async def test_too_much_is_no_reply(vertex: FakeVertex, kind: str, transport: st
         await ask(vertex, kind, transport)
 
 
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+async def test_too_many_pieces_are_no_reply_either(
+    vertex: FakeVertex, kind: str, transport: str
+) -> None:
+    vertex.script.act = Reply(pieces=("x" * 2**20,) * 40)
+    agent = connector(vertex, kind, transport)
+    heard: list[str] = []
+    with pytest.raises(UnknownReplyError, match="larger"):
+        await agent.call(ASKED, CONTEXT._replace(emit=heard.append))
+    assert len(heard) < 40
+    await agent.close()
+
+
 @pytest.mark.parametrize("transport", ["rest", "grpc"])
 @pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize(
