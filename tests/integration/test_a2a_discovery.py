@@ -25,7 +25,6 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from orchestration.agent_registry import AgentRegistry
 from orchestration.agents.kinds import module_of
-from orchestration.agents.spec import AgentSpec
 from orchestration.routing.discovery.agent_cards import AgentCardSource, CardAddress, card_source
 from orchestration.simple_coordinator import SimpleCoordinator
 from orchestration.testing.agent_stage import Echoes, Gate, Says
@@ -33,24 +32,10 @@ from orchestration.testing.fake_a2a_agent import FakeA2AAgent
 from orchestration.testing.loopback_server import LoopbackServer
 from state.agent_context import AgentContext
 from state.errors import AgentNotStartedError, ConfigurationError, DiscoveryError
-from state.jsonvalue import JsonObject
 from state.status import WorkflowStatus
 from state.task import AgentTask
 
 HERE = ["127.0.0.1"]
-
-
-def usable(spec: AgentSpec) -> AgentSpec:
-    """The same agent behind a handler, until the registry connects endpoints itself."""
-    (place,) = spec.places
-    connector = module_of(place.kind).connect(place)
-
-    async def handler(input_data: JsonObject, context: AgentContext) -> JsonObject:
-        return await connector.call(input_data, context)
-
-    return AgentSpec(
-        spec.agent_id, spec.capabilities, handler=handler, version=spec.version, name=spec.name
-    )
 
 
 def card(url: str, **changes: Any) -> AgentCard:  # noqa: ANN401  fields of a card
@@ -100,7 +85,7 @@ async def test_a_foreign_agent_is_found_by_its_card_and_works_in_a_workflow() ->
         desk.play(Says(("Two seats ", "are booked.")))
         (spec,) = await AgentCardSource([desk.url], private_hosts=HERE).find()
         registry = AgentRegistry()
-        registry.register(usable(spec))
+        registry.register(spec)
         async with SimpleCoordinator(registry=registry, database_url="memory://") as coordinator:
             request = {"messages": [{"role": "user", "content": "two seats"}]}
             task = AgentTask(capability="ticket_purchase", input_data=request)
@@ -206,7 +191,7 @@ async def test_an_allowed_origin_may_be_pointed_to() -> None:
         (spec,) = await source.find()
         desk.play(Echoes())
         registry = AgentRegistry()
-        registry.register(usable(spec))
+        registry.register(spec)
         async with SimpleCoordinator(registry=registry, database_url="memory://") as coordinator:
             request = {"messages": [{"role": "user", "content": "hello"}]}
             result = await coordinator.execute_sequential([AgentTask("ticket_desk", request)])
