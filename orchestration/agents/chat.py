@@ -37,9 +37,9 @@ class AgentReply(dict[str, Any]):
 
     @property
     def text(self) -> str:
-        """What it says; empty if it answers with fields only."""
-        content = self.get("content", "")
-        return content if isinstance(content, str) else ""
+        """What it says, as `content` or else as `message`; empty if it has neither."""
+        said = (self.get("content"), self.get("message"))
+        return next((each for each in said if isinstance(each, str)), "")
 
     @property
     def usage(self) -> Usage | None:
