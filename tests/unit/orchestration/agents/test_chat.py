@@ -52,7 +52,7 @@ async def test_in_an_event_loop_it_is_awaited_with_the_text_as_it_comes(agent: A
     reply = await agent.achat("good day", on_token=heard.append, user="ann", timeout=5)
     assert heard == ["good", "day"]
     assert (reply["user"], reply["has_deadline"]) == ("ann", True)
-    with pytest.raises(RuntimeError, match="await agent.achat"):
+    with pytest.raises(RuntimeError, match=r"await agent\.achat"):
         agent.chat("good day")
 
 
