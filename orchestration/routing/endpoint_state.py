@@ -34,6 +34,8 @@ class EndpointState:
     outstanding: int = 0
     """Calls under way in this process."""
     breaker: Breaker = CLOSED
+    agreed: Breaker = CLOSED
+    """The breaker as all processes knew it when this one last read or wrote that."""
     ejected_until: float = 0.0
     ejections: int = 0
     """In a row."""

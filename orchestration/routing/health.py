@@ -75,23 +75,14 @@ class HealthProbes:
         """Probe every endpoint that can be, whether its time has come or not."""
         wanted = [
             endpoint
-            for endpoint in self._endpoints()
+            for endpoint in self._router.endpoints()
             if endpoint.place.is_remote and endpoint.resilience.probe is not None
         ]
         return await self._probe_all(wanted)
 
-    def _endpoints(self) -> Iterator[EndpointState]:
-        with self._router.lock:
-            yield from [
-                endpoint
-                for group in self._router.groups.values()
-                for version in group.versions.values()
-                for endpoint in version.pool.endpoints.values()
-            ]
-
     def _due(self) -> Iterator[EndpointState]:
         now, random = self._router.clock(), self._router.random
-        for endpoint in self._endpoints():
+        for endpoint in self._router.endpoints():
             policy = endpoint.resilience.probe
             if policy is None:
                 continue

@@ -127,9 +127,15 @@ class RoutedCall:
         router = self._router
         while True:
             pick = await router.endpoint_for(version, tried, only)
-            if not pick.probe or router.sharing is None:
+            sharing = router.sharing
+            if not pick.probe or sharing is None:
                 return pick
-            if await router.sharing.claim_probe(pick.endpoint):
+            try:
+                claimed = await sharing.claim_probe(pick.endpoint)
+            except BaseException:
+                router.ended(version, pick, seconds=0.0, abandoned=True)
+                raise
+            if claimed:
                 return pick
             router.ended(version, pick._replace(probe=False), seconds=0.0, abandoned=True)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.agents.kinds import module_of
 from orchestration.routing.agent_group import AgentGroup, Chosen, VersionState
 from orchestration.routing.background import Background
+from orchestration.routing.breaker import CLOSED
 from orchestration.routing.sharing import Sharing
 from state.errors import AgentOverloadedError, AgentUnavailableError
 
@@ -93,6 +94,16 @@ class Router:
         version = None if group is None else group.versions.get(place.version)
         return None if version is None else version.pool.endpoints.get(place.endpoint)
 
+    def endpoints(self) -> list[EndpointState]:
+        """Return those of all versions of all agents."""
+        with self.lock:
+            return [
+                endpoint
+                for group in self.groups.values()
+                for version in group.versions.values()
+                for endpoint in version.pool.endpoints.values()
+            ]
+
     def _retire(self, endpoint: EndpointState) -> None:
         """Close the way to an endpoint that is gone, once its last call has ended."""
         endpoint.switch = "disabled"
@@ -157,6 +168,8 @@ class Router:
 
     def share(self, store: TrafficStore) -> None:
         """Know from now on what other processes know, and let what is known outlive this one."""
+        for endpoint in self.endpoints():  # revisions are of the database before
+            endpoint.revision, endpoint.agreed = 0, CLOSED
         self.sharing = Sharing(
             store,
             clock=self.clock,

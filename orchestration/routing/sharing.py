@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import SharedState
-from orchestration.routing.breaker import CLOSED, Breaker, lets_by, probe_begun
+from orchestration.routing.breaker import CLOSED, Breaker, lets_by, probe_begun, probe_left
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -32,6 +33,7 @@ def as_state(endpoint: EndpointState) -> JsonObject:
     """Say as JSON what others should know of an endpoint."""
     breaker = endpoint.breaker
     return {
+        "of": whereabouts(endpoint),
         "open": breaker.is_open,
         "due": breaker.due,
         "openings": breaker.openings,
@@ -46,9 +48,33 @@ def as_state(endpoint: EndpointState) -> JsonObject:
     }
 
 
-def adopt(endpoint: EndpointState, shared: SharedState) -> None:
-    """Take over what another process has written."""
+def whereabouts(endpoint: EndpointState) -> str:
+    """Tell apart the places that an endpoint's id has stood for, without naming them."""
+    place = endpoint.place
+    return hashlib.sha256(f"{place.kind} {place.address or ''}".encode()).hexdigest()[:16]
+
+
+def adopt(endpoint: EndpointState, shared: SharedState) -> bool:
+    """Take over what another process has written; whether it is about the same place."""
+    endpoint.revision = shared.revision
+    if not _is_of(endpoint, shared):
+        return False
     state: Mapping[str, Any] = shared.state
+    _adopt_breaker(endpoint, state)
+    endpoint.ejected_until = state["ejected_until"]
+    endpoint.ejections = state["ejections"]
+    endpoint.ejected_why = state["ejected_why"]
+    endpoint.limited_until = state["limited_until"]
+    endpoint.failed_probes = state["failed_probes"]
+    endpoint.last_probe_at = state["last_probe_at"]
+    return True
+
+
+def _is_of(endpoint: EndpointState, shared: SharedState) -> bool:
+    return shared.state.get("of") == whereabouts(endpoint)
+
+
+def _adopt_breaker(endpoint: EndpointState, state: Mapping[str, Any]) -> None:
     if state["open"]:
         endpoint.breaker = Breaker(
             is_open=True,
@@ -59,13 +85,7 @@ def adopt(endpoint: EndpointState, shared: SharedState) -> None:
         )
     elif endpoint.breaker.is_open:
         endpoint.breaker = CLOSED
-    endpoint.ejected_until = state["ejected_until"]
-    endpoint.ejections = state["ejections"]
-    endpoint.ejected_why = state["ejected_why"]
-    endpoint.limited_until = state["limited_until"]
-    endpoint.failed_probes = state["failed_probes"]
-    endpoint.last_probe_at = state["last_probe_at"]
-    endpoint.revision = shared.revision
+    endpoint.agreed = endpoint.breaker
 
 
 class Sharing:
@@ -117,26 +137,31 @@ class Sharing:
 
     async def claim_probe(self, endpoint: EndpointState) -> bool:
         """Whether this process, of all, may send a half-open endpoint its one call."""
-        now = self._clock()
-        claimed: JsonObject = {**as_state(endpoint)}
-        claimed["probe_until"] = probe_begun(endpoint.breaker, now).probe_until
-        there = await self.store.write(SharedState(endpoint.key, claimed, endpoint.revision, now))
-        if there is None:
-            endpoint.revision += 1
-            return True
-        adopt(endpoint, there)
-        self._adopted(endpoint)
-        if not endpoint.breaker.is_open:
-            return True
-        return lets_by(endpoint.breaker, now) and await self.claim_probe(endpoint)
+        for _ in range(MOST_TRIES):
+            now = self._clock()
+            endpoint.breaker = probe_begun(endpoint.breaker, now)
+            there = await self._written(endpoint, as_state(endpoint))
+            if there is None:
+                return True
+            if not adopt(endpoint, there):
+                continue
+            allowed = lets_by(endpoint.breaker, now)
+            if allowed and endpoint.breaker.is_open:  # nobody else here may try meanwhile
+                endpoint.breaker = probe_begun(endpoint.breaker, now)
+            self._adopted(endpoint)
+            if not endpoint.breaker.is_open or not allowed:
+                return allowed
+        endpoint.breaker = probe_left(endpoint.breaker)
+        return False
 
     async def claim_check(self, endpoint: EndpointState) -> bool:
         """Whether this process, of all, is to ask an endpoint whether it is well."""
         there = await self._written(endpoint, as_state(endpoint))
         if there is None:
             return True
-        adopt(endpoint, there)  # another one has just asked, or knows better
-        self._adopted(endpoint)
+        if not adopt(endpoint, there):
+            return True  # nobody asks this one
+        self._adopted(endpoint)  # another one has just asked, or knows better
         return False
 
     async def settle(self) -> None:
@@ -152,14 +177,20 @@ class Sharing:
 
         Where the database fails, this process goes on as if it were alone.
         """
-        shared = SharedState(endpoint.key, state, endpoint.revision, self._clock())
         try:
-            there = await self.store.write(shared)
+            return await self._write_once(endpoint, state)
         except Exception as error:  # noqa: BLE001  whatever it is, the calls come first
             _complain("write", error)
             return None
+
+    async def _write_once(self, endpoint: EndpointState, state: JsonObject) -> SharedState | None:
+        """Write a state unless another is there, which is returned then."""
+        shared = SharedState(endpoint.key, state, endpoint.revision, self._clock())
+        breaker = endpoint.breaker
+        there = await self.store.write(shared)
         if there is None:
-            endpoint.revision += 1
+            endpoint.revision = max(endpoint.revision, shared.revision + 1)
+            endpoint.agreed = breaker
         return there
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -192,8 +223,7 @@ class Sharing:
             endpoint = self._find(shared.place)
             if endpoint is None or shared.place in self._dirty:
                 continue
-            if shared.revision > endpoint.revision:
-                adopt(endpoint, shared)
+            if shared.revision > endpoint.revision and adopt(endpoint, shared):
                 self._adopted(endpoint)
         self._switched(await self.store.switches())
 
@@ -208,14 +238,13 @@ class Sharing:
 
     async def _write(self, endpoint: EndpointState) -> None:
         for _ in range(MOST_TRIES):
-            state = as_state(endpoint)
-            written = SharedState(endpoint.key, state, endpoint.revision, self._clock())
-            there = await self.store.write(written)
+            there = await self._write_once(endpoint, as_state(endpoint))
             if there is None:
-                endpoint.revision += 1
                 return
             endpoint.revision = there.revision  # what was just seen here is newer
-            _keep_later(endpoint, there)
+            if _is_of(endpoint, there):
+                _keep_later(endpoint, there)
+                self._adopted(endpoint)
         log.warning("%s: others change its state so fast that this one's was lost", endpoint.key)
 
 
@@ -228,11 +257,21 @@ def _complain(doing: str, error: Exception) -> None:
 
 
 def _keep_later(endpoint: EndpointState, there: SharedState) -> None:
-    """Of what two processes say at once, keep the ends that are further away."""
+    """Of what two processes say at once, keep the ends that are further away.
+
+    Of a breaker, what this process has found out since it knew what the others know.
+    """
     state: Mapping[str, Any] = there.state
+    if shown(endpoint.breaker) == shown(endpoint.agreed):
+        _adopt_breaker(endpoint, state)
     endpoint.limited_until = max(endpoint.limited_until, state["limited_until"])
     endpoint.ejected_until = max(endpoint.ejected_until, state["ejected_until"])
     endpoint.ejections = max(endpoint.ejections, state["ejections"])
+
+
+def shown(breaker: Breaker) -> Breaker:
+    """What others know of a breaker; the calls that it counts are this process's own."""
+    return breaker._replace(failures=0, recent=0, calls=0)
 
 
 def _is_here(task: asyncio.Task[None]) -> bool:
