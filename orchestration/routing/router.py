@@ -265,7 +265,7 @@ class Router:
     ) -> Chosen:
         """Let a thread stay with a version; another call of it may have been faster."""
         spec = chosen.version.spec
-        gone = has if has is not None and has not in group.versions else None
+        gone = has  # or switched off, else it would have been chosen
         stays = spec.version
         if journal is not None:
             stays = await journal.assign(spec.agent_id, spec.version, instead_of=gone)
@@ -274,8 +274,8 @@ class Router:
             if journal is None and known is not None and known != gone:
                 stays = known
             group.remember(thread_id, stays)
-            if stays != spec.version and stays in group.versions:
-                return Chosen(group.versions[stays], f"version {stays}, as before in this thread")
+            if stays != spec.version and (kept := group.kept(stays)) is not None:
+                return Chosen(kept, f"version {stays}, as before in this thread")
         return chosen
 
     async def endpoint_for(

@@ -215,7 +215,7 @@ async def test_a_process_that_knows_less_than_the_database_sends_one_probe_too(
     for _ in range(5):
         await asyncio.sleep(0.02)
         calls.append(asyncio.create_task(call(second)))
-    done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.sleep(0.05)
     assert begun == ["a"]
     release.set()
