@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import Place
 from nodes.ports import Dispatch, Terms
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from checkpoints.traffic import TrafficStore
     from orchestration.engines.segment import Segment
     from state.run_state import Outcomes
+
+
+_AT: Final = "@"
+"""Between an endpoint's id, which cannot have it, and its whereabouts, in the database."""
 
 
 class ThreadJournal:
@@ -35,12 +39,20 @@ class ThreadJournal:
         self._token = token
         self._noted: dict[str, Dispatch] | None = {} if begins else None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is known, without looking, that no call may have begun anywhere."""
+        return self._noted is not None and not self._noted
+
     async def sent(self, key: str) -> Dispatch | None:
         """Return where the call with an idempotency key may have begun; None if nowhere."""
         if self._noted is not None:
             return self._noted.get(key)
         place = await self._traffic.sent(key)
-        return None if place is None else Dispatch(*place)
+        if place is None:
+            return None
+        endpoint, _, whereabouts = place.endpoint.partition(_AT)
+        return Dispatch(place.agent_id, place.version, endpoint, whereabouts)
 
     async def note(self, key: str, dispatch: Dispatch | None) -> None:
         """Remember, durably, where a call is about to be sent; None that it did not begin there.
@@ -48,7 +60,7 @@ class ThreadJournal:
         Raises:
             LeaseLostError: This process may not act for the thread any more.
         """
-        place = None if dispatch is None else Place(*dispatch)
+        place = None if dispatch is None else _place(dispatch)
         if self._noted is not None and dispatch is not None:
             self._noted[key] = dispatch  # first: it may be written though nobody waits any more
         await self._traffic.note(key, place, thread_id=self._thread_id, token=self._token)
@@ -62,6 +74,11 @@ class ThreadJournal:
     async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
         """Give the thread its version of an agent; the first stays, but one that is gone."""
         return await self._traffic.assign(self._thread_id, agent_id, version, instead_of=instead_of)
+
+
+def _place(sent: Dispatch) -> Place:
+    at = f"{sent.endpoint}{_AT}{sent.whereabouts}" if sent.whereabouts else sent.endpoint
+    return Place(sent.agent_id, sent.version, at)
 
 
 def terms_of(segment: Segment, known: Outcomes, traffic: TrafficStore) -> Terms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -81,6 +82,12 @@ class EndpointState:
     def id(self) -> str:
         """Its id, unique within the version."""
         return self.place.endpoint_id
+
+    @property
+    def whereabouts(self) -> str:
+        """Tells apart the places that its id has stood for, without naming them."""
+        where = f"{self.place.kind} {self.place.address or ''}"
+        return hashlib.sha256(where.encode()).hexdigest()[:16]
 
     @property
     def load(self) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -33,7 +32,7 @@ def as_state(endpoint: EndpointState) -> JsonObject:
     """Say as JSON what others should know of an endpoint."""
     breaker = endpoint.breaker
     return {
-        "of": whereabouts(endpoint),
+        "of": endpoint.whereabouts,
         "open": breaker.is_open,
         "due": breaker.due,
         "openings": breaker.openings,
@@ -46,12 +45,6 @@ def as_state(endpoint: EndpointState) -> JsonObject:
         "failed_probes": endpoint.failed_probes,
         "last_probe_at": endpoint.last_probe_at,
     }
-
-
-def whereabouts(endpoint: EndpointState) -> str:
-    """Tell apart the places that an endpoint's id has stood for, without naming them."""
-    place = endpoint.place
-    return hashlib.sha256(f"{place.kind} {place.address or ''}".encode()).hexdigest()[:16]
 
 
 def adopt(endpoint: EndpointState, shared: SharedState) -> bool:
@@ -71,7 +64,7 @@ def adopt(endpoint: EndpointState, shared: SharedState) -> bool:
 
 
 def _is_of(endpoint: EndpointState, shared: SharedState) -> bool:
-    return shared.state.get("of") == whereabouts(endpoint)
+    return shared.state.get("of") == endpoint.whereabouts
 
 
 def _adopt_breaker(endpoint: EndpointState, state: Mapping[str, Any]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from orchestration import (
     RetryPolicy,
     SimpleCoordinator,
 )
+from orchestration.agents.kinds import KINDS
 
 THREAD = "t"
 SOON = RetryPolicy(max_attempts=9, initial_delay=timedelta(0))
@@ -131,3 +134,76 @@ async def test_what_it_cost_is_known_by_version(world: World) -> None:
     assert (total.key, total.tasks, total.succeeded, total.calls) == ("shop@7", 1, 1, 2)
     assert (total.input_tokens, total.output_tokens) == (2, 1)
     assert total.cost == result.cost > 0
+
+
+@pytest.mark.parametrize(
+    "then",
+    ["moved", "another idempotent version", "a handler", "another agent, a handler", "keyless"],
+)
+async def test_a_purchase_that_may_have_begun_is_made_nowhere_else_whatever_is_configured(
+    world: World, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shop_at(address: str, **terms: Any) -> AgentSpec:  # noqa: ANN401
+        terms = {"kind": "http", "version": "1", **terms}
+        return AgentSpec("shop", ["ticket_purchase"], endpoint=address, **terms)
+
+    monkeypatch.setitem(sys.modules, KINDS["http"].module, Wires(world))
+    monkeypatch.setitem(sys.modules, KINDS["vertex_predict"].module, Wires(world))
+    old, here = "https://old.example.com", world.endpoint("here").handler
+    first = shop_at(old, kind="vertex_predict" if then == "keyless" else "http")
+    afterwards = {
+        "moved": [shop_at("https://new.example.com")],
+        "another idempotent version": [
+            shop_at("https://new.example.com", version="2", idempotent=True)
+        ],
+        "a handler": [AgentSpec("shop", ["ticket_purchase"], handler=here)],
+        "another agent, a handler": [AgentSpec("store", ["ticket_purchase"], handler=here)],
+        "keyless": [first],
+    }
+    task = AgentTask(capability="ticket_purchase", task_id="buy")
+    async with world.open(first) as runs:
+        await cut_short(world, runs, task)
+    async with world.open(*afterwards[then]) as runs:
+        result = await runs.resume(THREAD)
+    assert world.calls == [(old, "buy")]
+    assert "find out what became of it there" in str(result["buy"].error)
+
+
+class Wires(ModuleType):
+    """A kind whose agents are of the world of a test."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__("wires")
+        self.world = world
+
+    def problems(self, _endpoint: Endpoint) -> list[str]:
+        return []
+
+    def connect(self, endpoint: Endpoint) -> Wire:
+        return Wire(self.world.endpoint(str(endpoint.address)).handler)
+
+
+class Wire:
+    """The way to one of them."""
+
+    def __init__(self, handler: Any) -> None:  # noqa: ANN401
+        self.call = handler
+
+    async def probe(self) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_a_keyless_call_that_timed_out_is_not_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, KINDS["vertex_predict"].module, Wires(world))
+    world.hangs = True
+    async with world.open(AgentSpec("shop", endpoint="there", kind="vertex_predict")) as runs:
+        task = AgentTask("shop", retry=SOON, timeout=timedelta(milliseconds=20))
+        result = await runs.execute_sequential([task])
+    assert len(world.calls) == 1
+    assert str(result["shop"].status) == "timed_out"
+    assert result["shop"].attempts == 1

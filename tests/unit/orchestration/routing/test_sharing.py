@@ -20,6 +20,8 @@ from orchestration import (
     open_database,
 )
 from orchestration.routing.endpoint_state import EndpointState
+from state.agent_context import AgentContext
+from state.jsonvalue import JsonObject
 from tests.unit.orchestration.routing.stage import Clock, Places, call, registry_of
 
 NOT = AgentNotStartedError("nothing listens there")
@@ -194,7 +196,7 @@ async def test_a_caller_that_leaves_while_it_claims_a_probe_gives_the_place_back
 
 
 async def test_a_process_that_knows_less_than_the_database_sends_one_probe_too(
-    processes: Processes,
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = processes.start(), processes.start()
     await half_open(processes, first)
@@ -205,12 +207,12 @@ async def test_a_process_that_knows_less_than_the_database_sends_one_probe_too(
     await first.flush()
     release, begun = asyncio.Event(), []
 
-    async def slow(_input: object, _context: object) -> dict[str, str]:
+    async def slow(_input: JsonObject, _context: AgentContext) -> JsonObject:
         begun.append("a")
         await release.wait()
         return {"by": "a"}
 
-    second.router.connector(shared).call = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(second.router.connector(shared), "call", slow)
     calls = [asyncio.create_task(call(second))]
     for _ in range(5):
         await asyncio.sleep(0.02)

@@ -132,6 +132,10 @@ class Assigned:
     def __init__(self) -> None:
         self.versions: dict[str, str] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        return False
+
     async def sent(self, key: str) -> Dispatch | None:  # noqa: ARG002
         return None
 
