@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import Place
@@ -9,11 +10,15 @@ from nodes.ports import Dispatch, Terms
 from nodes.retry_budget import budget_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from checkpoints.traffic import TrafficStore
     from orchestration.engines.segment import Segment
+    from state.outcome import Outcome
     from state.run_state import Outcomes
 
 
+NOTHING: Final[Mapping[str, Outcome]] = MappingProxyType({})
 _AT: Final = "@"
 """Between an endpoint's id, which cannot have it, and its whereabouts, in the database."""
 
@@ -21,10 +26,16 @@ _AT: Final = "@"
 class ThreadJournal:
     """The `DispatchJournal` of a thread that this process holds."""
 
-    __slots__ = ("_noted", "_thread_id", "_token", "_traffic")
+    __slots__ = ("_known", "_noted", "_thread_id", "_token", "_traffic")
 
     def __init__(
-        self, traffic: TrafficStore, thread_id: str, *, token: int, begins: bool = False
+        self,
+        traffic: TrafficStore,
+        thread_id: str,
+        *,
+        token: int,
+        known: Mapping[str, Outcome] = NOTHING,
+        begins: bool = False,
     ) -> None:
         """Take what is to be used.
 
@@ -32,11 +43,13 @@ class ThreadJournal:
             traffic: Where it is remembered.
             thread_id: Whose calls.
             token: The fencing token of its lease.
+            known: What became of its run's tasks; what the run announces is added there.
             begins: Whether the run begins now, so that nobody else can have sent anything.
         """
         self._traffic = traffic
         self._thread_id = thread_id
         self._token = token
+        self._known = known
         self._noted: dict[str, Dispatch] | None = {} if begins else None
 
     @property
@@ -68,12 +81,26 @@ class ThreadJournal:
             self._noted.pop(key, None)
 
     async def version_of(self, agent_id: str) -> str | None:
-        """Return the version of an agent that the thread has; None if it has none yet."""
-        return await self._traffic.version_of(self._thread_id, agent_id)
+        """Return the version of an agent that the thread has; None if it has none yet.
+
+        While an agent has one version, nothing is assigned: what was done tells which it was.
+        """
+        found = await self._traffic.version_of(self._thread_id, agent_id)
+        if found is None and (had := next(_versions(self._known, agent_id), None)) is not None:
+            return await self.assign(agent_id, had)
+        return found
 
     async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
         """Give the thread its version of an agent; the first stays, but one that is gone."""
         return await self._traffic.assign(self._thread_id, agent_id, version, instead_of=instead_of)
+
+
+def _versions(known: Mapping[str, Outcome], agent_id: str) -> Iterator[str]:
+    """The versions of an agent that did tasks, and those inside them."""
+    for outcome in tuple(known.values()):
+        if outcome.get("agent") == agent_id and "version" in outcome:
+            yield outcome["version"]
+        yield from _versions(outcome.get("inner", {}), agent_id)
 
 
 def _place(sent: Dispatch) -> Place:
@@ -84,5 +111,7 @@ def _place(sent: Dispatch) -> Place:
 def terms_of(segment: Segment, known: Outcomes, traffic: TrafficStore) -> Terms:
     """The terms of a segment's calls."""
     lease = segment.held.lease
-    journal = ThreadJournal(traffic, lease.thread_id, token=lease.token, begins=segment.begins)
+    journal = ThreadJournal(
+        traffic, lease.thread_id, token=lease.token, known=known, begins=segment.begins
+    )
     return Terms(journal, budget_of(segment.plan.document, known, scopes=segment.scopes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -40,10 +41,13 @@ class World:
         self.hanging = asyncio.Event()
         self.refuse: set[str] = set()
         """Endpoints at which nothing listens."""
+        self.once: dict[str, Callable[[], object]] = {}
+        """What happens in the middle of a task, once."""
 
     def endpoint(self, name: str, **terms: Any) -> Endpoint:  # noqa: ANN401
         async def act(_given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
             self.calls.append((name, context.task_id))
+            self.once.pop(context.task_id, lambda: None)()
             if name in self.refuse:
                 raise AgentNotStartedError("nothing listens there")
             if self.hangs:
@@ -207,3 +211,40 @@ async def test_a_keyless_call_that_timed_out_is_not_made_again(
     assert len(world.calls) == 1
     assert str(result["shop"].status) == "timed_out"
     assert result["shop"].attempts == 1
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+@pytest.mark.parametrize("when", ["within a run", "cut short", "between runs"])
+async def test_a_thread_stays_with_the_only_version_when_there_is_a_second(
+    world: World,
+    when: str,
+    is_plain: bool,  # noqa: FBT001
+) -> None:
+    def version(number: str, **more: Any) -> AgentSpec:  # noqa: ANN401
+        place = world.endpoint(f"v{number}")
+        if is_plain:
+            return AgentSpec("shop", handler=place.handler, version=number, **more)
+        return AgentSpec("shop", endpoints=[place], version=number, **more)
+
+    second = version("2", weight=10**9)
+    tasks = [AgentTask("shop", task_id=id_) for id_ in "abc"]
+    async with world.open(version("1")) as runs:
+        if when == "within a run":
+            world.once["a"] = lambda: runs.registry.register(second)
+            await runs.execute_sequential(tasks, thread_id=THREAD)
+        elif when == "cut short":
+            world.once["b"] = lambda: setattr(world, "hangs", True)
+            running = asyncio.create_task(runs.execute_sequential(tasks, thread_id=THREAD))
+            await asyncio.wait_for(world.hanging.wait(), 30)
+            running.cancel()
+            await asyncio.wait([running])
+        else:
+            await runs.execute_sequential(tasks[:2], thread_id=THREAD)
+    if when != "within a run":
+        async with world.open(version("1"), second) as runs:
+            if when == "cut short":
+                await runs.resume(THREAD)
+            else:
+                await runs.execute_sequential(tasks[2:], thread_id=THREAD)
+    assert {task for _, task in world.calls} == {"a", "b", "c"}
+    assert {name for name, _ in world.calls} == {"v1"}
