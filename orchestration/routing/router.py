@@ -292,23 +292,39 @@ class Router:
             AgentOverloadedError: Too many wait already, or it took too long.
             AgentUnavailableError: None takes calls now.
         """
-        woken = False
+        line, waiter = version.line, None
+        longest = version.spec.queue_timeout
+        until = None if longest is None else time.monotonic() + longest.total_seconds()
         while True:
             with self.lock:
-                behind = version.line and not woken and busy(version, tried, only)
+                if waiter is not None:
+                    line.come(waiter)
+                behind = waiter is None and is_behind(version, tried, only)
                 pick = None if behind else self._begun(version, tried, only)
+                if waiter is not None and version.pool.serving > line.promised:
+                    line.wake(behind=waiter)  # for room that this one cannot use, or leaves
                 if pick is not None:
                     return pick
-                waiter = self._lined_up(version, tried, only, first=woken)
+                waiter = self._lined_up(version, tried, only, before=waiter, behind=behind)
+                seconds = self._to_wait(version, until)
             try:
-                await version.line.wait(waiter, at_most=version.spec.queue_timeout)
+                await line.wait(waiter, at_most=seconds)
             except BaseException as error:
+                if isinstance(error, TimeoutError) and (until is None or time.monotonic() < until):
+                    continue
                 with self.lock:
-                    version.line.leave(waiter)
+                    line.leave(waiter)
                 if isinstance(error, TimeoutError):
                     raise _overloaded(version, "it waited too long for an endpoint") from None
                 raise
-            woken = True
+
+    def _to_wait(self, version: VersionState, until: float | None) -> float | None:
+        """For how many seconds to wait in line: an endpoint may be back before a call ends."""
+        back = version.pool.next_due(self.clock())
+        known = [] if back is None else [max(back, _LEAST_WAIT)]
+        if until is not None:
+            known.append(max(0.0, until - time.monotonic()))
+        return min(known, default=None)
 
     def _begun(
         self, version: VersionState, tried: Collection[str], only: str | None
@@ -322,7 +338,13 @@ class Router:
         return pick
 
     def _lined_up(
-        self, version: VersionState, tried: Collection[str], only: str | None, *, first: bool
+        self,
+        version: VersionState,
+        tried: Collection[str],
+        only: str | None,
+        *,
+        before: Waiter | None,
+        behind: bool,
     ) -> Waiter:
         """Line up for an endpoint that has as many calls as it may.
 
@@ -330,13 +352,13 @@ class Router:
             AgentOverloadedError: Too many wait already.
             AgentUnavailableError: No call's end would help.
         """
-        if not busy(version, tried, only):
+        if not behind and not busy(version, tried, only):
             version.line.wake()  # those who wait would find the same, and nobody else tells them
             raise self._unavailable(version, tried, only)
         most = version.spec.max_queue
-        if most is not None and len(version.line) >= most and not first:
+        if most is not None and len(version.line) >= most and before is None:
             raise _overloaded(version, f"{most} calls wait for an endpoint already")
-        return version.line.join(first=first)
+        return version.line.join(before)
 
     def _unavailable(
         self, version: VersionState, tried: Collection[str], only: str | None
@@ -373,6 +395,23 @@ class Router:
 
 
 _SHOWN: Final = 5
+_LEAST_WAIT: Final = 0.05
+"""Seconds; whoever waits in line does not look more often by itself."""
+
+
+def is_behind(version: VersionState, tried: Collection[str], only: str | None) -> bool:
+    """Whether a call that has just come has to let others go first: there is no room but theirs."""
+    line, pool = version.line, version.pool
+    if not line:
+        return False
+    if only is not None:
+        takes_calls = only in pool.endpoints and pool.endpoints[only].serving
+        return not takes_calls and busy(version, tried, only)
+    free = pool.serving - sum(
+        id_ in pool.endpoints and pool.endpoints[id_].serving for id_ in tried
+    )
+    promised = line.promised
+    return free <= promised and (promised > 0 or busy(version, tried, only))
 
 
 def busy(version: VersionState, tried: Collection[str], only: str | None) -> bool:
