@@ -416,10 +416,10 @@ def is_behind(version: VersionState, tried: Collection[str], only: str | None) -
 
 def busy(version: VersionState, tried: Collection[str], only: str | None) -> bool:
     """Whether an endpoint would take a call once one of its calls has ended."""
-    return any(
-        held.stage == "concurrency" and (id_ == only if only is not None else id_ not in tried)
-        for id_, held in version.pool.skipped.items()
-    )
+    pool = version.pool
+    if only is not None:
+        return pool.would_have_room(only)
+    return any(id_ not in tried and pool.would_have_room(id_) for id_ in pool.skipped)
 
 
 def _overloaded(version: VersionState, why: str) -> AgentOverloadedError:

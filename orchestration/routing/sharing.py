@@ -68,7 +68,7 @@ def _is_of(endpoint: EndpointState, shared: SharedState) -> bool:
 
 
 def _adopt_breaker(endpoint: EndpointState, state: Mapping[str, Any]) -> None:
-    if state["open"]:
+    if state["open"] and endpoint.resilience.breaker is not None:
         endpoint.breaker = Breaker(
             is_open=True,
             due=state["due"],
