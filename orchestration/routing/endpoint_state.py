@@ -67,6 +67,8 @@ class EndpointState:
     why_not: str = ""
     turn: float = 0.0
     """When its turn is next, in the balancer's own time."""
+    has_left: bool = False
+    """Whether it is registered no more, and only ends what it has."""
     stamp: int = 0
     """Tells whether what a balancer holds of it is out of date."""
 

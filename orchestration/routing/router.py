@@ -106,7 +106,7 @@ class Router:
 
     def _retire(self, endpoint: EndpointState) -> None:
         """Close the way to an endpoint that is gone, once its last call has ended."""
-        endpoint.switch = "disabled"
+        endpoint.switch, endpoint.has_left = "disabled", True
         if endpoint.outstanding == 0:
             self.close_connector(endpoint)
 
@@ -114,7 +114,7 @@ class Router:
         """Close the way to an endpoint in the background."""
         connector, endpoint.connector = endpoint.connector, None
         if connector is not None:
-            self.background.begin(connector.close())
+            self.background.begin(connector.close(), must_be=True)
 
     def connector(self, endpoint: EndpointState) -> Connector:
         """The way to an endpoint, made when it is first needed."""
@@ -380,7 +380,8 @@ class Router:
             return
         from orchestration.routing.shadowing import shadow_call  # noqa: PLC0415  rarely needed
 
-        for version in list(self.groups[used.spec.agent_id].shadows(used)):
+        group = self.groups.get(used.spec.agent_id)
+        for version in () if group is None else list(group.shadows(used)):
             if self.random() < version.spec.shadow:
                 self.background.begin(shadow_call(self, version, input_data, context))
 
@@ -389,8 +390,8 @@ class Router:
         with self.lock:
             version.pool.end(pick, self.clock(), **how)
             version.line.wake()
-            left = pick.endpoint.switch == "disabled" and pick.endpoint.outstanding == 0
-        if left and version.pool.endpoints.get(pick.endpoint.id) is not pick.endpoint:
+            is_over = pick.endpoint.has_left and pick.endpoint.outstanding == 0
+        if is_over:
             self.close_connector(pick.endpoint)
 
 
