@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import SharedState
 from orchestration.routing.breaker import CLOSED, Breaker, lets_by, probe_begun, probe_left
+from orchestration.routing.loops import is_here
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -113,14 +114,14 @@ class Sharing:
 
     async def sync(self) -> None:
         """Read what others have written, unless that was done just now."""
-        if self._clock() >= self._read_at + SYNC_SECONDS:
+        if not 0 <= self._clock() - self._read_at < SYNC_SECONDS:
             await self._careful("read", self._read())
 
     async def ready(self) -> None:
         """Have read it once; after that, read it again now and then, beside the calls."""
         if self._read_at == _NEVER:
             await self._careful("read", self._read())
-        elif self._clock() >= self._read_at + SYNC_SECONDS:
+        elif not 0 <= self._clock() - self._read_at < SYNC_SECONDS:
             self._begin("read", self._read())
 
     def tell(self, endpoint: EndpointState) -> None:
@@ -159,7 +160,7 @@ class Sharing:
 
     async def settle(self) -> None:
         """Wait for what is under way, and write what is not written yet."""
-        here = [each for each in self._under_way.values() if _is_here(each)]
+        here = [each for each in self._under_way.values() if is_here(each)]
         if here:
             await asyncio.wait(here)
         if self._dirty:
@@ -189,7 +190,7 @@ class Sharing:
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Do something once at a time in the background; without a loop, later."""
         running = self._under_way.get(name)
-        if running is not None and not running.done() and _is_here(running):
+        if running is not None and not running.done() and is_here(running):
             work.close()
             return
         try:
@@ -265,11 +266,3 @@ def _keep_later(endpoint: EndpointState, there: SharedState) -> None:
 def shown(breaker: Breaker) -> Breaker:
     """What others know of a breaker; the calls that it counts are this process's own."""
     return breaker._replace(failures=0, recent=0, calls=0)
-
-
-def _is_here(task: asyncio.Task[None]) -> bool:
-    """Whether a task belongs to the running loop; one of a loop that has ended never goes on."""
-    try:
-        return task.get_loop() is asyncio.get_running_loop()
-    except RuntimeError:
-        return False
