@@ -75,6 +75,8 @@ class Discovery:
         if not at_once and 0 <= now - self._asked_at < EVERY_SECONDS:
             return
         self._asked_at = now
+        if at_once:  # what is answered now may have been asked before something changed
+            await self._wait_for(self._asking)
         await self._ask()
         wrong = {each.source for each in self._complaints.values()} & self._asking.keys()
         self._wrong = {about for about, each in self._complaints.items() if each.source in wrong}
@@ -94,11 +96,17 @@ class Discovery:
             task = self._asking.get(source.name)
             if task is None or (not task.done() and not is_here(task)) or task.cancelled():
                 new[source.name] = asyncio.create_task(_found(source))
-        self._asking |= new
         is_first = not self._said.keys() >= new.keys()
-        if new:
-            patience = LONGEST_SECONDS + 1.0 if is_first else PATIENCE_SECONDS
-            await asyncio.wait(new.values(), timeout=patience)
+        self._asking |= new
+        await self._wait_for(new, patience=LONGEST_SECONDS + 1.0 if is_first else None)
+
+    async def _wait_for(
+        self, asked: Mapping[str, asyncio.Task[Answer]], *, patience: float | None = None
+    ) -> None:
+        """Wait for answers, not too long, and note all that have come."""
+        here = [task for task in asked.values() if is_here(task)]
+        if here:
+            await asyncio.wait(here, timeout=PATIENCE_SECONDS if patience is None else patience)
         for name, task in [*self._asking.items()]:
             if task.done() and not task.cancelled():
                 self._answers[name] = task.result()
