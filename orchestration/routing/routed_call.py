@@ -60,7 +60,7 @@ class RoutedCall:
             version, why = self._there(sent), "where the call was sent before"
         self.agent_id, self.version = version.spec.agent_id, version.spec.version
         router.shadow(version, input_data, context)
-        only = None if sent is None or version.spec.may_repeat else sent.endpoint
+        only = None if sent is None else sent.endpoint
         return await self._call_until_done(version, only, why, input_data, context)
 
     async def call_version(
@@ -75,13 +75,16 @@ class RoutedCall:
         None where the version may be called whatever has begun.
         """
         journal, spec = self._terms.journal, version.spec
-        if spec.read_only:
-            return None
         sent = None if journal is None else await journal.sent(context.idempotency_key)
         if sent is None:  # of those that may repeat a call, only the attempts tell
             begun = [each["version"] for each in self._terms.tries if each.get("may_have_started")]
             sent = Dispatch(self.agent_id, begun[-1], "") if begun and spec.idempotent else None
-        if sent is not None and spec.idempotent and sent[:2] == (spec.agent_id, spec.version):
+        if sent is None or not spec.may_repeat:
+            return sent
+        is_same = sent[:2] == (spec.agent_id, spec.version)
+        if is_same and sent.endpoint and _is_there(version, sent):
+            return sent  # where it has asked something
+        if is_same or spec.read_only:
             return None  # all its endpoints together recognise the key
         return sent
 
@@ -97,7 +100,7 @@ class RoutedCall:
         if version is None:
             raise self._nowhere_else(sent, "which is not there any more")
         if version.spec.may_repeat:
-            return version
+            return version  # at any endpoint, if need be
         endpoint = version.pool.endpoints.get(sent.endpoint)
         if endpoint is None:
             raise self._nowhere_else(sent, "which is not there any more")
@@ -121,6 +124,9 @@ class RoutedCall:
     ) -> JsonObject:
         tried: list[str] = []
         failure: Exception | None = None
+        if version.spec.may_repeat and only is not None and only not in version.pool.endpoints:
+            only = None
+        bound = only is not None and not version.spec.may_repeat
         while True:
             try:
                 pick = await self._next(version, tried, only)
@@ -135,12 +141,15 @@ class RoutedCall:
                 raise
             except Exception as error:
                 failure = error
-                if only is None and not may_have_started(error):
+                if is_control_flow(error):
+                    await self._note(version, pick, context, asks=True)
+                elif not bound and not may_have_started(error):
                     await self._forget(version, context)
-                self.may_retry = only is not None or self._may_retry(version, pick, error)
+                self.may_retry = bound or self._may_retry(version, pick, error)
                 tried.append(pick.endpoint.id)
-                if only is not None or not self._may_go_on(version, error, tried, context):
+                if bound or not self._may_go_on(version, error, tried, context):
                     raise
+                only = None
             else:
                 return reply
 
@@ -208,9 +217,12 @@ class RoutedCall:
 
     # -- what is remembered ------------------------------------------------------------------
 
-    async def _note(self, version: VersionState, pick: Pick, context: AgentContext) -> None:
+    async def _note(
+        self, version: VersionState, pick: Pick, context: AgentContext, *, asks: bool = False
+    ) -> None:
+        """Remember where a call goes, or where it asks something and is to be answered."""
         journal, spec = self._terms.journal, version.spec
-        if journal is not None and not spec.may_repeat:
+        if journal is not None and spec.may_repeat == asks:
             endpoint = pick.endpoint
             sent = Dispatch(spec.agent_id, spec.version, endpoint.id, endpoint.whereabouts)
             await journal.note(context.idempotency_key, sent)
@@ -272,6 +284,14 @@ class RoutedCall:
         if version.spec.may_repeat or not may_have_started(error):
             return True
         return passes_key(pick.endpoint)
+
+
+def _is_there(version: VersionState, sent: Dispatch) -> bool:
+    """Whether the endpoint to which a call was sent takes calls, and is where it was."""
+    endpoint = version.pool.endpoints.get(sent.endpoint)
+    if endpoint is None or sent.whereabouts not in {"", endpoint.whereabouts}:
+        return False
+    return endpoint.serving
 
 
 def passes_key(endpoint: EndpointState) -> bool:
