@@ -26,7 +26,7 @@ _AT: Final = "@"
 class ThreadJournal:
     """The `DispatchJournal` of a thread that this process holds."""
 
-    __slots__ = ("_known", "_noted", "_thread_id", "_token", "_traffic")
+    __slots__ = ("_known", "_noted", "_thread_id", "_token", "_traffic", "_versions")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class ThreadJournal:
         self._thread_id = thread_id
         self._token = token
         self._known = known
+        self._versions: dict[str, str] = {}
         self._noted: dict[str, Dispatch] | None = {} if begins else None
 
     @property
@@ -85,14 +86,23 @@ class ThreadJournal:
 
         While an agent has one version, nothing is assigned: what was done tells which it was.
         """
+        found = self._versions.get(agent_id)
+        if found is not None:
+            return found
         found = await self._traffic.version_of(self._thread_id, agent_id)
         if found is None and (had := next(_versions(self._known, agent_id), None)) is not None:
             return await self.assign(agent_id, had)
+        if found is not None:
+            self._versions[agent_id] = found
         return found
 
     async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
         """Give the thread its version of an agent; the first stays, but one that is gone."""
-        return await self._traffic.assign(self._thread_id, agent_id, version, instead_of=instead_of)
+        stays = await self._traffic.assign(
+            self._thread_id, agent_id, version, instead_of=instead_of
+        )
+        self._versions[agent_id] = stays  # nobody else gives it one while its lease is held
+        return stays
 
 
 def _versions(known: Mapping[str, Outcome], agent_id: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestration.routing.endpoint_state import EndpointState
 
 REMEMBERED: Final = 100_000
-"""Threads whose version is kept in memory; the database knows them all."""
+"""Threads of callers without a database whose version is kept in memory."""
 
 
 _STRICTNESS: Final = ("enabled", "draining", "disabled")

@@ -240,8 +240,10 @@ class Router:
                 )
             if len(group.versions) == 1:
                 return Chosen(candidates[0], "")
-            has = group.known_version(thread_id) if thread_id else None
-        if thread_id and has is None and journal is not None:
+            has = None
+            if thread_id and journal is None:  # else it may have been deleted, and begun anew
+                has = group.known_version(thread_id)
+        if thread_id and journal is not None:
             has = await journal.version_of(agent_id)
         with self.lock:
             chosen = group.choose(has, self.clock(), self.random)
@@ -271,9 +273,9 @@ class Router:
             stays = await journal.assign(spec.agent_id, spec.version, instead_of=gone)
         with self.lock:
             known = group.known_version(thread_id)
-            if journal is None and known is not None and known != gone:
-                stays = known
-            group.remember(thread_id, stays)
+            if journal is None:
+                stays = known if known is not None and known != gone else stays
+                group.remember(thread_id, stays)
             if stays != spec.version and (kept := group.kept(stays)) is not None:
                 return Chosen(kept, f"version {stays}, as before in this thread")
         return chosen

@@ -27,11 +27,11 @@ class Given(TypedDict, total=False):
 
 
 def asking(name: str, began: list[str]) -> Any:  # noqa: ANN401
-    async def first(_state: Given) -> Given:
+    async def first(state: Given) -> Given:
         began.append(name)
         return {"by": name}
 
-    async def ask(_state: Given) -> Given:
+    async def ask(state: Given) -> Given:
         return {"answer": interrupt({"question": "really?"})}
 
     graph: StateGraph[Given, None, Given, Given] = StateGraph(Given)

@@ -167,3 +167,20 @@ async def test_threads_of_a_version_that_is_disabled_get_another_one_and_keep_th
     assert len(used) == 1
     assert used < {"2", "3"}
     assert journal.versions["agent"] in used
+
+
+async def test_a_thread_that_somebody_chatted_under_gets_its_version_written_down() -> None:
+    registry = registry_of(version("1"), version("2"))
+    await call(registry, thread_id="t")  # without a database
+    journal = Assigned()
+    had = (await call(registry, thread_id="t", terms=Terms(journal)))[1].version
+    assert journal.versions == {"agent": had}
+
+
+async def test_a_thread_that_got_another_version_elsewhere_has_that_here_too() -> None:
+    registry = registry_of(version("1"), version("2"))
+    journal = Assigned()
+    had = (await call(registry, thread_id="t", terms=Terms(journal)))[1].version
+    other = {"1": "2", "2": "1"}[had]
+    journal.versions["agent"] = other  # the thread was deleted, and begun anew elsewhere
+    assert (await call(registry, thread_id="t", terms=Terms(journal)))[1].version == other
