@@ -72,16 +72,23 @@ class Discovery:
     async def refresh(self, *, at_once: bool = False) -> None:
         """Ask the sources, and register and unregister what has changed; calls go on."""
         now = self._clock()
-        if not at_once and 0 <= now - self._asked_at < EVERY_SECONDS:
+        if at_once or not 0 <= now - self._asked_at < EVERY_SECONDS:
+            self._asked_at = now
+            if at_once:  # what is answered now may have been asked before something changed
+                await self._wait_for(self._asking)
+            await self._ask()
+        elif self._asking and not self._said:  # somebody else has just asked for the first time
+            await self._wait_for(self._asking, patience=LONGEST_SECONDS + 1.0)
+        else:
             return
-        self._asked_at = now
-        if at_once:  # what is answered now may have been asked before something changed
-            await self._wait_for(self._asking)
-        await self._ask()
-        wrong = {each.source for each in self._complaints.values()} & self._asking.keys()
-        self._wrong = {about for about, each in self._complaints.items() if each.source in wrong}
+        self._take_all()
+
+    def _take_all(self) -> None:
+        """Take over what was answered, and complain of nothing but what is wrong now."""
+        waited_for = {*self._asking}
+        self._wrong = {key for key, each in self._complaints.items() if each.source in waited_for}
         for source in self._sources:
-            if source.name not in self._asking:
+            if source.name not in waited_for:
                 self._take(source)
             for problem in getattr(source, "problems", ()):  # of a part of it only
                 self._complain(f"{source.name}: {problem}", source.name, str(problem))
@@ -115,9 +122,11 @@ class Discovery:
     def _take(self, source: DiscoverySource) -> None:
         """Take over what a source has answered."""
         answer = self._answers.pop(source.name, None)
-        if isinstance(answer, Exception):
+        if answer is None:  # somebody else has taken it just now
+            self._wrong.add(source.name)
+        elif isinstance(answer, Exception):
             self._complain(source.name, source.name, str(answer) or type(answer).__name__)
-        elif answer is not None:
+        else:
             self._said[source.name] = answer
 
     def begin(self, said: Mapping[str, Sequence[AgentSpec]]) -> None:

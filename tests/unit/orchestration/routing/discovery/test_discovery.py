@@ -217,3 +217,17 @@ async def test_a_clock_that_is_set_back_keeps_no_source_from_being_asked() -> No
     source.says = [spec("b")]
     await discovery.refresh()
     assert known(registry) == ["b@1"]
+
+
+async def test_who_comes_while_sources_are_asked_for_the_first_time_waits_for_them() -> None:
+    registry, slow = AgentRegistry(), Hanging("slow", spec("a"))
+    slow.gate.clear()
+    discovery = registry.discover([slow])
+    both = [asyncio.create_task(discovery.refresh()) for _ in range(2)]
+    await asyncio.sleep(0)
+    slow.gate.set()
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    assert known(registry) == ["a@1"]
+    await asyncio.wait(both)
+    assert slow.asked == 1
+    assert not discovery.complaints
