@@ -50,8 +50,9 @@ class RoutedCall:
             AgentError: No endpoint did it.
         """
         router = self._router
-        if router.sharing is not None:
-            await router.sharing.ready()
+        sharing = router.sharing  # a coordinator in another thread may close it
+        if sharing is not None:
+            await sharing.ready()
         journal = self._terms.journal
         chosen = await router.version_for(self.agent_id, self._thread_id, journal)
         version, why = chosen.version, chosen.why
