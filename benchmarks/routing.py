@@ -23,6 +23,7 @@ from benchmarks.measure import (
     main,
 )
 from orchestration import AgentRegistry, AgentSpec, Endpoint
+from orchestration.routing.picking import endpoint_for
 from orchestration.routing.policies import BALANCING
 from orchestration.routing.pool import Pick
 
@@ -57,7 +58,7 @@ def decider(size: int, balancing: str) -> Contender:
         for _ in range(DECISIONS):
             registry.choose(agent_id="agent", capability=None, thread_id="thread")
             chosen = await router.version_for("agent", "thread", None)
-            pick = await router.endpoint_for(chosen.version, (), None)
+            pick = await endpoint_for(router, chosen.version, (), None)
             version.pool.skipped_now()
             under_way.append(pick)
             if len(under_way) > UNDER_WAY:

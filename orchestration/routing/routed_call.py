@@ -10,6 +10,7 @@ from nodes.ports import Dispatch, Told
 from orchestration.agents.kinds import KINDS
 from orchestration.agents.price import cost_of
 from orchestration.routing.failover import may_go_elsewhere, may_have_started
+from orchestration.routing.picking import endpoint_for
 from state.errors import AgentError, AgentUnavailableError, LeaseLostError
 from state.outcome import Routing, Try, usage_in
 
@@ -126,7 +127,7 @@ class RoutedCall:
         """The endpoint for the next call; a probe only if no other process makes one."""
         router = self._router
         while True:
-            pick = await router.endpoint_for(version, tried, only)
+            pick = await endpoint_for(router, version, tried, only)
             if not pick.probe or router.sharing is None:
                 return pick
             if await router.sharing.claim_probe(pick.endpoint):
