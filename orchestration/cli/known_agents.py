@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -50,6 +49,8 @@ def with_agents(
 async def _with_agents(
     work: Callable[[AgentRegistry], Awaitable[T]], database: str | None, *, create: bool
 ) -> T:
+    import asyncio  # noqa: PLC0415  `--help` needs none
+
     from orchestration.agent_registry import get_registry  # noqa: PLC0415  heavy
 
     registry = get_registry()
