@@ -225,6 +225,8 @@ class Router:
                     f"agent {agent_id!r} has no enabled version any more; enable one"
                 )
             if len(group.versions) == 1:
+                if thread_id:  # there may be another soon, and the thread is to stay with this one
+                    group.remember(thread_id, candidates[0].spec.version)
                 return Chosen(candidates[0], "")
             has = group.known_version(thread_id) if thread_id else None
         if thread_id and has is None and journal is not None:

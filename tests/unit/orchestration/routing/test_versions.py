@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import AgentSpec, Ramp
+from orchestration import AgentSpec, Ramp, Resilience
 from orchestration.routing.versions import Split, ramped
 from tests.unit.orchestration.routing.stage import START, Clock, call, registry_of
 
@@ -100,6 +100,15 @@ async def test_a_version_that_is_gone_gives_its_threads_to_the_others_for_good()
     again = {(await call(registry, thread_id="t"))[1].version for _ in range(9)}
     assert len(again) == 1
     assert made.version not in again
+
+
+async def test_a_thread_stays_with_the_version_that_was_the_only_one() -> None:
+    registry = registry_of(version("1", resilience=Resilience()))
+    for thread in map(str, range(20)):
+        await call(registry, thread_id=thread)
+    registry.register(version("2", weight=1000))
+    has = {(await call(registry, thread_id=str(thread)))[1].version for thread in range(20)}
+    assert has == {"1"}
 
 
 async def test_of_a_draining_version_threads_that_have_it_keep_it_and_no_new_one_gets_it() -> None:
