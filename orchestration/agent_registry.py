@@ -256,6 +256,8 @@ class AgentRegistry:
 
     async def settle(self) -> None:
         """Wait for what goes on beside the calls: what is written, and shadow calls."""
+        if self.discovery is not None:
+            await self.discovery.leave()
         await self.router.settle()
 
     # -- the nodes' port ---------------------------------------------------------------

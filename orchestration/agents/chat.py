@@ -37,8 +37,11 @@ class AgentReply(dict[str, Any]):
 
     @property
     def text(self) -> str:
-        """What it says, as `content` or else as `message`; empty if it has neither."""
-        said = (self.get("content"), self.get("message"))
+        """What it says: as `content`, as `message`, or as the last of its `messages`."""
+        messages = self.get("messages")
+        last = messages[-1] if isinstance(messages, list) and messages else None
+        of_last = last.get("content") if isinstance(last, dict) else None
+        said = (self.get("content"), self.get("message"), of_last)
         return next((each for each in said if isinstance(each, str)), "")
 
     @property

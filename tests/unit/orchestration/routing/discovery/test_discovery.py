@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
+
+import pytest
 
 from orchestration import AgentRegistry, AgentSpec, DiscoveryError
 from tests.unit.orchestration.routing.stage import Clock
@@ -109,3 +112,51 @@ async def test_sources_are_not_asked_all_the_time() -> None:
     clock.pass_(2)
     await registry.sync()
     assert source.asked == 2
+
+
+class Slow(Source):
+    """Answers when it is let go."""
+
+    def __init__(self, name: str, *specs: AgentSpec) -> None:
+        super().__init__(name, *specs)
+        self.go = asyncio.Event()
+
+    async def find(self) -> Sequence[AgentSpec]:
+        await self.go.wait()
+        return await super().find()
+
+
+async def test_a_source_that_hangs_holds_up_no_run_after_the_first_answer() -> None:
+    clock = Clock()
+    registry = AgentRegistry(clock=clock)
+    quick, slow = Source("file", spec("a")), Slow("cards", spec("b"))
+    discovery = registry.discover([quick, slow])
+    slow.go.set()
+    await registry.sync()
+    assert known(registry) == ["a@1", "b@1"]
+    slow.go.clear()
+    slow.says = [spec("c")]
+    clock.pass_(2)
+    async with asyncio.timeout(5):
+        await registry.sync()
+        assert known(registry) == ["a@1", "b@1"]
+        slow.go.set()
+        clock.pass_(2)
+        await registry.sync()
+    assert known(registry) == ["a@1", "c@1"]
+    assert not discovery.complaints
+
+
+async def test_a_source_that_raises_anything_is_complained_of_and_hides_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    registry, broken, other = AgentRegistry(), Source("own"), Source("file", spec("a"))
+    broken.says = ZeroDivisionError("by zero")
+    discovery = registry.discover([broken, other])
+    for _ in range(3):
+        await discovery.refresh(at_once=True)
+    assert known(registry) == ["a@1"]
+    assert [each.message for each in discovery.complaints] == [
+        "it raised ZeroDivisionError: by zero"
+    ]
+    assert caplog.text.count("ZeroDivisionError") == 1
