@@ -329,7 +329,8 @@ class AgentRegistry:
             ]
             if fitting:
                 chosen.append(self._best(fitting))
-        return sorted(chosen, key=lambda spec: -spec.priority)
+        draining = self.router.is_draining
+        return sorted(chosen, key=lambda spec: (draining(spec.agent_id), -spec.priority))
 
     def _capabilities(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

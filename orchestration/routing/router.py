@@ -49,6 +49,8 @@ class Router:
         self.groups: dict[str, AgentGroup] = {}
         self.background = Background()
         self.sharing: Sharing | None = None
+        self.ever_drained = False
+        """Whether anything was ever being drained, so that it is worth asking what is."""
 
     # -- who is there ------------------------------------------------------------------------
 
@@ -122,6 +124,11 @@ class Router:
             return versions[version].switch != "disabled"
         return any(each.switch != "disabled" for each in versions.values())
 
+    def is_draining(self, agent_id: str) -> bool:
+        """Whether no version takes new threads, as people want it so."""
+        switches = {each.switch for each in self.groups[agent_id].versions.values()}
+        return "enabled" not in switches and "draining" in switches
+
     def weight_of(self, agent_id: str, version: str) -> float:
         """A version's share of new threads, now."""
         return self.groups[agent_id].versions[version].weight(self.clock())
@@ -189,6 +196,7 @@ class Router:
         group = self.groups.get(place.agent_id)
         if group is None:
             return
+        self.ever_drained = self.ever_drained or switch == "draining"
         for version in group.versions.values():
             if place.version not in {"", version.spec.version}:
                 continue

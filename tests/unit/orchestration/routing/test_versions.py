@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import AgentSpec, Ramp, Resilience
+from checkpoints.traffic import Place
+from orchestration import (
+    AgentSpec,
+    AgentTask,
+    PlanError,
+    Ramp,
+    Resilience,
+    SimpleCoordinator,
+)
 from orchestration.routing.versions import Split, ramped
 from tests.unit.orchestration.routing.stage import START, Clock, call, registry_of
 
@@ -131,3 +139,21 @@ async def test_why_a_version_was_chosen_is_told() -> None:
     first, again = [(await call(registry, thread_id="t"))[1].told for _ in range(2)]
     assert first["routing"]["why"].startswith("version 2 of 2 100%")
     assert again["routing"]["why"].startswith("version 2, as before in this thread")
+
+
+async def test_a_draining_agent_gets_no_new_runs_and_finishes_those_that_began() -> None:
+    registry = registry_of(version("1"))
+    registry.register(AgentSpec("other", ["work"], handler=answer))
+    registry.register(AgentSpec("drained", ["work"], handler=answer, priority=9))
+    async with SimpleCoordinator(registry=registry, database_url="memory://") as coordinator:
+        paused = await coordinator.execute_sequential([AgentTask("agent", requires_approval=True)])
+        for agent in ("agent", "drained"):
+            await registry.switch(Place(agent), "draining")
+        with pytest.raises(PlanError, match="'agent' is being drained"):
+            await coordinator.execute_sequential([AgentTask("agent")])
+        result = await coordinator.resume(paused.thread_id, {"agent": "approve"})
+        assert result.status == "completed"
+        elsewhere = await coordinator.execute_sequential([AgentTask(capability="work")])
+        assert elsewhere[0].agent == "other"
+        await registry.switch(Place("agent"), "enabled")
+        assert (await coordinator.execute_sequential([AgentTask("agent")])).status == "completed"
