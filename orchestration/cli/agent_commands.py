@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from checkpoints.traffic import Place
 from orchestration.cli import agent_file_commands, agent_traffic_commands
 from orchestration.cli.exit_codes import EPILOG, ExitCode
 from orchestration.cli.known_agents import AgentArgument, with_agents
@@ -14,7 +15,7 @@ from orchestration.cli.reporting import reported
 from orchestration.cli.terminal import console, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from orchestration.agent_registry import AgentRegistry
     from orchestration.agents.spec import AgentSpec
@@ -72,7 +73,7 @@ def show(
 def health(*, json_output: JsonOption = False, database: DatabaseOption = None) -> None:
     """Ask every endpoint whether it is well, and say which get calls and which do not.
 
-    Exit code 1 if an enabled agent has no endpoint that takes calls.
+    Exit code 1 if an agent has no endpoint that takes calls and is well.
     """
     with reported(json_output=json_output):
         from orchestration.cli import agent_views  # noqa: PLC0415
@@ -103,9 +104,13 @@ agent_traffic_commands.register(app)
 agent_file_commands.register(app)
 
 
-def _takes_calls(versions: Mapping[str, Any]) -> bool:
-    """Whether any endpoint of an agent takes calls."""
-    return any(each["takes_calls"] for state in versions.values() for each in state["endpoints"])
+def _is_well(agent_id: str, versions: Mapping[str, Any], unwell: Collection[Place]) -> bool:
+    """Whether any endpoint of an agent takes calls, and does not fail a probe."""
+    return any(
+        each["takes_calls"] and Place(agent_id, version, each["endpoint"]) not in unwell
+        for version, state in versions.items()
+        for each in state["endpoints"]
+    )
 
 
 def _json(spec: AgentSpec, stats: JsonObject) -> JsonObject:

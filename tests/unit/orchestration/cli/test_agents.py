@@ -138,7 +138,9 @@ def test_health_says_what_is_well_and_what_is_not(
     assert json.loads(well.stdout)["versions"].keys() == {"ticketing", "sales", "finance", "hr"}
     monkeypatch.setenv("HR_ENDPOINT", "http://127.0.0.1:9/hr")  # nothing listens there
     for _ in range(2):
-        found = json.loads(invoke("agents", "health", "--json").stdout)
+        done = invoke("agents", "health", "--json")
+        assert done.exit_code == 1
+        found = json.loads(done.stdout)
         (probe,) = found["probes"]
         assert "could not be reached" in probe["error"] or "did not answer" in probe["error"]
     assert "did not answer" in words(invoke("agents", "health"))
