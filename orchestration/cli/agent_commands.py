@@ -87,14 +87,8 @@ def health(*, json_output: JsonOption = False, database: DatabaseOption = None) 
             else:
                 console().print(agent_views.health(stats, probed))
                 agent_views.complaints(console(stderr=True), registry)
-            return all(
-                any(
-                    each["takes_calls"]
-                    for state in versions.values()
-                    for each in state["endpoints"]
-                )
-                for versions in stats.values()
-            )
+            unwell = {each.endpoint.key for each in probed if each.error is not None}
+            return all(_is_well(agent_id, each, unwell) for agent_id, each in stats.items())
 
         if not with_agents(look, database=database):
             raise typer.Exit(ExitCode.FAILED)
