@@ -26,6 +26,9 @@ _RESOURCE = re.compile(
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _CLEAR: Final = {"https": False, "http": True, "grpcs": False, "grpc": True}
 """Whether a scheme sends in clear text."""
+_GOOGLES: Final = (".googleapis.com", ".vertexai.goog")
+"""How the names of Google's own hosts for Vertex AI end: the public ones, those behind Private
+Service Connect, and those of dedicated endpoints."""
 
 
 class AddressError(ValueError):
@@ -64,15 +67,32 @@ class GooglePlace:
         return self.host if has_port else f"{self.host}:{80 if self.is_clear else 443}"
 
     @property
+    def host_name(self) -> str:
+        """The host without its port, in lower case."""
+        return host_name(self.host)
+
+    @property
+    def is_googles(self) -> bool:
+        """Whether the host is one of Google's, by its name."""
+        return self.host_name.endswith(_GOOGLES)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine."""
-        name = urlsplit(f"//{self.host}").hostname or ""
-        if name == "localhost":
+        if self.host_name == "localhost":
             return True
         try:
-            return ipaddress.ip_address(name).is_loopback
+            return ipaddress.ip_address(self.host_name).is_loopback
         except ValueError:
             return False
+
+
+def host_name(host: str) -> str:
+    """Return a host, given with a port or without, as names are compared."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:  # no host at all
+        return ""
 
 
 def place_of(endpoint: Endpoint) -> GooglePlace:
