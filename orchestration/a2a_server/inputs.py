@@ -65,7 +65,9 @@ def decisions_in(
     found = contents(message.parts)
     data = found.data[0] if found.data else None
     if isinstance(data, dict) and isinstance(given := data.get("decisions"), dict):
-        answered = [(_asked_as(name, questions), answer) for name, answer in given.items()]
+        answered: list[tuple[PendingInterrupt, object]] = [
+            (_asked_as(name, questions), answer) for name, answer in given.items()
+        ]
     elif len(questions) == 1:
         answered = [(questions[0], _answer(questions[0], data, found.text))]
     else:

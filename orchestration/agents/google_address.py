@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from orchestration.agents.addresses import told
+
 if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
 
@@ -114,7 +116,7 @@ def place_of(endpoint: Endpoint) -> GooglePlace:
     found = _RESOURCE.fullmatch(resource)
     if found is None:
         raise AddressError(
-            f"the address {address!r} is no resource of Vertex AI; give "
+            f"the address {told(address)!r} is no resource of Vertex AI; give "
             "projects/P/locations/R/endpoints/E or projects/P/locations/R/reasoningEngines/N, "
             "alone or at the end of a URL"
         )
@@ -147,8 +149,8 @@ def _origin(text: object) -> tuple[str, str]:
         scheme, host = "https", text
     if scheme not in _CLEAR or not _HOST.fullmatch(host):
         raise AddressError(
-            f"{text!r} is no place to reach Google at; give a host and, if need be, a port, after "
-            f"one of {[f'{each}://' for each in _CLEAR]!r}, without a user or a query"
+            f"{told(text)!r} is no place to reach Google at; give a host and, if need be, a port, "
+            f"after one of {[f'{each}://' for each in _CLEAR]!r}, without a user or a query"
         )
     return scheme, host
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import httpx
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
+from orchestration.agents.addresses import told
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import Filled, filled
-from orchestration.agents.http import shown
 from orchestration.agents.http_errors import IN_PROGRESS, error_body, error_of, retry_after_in
 from orchestration.agents.http_sending import LONGEST_CONNECT, Sending, certificates
 from orchestration.agents.http_wire import Bounded
@@ -38,7 +37,7 @@ class RemoteGraphConnector:
     def __init__(self, address: str, settings: RemoteGraphSettings) -> None:
         self._address = address
         self._settings = settings
-        self._where = f"graph {settings.graph!r} at {shown(urlsplit(address))}"
+        self._where = f"graph {settings.graph!r} at {told(address)}"
         self._clients = PerLoop(self._client, LangGraphClient.aclose)
 
     async def call(self, input_data: JsonObject, context: AgentContext) -> JsonObject:

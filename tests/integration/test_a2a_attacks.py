@@ -12,9 +12,10 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 
 from orchestration import AgentSpec, Wait, WaitForSignal
+from orchestration.a2a.values import contents
 from state.task import AgentTask
 from state.workflow import Workflow
-from tests.integration.test_a2a_serving import WAITS, Office, client_of, contents, says, task_of
+from tests.integration.test_a2a_serving import WAITS, Office, client_of, says, task_of
 
 
 class Asked(TypedDict, total=False):

@@ -47,6 +47,7 @@ def test_what_is_known_by_another_name_is_not_answered(name: str) -> None:
 def test_an_answer_is_for_one_question() -> None:
     with pytest.raises(InvalidParamsError, match="several times"):
         decided({"seats": 4}, QUESTION, AGAIN)
-    for unclear in ({}, {"seats": 4, "i-2": 5}):
+    refused: list[JsonObject] = [{}, {"seats": 4, "i-2": 5}]
+    for unclear in refused:
         with pytest.raises(InvalidParamsError, match="one answer"):
             decided(unclear, QUESTION)
