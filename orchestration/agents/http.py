@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.http_connector import HttpConnector
 
+_LONGEST_TIMEOUT: Final = 1e9
+"""Seconds; event loops cannot take all that a file can say."""
 _TAKEN: Final = frozenset(
     {
         "accept",
@@ -92,5 +93,5 @@ def address_problems(address: str | None) -> Iterator[str]:
 def timeout_problems(seconds: Any) -> Iterator[str]:  # noqa: ANN401  as in a file
     """What is wrong with `timeout_seconds`, in words."""
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or not math.isfinite(seconds) or seconds <= 0:
+    if not number or not 0 < seconds <= _LONGEST_TIMEOUT:
         yield f"timeout_seconds is {described(seconds)}; give a number above 0"

@@ -246,7 +246,7 @@ def _limit_problems(name: str, value: object, *, least: int) -> Iterator[str]:
 
 def _is_number(value: object, *, least: float, most: float = math.inf) -> bool:
     fits = isinstance(value, int | float) and not isinstance(value, bool)
-    return fits and math.isfinite(value) and least <= value <= most  # type: ignore[operator,arg-type]  # it is a number here
+    return fits and least <= value <= most and value < math.inf  # type: ignore[operator]  # it is a number here
 
 
 def is_handler(value: object) -> bool:
