@@ -80,7 +80,8 @@ class HttpConnector:
                 f"{self._where} did not answer a probe within {_LONGEST_PROBE:g} s"
             ) from None
         except httpx.HTTPError as error:
-            raise AgentNotStartedError(f"{self._where} did not answer a probe: {error}") from error
+            why = given.hide_in(str(error) or type(error).__name__)
+            raise AgentNotStartedError(f"{self._where} did not answer a probe: {why}") from error
         status = response.status_code
         well = response.is_success if path else status < HTTPStatus.INTERNAL_SERVER_ERROR
         if not well:
