@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any, TypedDict
 
 import pytest
-from a2a.types import Task
-from a2a.utils.errors import InvalidParamsError
+from a2a.types import ListTasksRequest, Task, TaskState
+from a2a.utils.errors import InternalError, InvalidParamsError
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 
 from orchestration import AgentSpec, Wait, WaitForSignal
 from orchestration.a2a.values import contents
+from orchestration.simple_coordinator import SimpleCoordinator
 from state.task import AgentTask
 from state.workflow import Workflow
 from tests.integration.test_a2a_serving import WAITS, Office, client_of, says, task_of
@@ -78,3 +79,48 @@ async def test_an_agents_question_is_answered_by_its_task_and_no_wait_in_its_nam
         state = await bank.coordinator.get_state(answered.id)
         assert {each.task_id for each in state.interrupts} == {"cooling_off", "payment", "pay"}
         assert state["card"].output["answer"] == "visa"
+
+
+async def test_no_more_tasks_begin_than_there_may_be() -> None:
+    office = Office()
+    office.desk.go.clear()
+    async with office.open(most_runs=2) as url, client_of(url) as client:
+        requests = [says(message_id=f"m-{each}") for each in range(3)]
+        for request in requests:
+            request.configuration.return_immediately = True
+        first, _ = [await task_of(client, each) for each in requests[:2]]
+        with pytest.raises(InternalError, match="no more are taken"):
+            await task_of(client, requests[2])
+        assert (await task_of(client, requests[0])).id == first.id  # it was taken before
+        office.desk.go.set()
+        ended = says(message_id="m-0")
+        assert (await task_of(client, ended)).status.state == TaskState.TASK_STATE_COMPLETED
+        assert (await task_of(client, requests[2])).id != first.id
+    assert len(office.desk.calls) == 3
+
+
+class Counting(SimpleCoordinator):
+    """Counts how many threads are looked at."""
+
+    looks = 0
+
+    async def inspect(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401  as there
+        self.looks += 1
+        return await super().inspect(*given, **named)
+
+
+async def test_of_many_tasks_only_the_page_is_looked_at() -> None:
+    office = Office()
+    counting = office.coordinator = Counting(
+        registry=office.coordinator.registry, database_url="memory://"
+    )
+    async with office.open() as url, client_of(url) as client:
+        for _ in range(5):
+            await task_of(client, says())
+        counting.looks = 0
+        listed = await client.list_tasks(ListTasksRequest(page_size=2))
+        assert (len(listed.tasks), listed.total_size, listed.next_page_token) == (2, 5, "2")
+        assert counting.looks == 2
+        done = TaskState.TASK_STATE_COMPLETED
+        listed = await client.list_tasks(ListTasksRequest(page_size=2, page_token="4", status=done))  # noqa: S106  a page
+        assert (len(listed.tasks), listed.total_size, listed.next_page_token) == (1, 5, "")
