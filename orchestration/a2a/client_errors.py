@@ -34,7 +34,15 @@ from state.errors import (
 if TYPE_CHECKING:
     from orchestration.agents.headers import Filled
 
-FAULTS: Final = (A2AError, httpx.HTTPError, MalformedError, ValueError, KeyError, TypeError)
+FAULTS: Final = (
+    A2AError,
+    httpx.HTTPError,
+    MalformedError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+)
 """What the client of the SDK raises, also for answers that make no sense."""
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSALS = (ContentTypeNotSupportedError, InvalidParamsError, UnsupportedOperationError)

@@ -50,6 +50,10 @@ _COMMON: Final[Mapping[str, tuple[Check, str]]] = {
     "transport": (lambda _: True, ""),  # read, and judged, with the address
     "api_endpoint": (lambda _: True, ""),
     "credentials_file": (lambda _: True, ""),
+    "trusted_hosts": (
+        lambda value: isinstance(value, list | tuple) and all(map(is_text, value)),
+        "a list of names of hosts",
+    ),
     "model": (is_text, "the name of a model, e.g. 'gemini-2.5-flash'"),
     "timeout_seconds": (lambda value: is_number(value, above=0), "a number above 0"),
 }
@@ -93,8 +97,7 @@ class VertexConnector(ABC, Generic[Client]):
     def __init__(self, endpoint: Endpoint) -> None:
         self.place: GooglePlace = place_of(endpoint)
         self.settings = endpoint.settings
-        file = endpoint.settings.get("credentials_file")
-        self.tokens = TokenSource(self.place, None if file is None else str(file))
+        self.tokens = TokenSource(self.place, endpoint.settings)
         self._clients = PerLoop(self.make_client, self.close_client)
         self._is_ready = False
 

@@ -48,7 +48,7 @@ def where(spec: AgentSpec) -> str:
     """Say where an agent is."""
     if spec.kind == KIND:
         return "built-in"
-    return "\n".join(place.address or "this process" for place in spec.places)
+    return "\n".join(place.told_address or "this process" for place in spec.places)
 
 
 def version(out: Console, spec: AgentSpec, stats: Stats) -> None:

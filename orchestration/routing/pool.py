@@ -274,7 +274,7 @@ class Pool:
             held = self.skipped.get(id_)
             yield {
                 "endpoint": id_,
-                "address": endpoint.place.address,
+                "address": endpoint.place.told_address,
                 "kind": endpoint.place.kind,
                 "takes_calls": held is None,
                 "stage": None if held is None else held.stage,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import SharedState
-from orchestration.routing.breaker import CLOSED, Breaker, lets_by, probe_begun
+from orchestration.routing.breaker import lets_by, probe_begun
+from orchestration.routing.shared_state import adopt, as_state, keep_later
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -26,46 +27,6 @@ MOST_TRIES: Final = 5
 _NEVER: Final = float("-inf")
 
 log = logging.getLogger(__name__)
-
-
-def as_state(endpoint: EndpointState) -> JsonObject:
-    """Say as JSON what others should know of an endpoint."""
-    breaker = endpoint.breaker
-    return {
-        "open": breaker.is_open,
-        "due": breaker.due,
-        "openings": breaker.openings,
-        "passed": breaker.passed,
-        "probe_until": breaker.probe_until,
-        "ejected_until": endpoint.ejected_until,
-        "ejections": endpoint.ejections,
-        "ejected_why": endpoint.ejected_why,
-        "limited_until": endpoint.limited_until,
-        "failed_probes": endpoint.failed_probes,
-        "last_probe_at": endpoint.last_probe_at,
-    }
-
-
-def adopt(endpoint: EndpointState, shared: SharedState) -> None:
-    """Take over what another process has written."""
-    state: Mapping[str, Any] = shared.state
-    if state["open"]:
-        endpoint.breaker = Breaker(
-            is_open=True,
-            due=state["due"],
-            openings=state["openings"],
-            passed=state["passed"],
-            probe_until=state["probe_until"],
-        )
-    elif endpoint.breaker.is_open:
-        endpoint.breaker = CLOSED
-    endpoint.ejected_until = state["ejected_until"]
-    endpoint.ejections = state["ejections"]
-    endpoint.ejected_why = state["ejected_why"]
-    endpoint.limited_until = state["limited_until"]
-    endpoint.failed_probes = state["failed_probes"]
-    endpoint.last_probe_at = state["last_probe_at"]
-    endpoint.revision = shared.revision
 
 
 class Sharing:
@@ -117,25 +78,29 @@ class Sharing:
 
     async def claim_probe(self, endpoint: EndpointState) -> bool:
         """Whether this process, of all, may send a half-open endpoint its one call."""
-        now = self._clock()
-        claimed: JsonObject = {**as_state(endpoint)}
-        claimed["probe_until"] = probe_begun(endpoint.breaker, now).probe_until
-        there = await self.store.write(SharedState(endpoint.key, claimed, endpoint.revision, now))
-        if there is None:
-            endpoint.revision += 1
-            return True
-        adopt(endpoint, there)
-        self._adopted(endpoint)
-        if not endpoint.breaker.is_open:
-            return True
-        return lets_by(endpoint.breaker, now) and await self.claim_probe(endpoint)
+        for _ in range(MOST_TRIES):
+            now = self._clock()
+            claimed: JsonObject = {**as_state(endpoint)}
+            claimed["probe_until"] = probe_begun(endpoint.breaker, now).probe_until
+            there = await self._written(endpoint, claimed)
+            if there is None:
+                return True
+            if not adopt(endpoint, there):
+                continue  # what was there is to be written over
+            self._adopted(endpoint)
+            if not endpoint.breaker.is_open:
+                return True
+            if not lets_by(endpoint.breaker, now):
+                return False
+        log.warning("%s: a probe cannot be claimed, so it is made without", endpoint.key)
+        return True
 
     async def claim_check(self, endpoint: EndpointState) -> bool:
         """Whether this process, of all, is to ask an endpoint whether it is well."""
         there = await self._written(endpoint, as_state(endpoint))
-        if there is None:
+        if there is None or not adopt(endpoint, there):
             return True
-        adopt(endpoint, there)  # another one has just asked, or knows better
+        # another one has just asked, or knows better
         self._adopted(endpoint)
         return False
 
@@ -214,8 +179,7 @@ class Sharing:
             if there is None:
                 endpoint.revision += 1
                 return
-            endpoint.revision = there.revision  # what was just seen here is newer
-            _keep_later(endpoint, there)
+            keep_later(endpoint, there)
         log.warning("%s: others change its state so fast that this one's was lost", endpoint.key)
 
 
@@ -225,14 +189,6 @@ def _complain(doing: str, error: Exception) -> None:
         doing,
         error,
     )
-
-
-def _keep_later(endpoint: EndpointState, there: SharedState) -> None:
-    """Of what two processes say at once, keep the ends that are further away."""
-    state: Mapping[str, Any] = there.state
-    endpoint.limited_until = max(endpoint.limited_until, state["limited_until"])
-    endpoint.ejected_until = max(endpoint.ejected_until, state["ejected_until"])
-    endpoint.ejections = max(endpoint.ejections, state["ejections"])
 
 
 def _is_here(task: asyncio.Task[None]) -> bool:

@@ -144,3 +144,18 @@ def test_health_says_what_is_well_and_what_is_not(
         (probe,) = found["probes"]
         assert "could not be reached" in probe["error"] or "did not answer" in probe["error"]
     assert "did not answer" in words(invoke("agents", "health"))
+
+
+def test_what_is_secret_in_an_address_is_not_shown(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALES_KEY", "s3cret")
+    path = Path("secret.yaml")
+    path.write_text('agents: [{id: sales, endpoint: "https://eu.example/sales?key=${SALES_KEY}"}]')
+    monkeypatch.setenv("ORCHESTRATION_AGENTS_FILE", str(path))
+    for command in (["list"], ["show", "sales"], ["route", "sales", "--explain"]):
+        for form in ([], ["--json"]):
+            said = invoke("agents", *command, *form)
+            assert said.exit_code == 0
+            assert "eu.example" in said.stdout or command[0] == "route"
+            assert "s3cret" not in said.stdout + said.stderr
