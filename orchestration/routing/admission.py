@@ -70,7 +70,9 @@ def breaker_lets_by(endpoint: EndpointState, now: float) -> Hindrance | None:
 def not_limited(endpoint: EndpointState, now: float) -> Hindrance | None:
     """Whether it has not asked to be left alone."""
     if endpoint.limited_until > now:
-        return Hindrance("rate limit", "it asked for a pause", endpoint.limited_until)
+        left = endpoint.limited_until - now
+        why = f"it asked for a pause, for {left:.3g} s from when this was noted"
+        return Hindrance("rate limit", why, endpoint.limited_until)
     return None
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from orchestration.agents.connector import SlowToStart
 from orchestration.routing.breaker import failed, lets_by, phase, probe_begun, succeeded
 from state.errors import AgentError, AgentTimeoutError
 
@@ -112,10 +113,14 @@ class HealthProbes:
         async with self._slots:
             if not await self._claim(endpoint):
                 return None
+            connector = self._router.connector(endpoint)
             begun = time.perf_counter()
             try:
+                if isinstance(connector, SlowToStart):
+                    await connector.get_ready()
+                    begun = time.perf_counter()
                 async with asyncio.timeout(policy.timeout.total_seconds()):
-                    await self._router.connector(endpoint).probe()
+                    await connector.probe()
             except NotImplementedError:
                 endpoint.can_be_probed = False
                 return None

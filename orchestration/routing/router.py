@@ -137,7 +137,8 @@ class Router:
         """Say how each version of an agent stands.
 
         Returns its `weight`, `switch` and `waiting` calls, sums of `calls`, `failures` and
-        `cost`, and its `endpoints`, as `Pool.explained` does.
+        `cost`, and its `endpoints`, as `Pool.explained` does; none takes calls while the version
+        is switched off.
         """
         with self.lock:
             return {
@@ -148,7 +149,9 @@ class Router:
                     "calls": sum(each.calls for each in state.pool.endpoints.values()),
                     "failures": sum(each.failures for each in state.pool.endpoints.values()),
                     "cost": sum(each.cost for each in state.pool.endpoints.values()),
-                    "endpoints": list(state.pool.explained(self.clock())),
+                    "endpoints": [
+                        {**each, **_hindered(state)} for each in state.pool.explained(self.clock())
+                    ],
                 }
                 for version, state in self.groups[agent_id].versions.items()
             }
@@ -292,3 +295,15 @@ class Router:
             left = pick.endpoint.switch == "disabled" and pick.endpoint.outstanding == 0
         if left and version.pool.endpoints.get(pick.endpoint.id) is not pick.endpoint:
             self.close_connector(pick.endpoint)
+
+
+def _hindered(version: VersionState) -> dict[str, object]:
+    """What keeps all endpoints of a version from getting calls, if anything does."""
+    if not version.spec.enabled:
+        why = "its version is disabled in the configuration"
+    elif version.switch == "disabled":
+        whole = version.agents_switch == "disabled"
+        why = "its agent is disabled" if whole else "its version is disabled"
+    else:
+        return {}
+    return {"takes_calls": False, "stage": "enabled", "why_not": why}
