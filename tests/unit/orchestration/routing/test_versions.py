@@ -137,7 +137,7 @@ async def test_a_lower_priority_version_gets_no_threads_while_there_is_a_higher(
 async def test_why_a_version_was_chosen_is_told() -> None:
     registry = registry_of(version("1", weight=0), version("2", weight=3))
     first, again = [(await call(registry, thread_id="t"))[1].told for _ in range(2)]
-    assert first["routing"]["why"].startswith("version 2 of 2 100%")
+    assert first["routing"]["why"].startswith("version 2 of 1 0%, 2 100%")
     assert again["routing"]["why"].startswith("version 2, as before in this thread")
 
 
