@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from state.errors import AgentOverloadedError, AgentUnavailableError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from orchestration.routing.waiting_line import Waiter
 
 _SHOWN: Final = 5
+_LEAST_WAIT: Final = 0.05
+"""Seconds; whoever waits in line does not look more often by itself."""
 
 
 async def endpoint_for(
@@ -32,23 +35,41 @@ async def endpoint_for(
         AgentOverloadedError: Too many wait already, or it took too long.
         AgentUnavailableError: None takes calls now.
     """
-    woken = False
+    line = version.line
+    waiter: Waiter | None = None
+    longest = version.spec.queue_timeout
+    until = None if longest is None else time.monotonic() + longest.total_seconds()
     while True:
         with router.lock:
-            behind = version.line and not woken and busy(version, tried, only)
+            if waiter is not None:
+                line.come(waiter)
+            behind = waiter is None and is_behind(version, tried, only)
             pick = None if behind else _begun(router, version, tried, only)
+            if waiter is not None and version.pool.serving > line.promised:
+                line.wake(behind=waiter)  # for room that this one cannot use, or leaves
             if pick is not None:
                 return pick
-            waiter = _lined_up(router, version, tried, only, first=woken)
+            waiter = _lined_up(router, version, tried, only, before=waiter, behind=behind)
+            seconds = _to_wait(router, version, until)
         try:
-            await version.line.wait(waiter, at_most=version.spec.queue_timeout)
+            await line.wait(waiter, at_most=seconds)
         except BaseException as error:
+            if isinstance(error, TimeoutError) and (until is None or time.monotonic() < until):
+                continue
             with router.lock:
-                version.line.leave(waiter)
+                line.leave(waiter)
             if isinstance(error, TimeoutError):
                 raise _overloaded(version, "it waited too long for an endpoint") from None
             raise
-        woken = True
+
+
+def _to_wait(router: Router, version: VersionState, until: float | None) -> float | None:
+    """For how many seconds to wait in line: an endpoint may be back before a call ends."""
+    back = version.pool.next_due(router.clock())
+    known = [] if back is None else [max(back, _LEAST_WAIT)]
+    if until is not None:
+        known.append(max(0.0, until - time.monotonic()))
+    return min(known, default=None)
 
 
 def _begun(
@@ -63,13 +84,14 @@ def _begun(
     return pick
 
 
-def _lined_up(
+def _lined_up(  # noqa: PLR0913  what the call is like, and where it stood
     router: Router,
     version: VersionState,
     tried: Collection[str],
     only: str | None,
     *,
-    first: bool,
+    before: Waiter | None,
+    behind: bool,
 ) -> Waiter:
     """Line up for an endpoint that has as many calls as it may.
 
@@ -77,21 +99,36 @@ def _lined_up(
         AgentOverloadedError: Too many wait already.
         AgentUnavailableError: No call's end would help.
     """
-    if not busy(version, tried, only):
+    if not behind and not busy(version, tried, only):
         version.line.wake()  # those who wait would find the same, and nobody else tells them
         raise _unavailable(router, version, tried, only)
     most = version.spec.max_queue
-    if most is not None and len(version.line) >= most and not first:
+    if most is not None and len(version.line) >= most and before is None:
         raise _overloaded(version, f"{most} calls wait for an endpoint already")
-    return version.line.join(first=first)
+    return version.line.join(before)
+
+
+def is_behind(version: VersionState, tried: Collection[str], only: str | None) -> bool:
+    """Whether a call that has just come has to let others go first: there is no room but theirs."""
+    line, pool = version.line, version.pool
+    if not line:
+        return False
+    if only is not None:
+        takes_calls = only in pool.endpoints and pool.endpoints[only].serving
+        return not takes_calls and busy(version, tried, only)
+    free = pool.serving - sum(
+        id_ in pool.endpoints and pool.endpoints[id_].serving for id_ in tried
+    )
+    promised = line.promised
+    return free <= promised and (promised > 0 or busy(version, tried, only))
 
 
 def busy(version: VersionState, tried: Collection[str], only: str | None) -> bool:
     """Whether an endpoint would take a call once one of its calls has ended."""
-    return any(
-        held.stage == "concurrency" and (id_ == only if only is not None else id_ not in tried)
-        for id_, held in version.pool.skipped.items()
-    )
+    pool = version.pool
+    if only is not None:
+        return pool.would_have_room(only)
+    return any(id_ not in tried and pool.would_have_room(id_) for id_ in pool.skipped)
 
 
 def _unavailable(

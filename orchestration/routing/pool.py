@@ -12,9 +12,9 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.price import cost_of
-from orchestration.routing.admission import NEVER, hindrance
+from orchestration.routing.admission import ALL_THE_SAME, NEVER, has_room, hindrance
 from orchestration.routing.balancing import MAKERS, Balancer
-from orchestration.routing.breaker import phase, probe_begun, probe_left
+from orchestration.routing.breaker import CLOSED, phase, probe_begun, probe_left
 from orchestration.routing.endpoint_state import EndpointState
 from orchestration.routing.judging import Ejection, judged
 from orchestration.routing.policies import Resilience
@@ -89,6 +89,10 @@ class Pool:
             place = fresh.endpoints[id_].place if id_ in fresh.endpoints else None
             if place is not None and is_same_place(place, endpoint.place):
                 kept[id_] = endpoint
+                if place.cost != endpoint.place.cost:
+                    endpoint.price = fresh.endpoints[id_].price
+                if fresh.resilience.breaker is None:
+                    endpoint.breaker = CLOSED  # nobody would ever close it
                 endpoint.place, endpoint.resilience = place, fresh.resilience
             else:
                 gone.append(endpoint)
@@ -104,6 +108,9 @@ class Pool:
             self.refresh(endpoint, 0.0)
         for endpoint in gone:
             endpoint.serving = False
+            if endpoint.id in self.endpoints:  # it is elsewhere now, and as people switched it
+                self.endpoints[endpoint.id].switch = endpoint.switch
+                self.refresh(self.endpoints[endpoint.id], 0.0)
         return gone
 
     def _drop(self, endpoint: EndpointState) -> None:
@@ -139,7 +146,7 @@ class Pool:
                 continue
             why = self._why(len(balancer), tier)
             return Pick(found, why, probe=found.breaker.is_open)
-        return self._last_resort(random, tried)
+        return self._last_resort(now, random, tried)
 
     def _why(self, serving: int, tier: int) -> str:
         if len(self.endpoints) == 1:
@@ -149,17 +156,33 @@ class Pool:
             among = f"{among}, those of priority {tier}"
         return f"{among}; {self.spec.balancing}"
 
-    def _last_resort(self, random: Callable[[], float], tried: Collection[str]) -> Pick | None:
-        """Where nothing but bad health keeps all from getting calls, one gets it all the same."""
-        unwell = [
-            self.endpoints[id_]
-            for id_, held in self.skipped.items()
-            if held.stage == "health" and id_ not in tried
-        ]
-        if not unwell or len(unwell) + len(tried) < len(self.endpoints):
+    def _last_resort(
+        self, now: float, random: Callable[[], float], tried: Collection[str]
+    ) -> Pick | None:
+        """Where no other takes calls, one gets it all the same that only seems unwell."""
+        unwell = []
+        for id_, held in self.skipped.items():
+            if id_ in tried:
+                continue
+            if held.stage == "concurrency":  # one that is well will have room
+                return None
+            endpoint = self.endpoints[id_]
+            if held.stage == "health" and hindrance(endpoint, now, ALL_THE_SAME) is None:
+                unwell.append(endpoint)
+        if not unwell:
             return None
         found = unwell[int(random() * len(unwell))]
-        return Pick(found, "all endpoints seem unwell, so any of them", probe=False)
+        why = "all endpoints seem unwell, so any of them"
+        return Pick(found, why, probe=found.breaker.is_open)
+
+    def would_have_room(self, id_: str) -> bool:
+        """Whether an endpoint would take a call, if it had not as many as it may."""
+        held = self.skipped.get(id_)
+        if held is None:
+            return False
+        if held.stage == "health":
+            return has_room(self.endpoints[id_], 0.0) is not None
+        return held.stage == "concurrency"
 
     def skipped_now(self) -> dict[str, str]:
         """Why endpoints get no calls, of many the first few."""
@@ -167,7 +190,7 @@ class Pool:
 
     def is_full(self) -> bool:
         """Whether an endpoint would take the call, if it had not as many as it may."""
-        return any(held.stage == "concurrency" for held in self.skipped.values())
+        return any(map(self.would_have_room, self.skipped))
 
     def without_calls(self) -> list[str]:
         """The endpoints that get no calls, for whatever reason but that they have enough."""

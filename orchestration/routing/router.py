@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.agents.kinds import module_of
 from orchestration.routing.agent_group import AgentGroup, Chosen, VersionState
 from orchestration.routing.background import Background
+from orchestration.routing.breaker import CLOSED
 from orchestration.routing.sharing import Sharing
 from state.errors import AgentUnavailableError
 
@@ -94,9 +95,19 @@ class Router:
         version = None if group is None else group.versions.get(place.version)
         return None if version is None else version.pool.endpoints.get(place.endpoint)
 
+    def endpoints(self) -> list[EndpointState]:
+        """Return those of all versions of all agents."""
+        with self.lock:
+            return [
+                endpoint
+                for group in self.groups.values()
+                for version in group.versions.values()
+                for endpoint in version.pool.endpoints.values()
+            ]
+
     def _retire(self, endpoint: EndpointState) -> None:
         """Close the way to an endpoint that is gone, once its last call has ended."""
-        endpoint.switch = "disabled"
+        endpoint.switch, endpoint.has_left = "disabled", True
         if endpoint.outstanding == 0:
             self.close_connector(endpoint)
 
@@ -104,7 +115,7 @@ class Router:
         """Close the way to an endpoint in the background."""
         connector, endpoint.connector = endpoint.connector, None
         if connector is not None:
-            self.background.begin(connector.close())
+            self.background.begin(connector.close(), must_be=True)
 
     def connector(self, endpoint: EndpointState) -> Connector:
         """The way to an endpoint, made when it is first needed."""
@@ -166,6 +177,8 @@ class Router:
 
     def share(self, store: TrafficStore) -> None:
         """Know from now on what other processes know, and let what is known outlive this one."""
+        for endpoint in self.endpoints():  # revisions are of the database before
+            endpoint.revision, endpoint.agreed = 0, CLOSED
         self.sharing = Sharing(
             store,
             clock=self.clock,
@@ -264,7 +277,7 @@ class Router:
     ) -> Chosen:
         """Let a thread stay with a version; another call of it may have been faster."""
         spec = chosen.version.spec
-        gone = has if has is not None and has not in group.versions else None
+        gone = has  # or switched off, else it would have been chosen
         stays = spec.version
         if journal is not None:
             stays = await journal.assign(spec.agent_id, spec.version, instead_of=gone)
@@ -273,8 +286,8 @@ class Router:
             if journal is None and known is not None and known != gone:
                 stays = known
             group.remember(thread_id, stays)
-            if stays != spec.version and stays in group.versions:
-                return Chosen(group.versions[stays], f"version {stays}, as before in this thread")
+            if stays != spec.version and (kept := group.kept(stays)) is not None:
+                return Chosen(kept, f"version {stays}, as before in this thread")
         return chosen
 
     def shadow(self, used: VersionState, input_data: JsonObject, context: AgentContext) -> None:
@@ -283,7 +296,8 @@ class Router:
             return
         from orchestration.routing.shadowing import shadow_call  # noqa: PLC0415  rarely needed
 
-        for version in list(self.groups[used.spec.agent_id].shadows(used)):
+        group = self.groups.get(used.spec.agent_id)
+        for version in () if group is None else list(group.shadows(used)):
             if self.random() < version.spec.shadow:
                 self.background.begin(shadow_call(self, version, input_data, context))
 
@@ -292,8 +306,8 @@ class Router:
         with self.lock:
             version.pool.end(pick, self.clock(), **how)
             version.line.wake()
-            left = pick.endpoint.switch == "disabled" and pick.endpoint.outstanding == 0
-        if left and version.pool.endpoints.get(pick.endpoint.id) is not pick.endpoint:
+            is_over = pick.endpoint.has_left and pick.endpoint.outstanding == 0
+        if is_over:
             self.close_connector(pick.endpoint)
 
 

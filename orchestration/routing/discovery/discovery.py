@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from state.errors import OrchestrationError, RegistrationError
+from orchestration.routing.loops import is_here
+from state.errors import DiscoveryError, RegistrationError
 
 if TYPE_CHECKING:
     from orchestration.agent_registry import AgentRegistry
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.discovery.source import DiscoverySource
 
+    Answer = Sequence[AgentSpec] | Exception
+
 EVERY_SECONDS: Final = 2.0
 """How often sources are asked; what is dear to ask keeps its own answer for a while."""
-PATIENCE_SECONDS: Final = 0.25
-"""How long a run waits for the answers; slower ones count when they come."""
+
 LONGEST_SECONDS: Final = 30.0
-"""After this a source is given up, until it is asked again."""
+"""How long a source may take to answer."""
+PATIENCE_SECONDS: Final = 1.0
+"""How long a run waits for one that has answered before; later its answer counts for others."""
 
 log = logging.getLogger(__name__)
 
@@ -53,73 +57,68 @@ class Discovery:
         self._clock = clock
         self._said: dict[str, Sequence[AgentSpec]] = {}
         self._ours: dict[tuple[str, str], AgentSpec] = {}
-        self._of_sources: dict[str, list[Complaint]] = {}
-        self._of_agents: list[Complaint] = []
+        self._complaints: dict[str, Complaint] = {}
+        self._wrong: set[str] = set()
+        """What is complained of in this round."""
+        self._asking: dict[str, asyncio.Task[Answer]] = {}
+        self._answers: dict[str, Answer] = {}
         self._asked_at = float("-inf")
-        self._asking: asyncio.Task[None] | None = None
 
     @property
     def complaints(self) -> tuple[Complaint, ...]:
         """What is wrong now; empty if all is well."""
-        return (*chain.from_iterable(self._of_sources.values()), *self._of_agents)
+        return tuple(self._complaints.values())
 
     async def refresh(self, *, at_once: bool = False) -> None:
-        """Ask the sources, and register and unregister what has changed; calls go on.
-
-        Args:
-            at_once: Ask now and wait for all answers. Otherwise sources are asked only if that
-                is `EVERY_SECONDS` ago, and after the first time slow ones are not waited for.
-        """
-        if at_once:
-            await self._refresh()
+        """Ask the sources, and register and unregister what has changed; calls go on."""
+        now = self._clock()
+        if not at_once and 0 <= now - self._asked_at < EVERY_SECONDS:
             return
-        first = self._asked_at == float("-inf")
-        if self._clock() < self._asked_at + EVERY_SECONDS:
-            return
-        asking = self._asking
-        if asking is None or asking.done() or asking.get_loop() is not asyncio.get_running_loop():
-            asking = self._asking = asyncio.create_task(self._refresh())
-        await asyncio.wait({asking}, timeout=None if first else PATIENCE_SECONDS)
+        self._asked_at = now
+        await self._ask()
+        wrong = {each.source for each in self._complaints.values()} & self._asking.keys()
+        self._wrong = {about for about, each in self._complaints.items() if each.source in wrong}
+        for source in self._sources:
+            if source.name not in self._asking:
+                self._take(source)
+            for problem in getattr(source, "problems", ()):  # of a part of it only
+                self._complain(f"{source.name}: {problem}", source.name, str(problem))
+        self._apply()
+        for about in self._complaints.keys() - self._wrong:
+            del self._complaints[about]
 
     async def leave(self) -> None:
         """Wait no longer for slow sources in this event loop."""
-        asking, self._asking = self._asking, None
-        if asking is not None and asking.get_loop() is asyncio.get_running_loop():
-            asking.cancel()
-            await asyncio.wait({asking})
+        here = [task for task in self._asking.values() if not task.done() and is_here(task)]
+        for task in here:
+            task.cancel()
+        if here:
+            await asyncio.wait(here)
 
-    async def _refresh(self) -> None:
-        self._asked_at = self._clock()
-        await asyncio.gather(*map(self._ask, self._sources))
-        self._apply()
+    async def _ask(self) -> None:
+        """Ask all sources at the same time; wait for none that keeps others waiting already."""
+        new = {}
+        for source in self._sources:
+            task = self._asking.get(source.name)
+            if task is None or (not task.done() and not is_here(task)) or task.cancelled():
+                new[source.name] = asyncio.create_task(_found(source))
+        self._asking |= new
+        is_first = not self._said.keys() >= new.keys()
+        if new:
+            patience = LONGEST_SECONDS + 1.0 if is_first else PATIENCE_SECONDS
+            await asyncio.wait(new.values(), timeout=patience)
+        for name, task in [*self._asking.items()]:
+            if task.done() and not task.cancelled():
+                self._answers[name] = task.result()
+                del self._asking[name]
 
-    async def _ask(self, source: DiscoverySource) -> None:
-        """Ask one source; whatever goes wrong with it is a complaint."""
-        wrong: list[str] = []
-        try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                self._said[source.name] = await source.find()
-        except TimeoutError:
-            wrong.append(f"no answer within {LONGEST_SECONDS:g} s")
-        except OrchestrationError as error:
-            wrong.append(str(error))
-        except Exception as error:  # noqa: BLE001  anybody may write a source
-            wrong.append(f"it raised {type(error).__name__}: {error}")
-        wrong.extend(map(str, getattr(source, "problems", ())))  # of a part of it only
-        before = self._of_sources.get(source.name, [])
-        self._of_sources[source.name] = self._complaints(source.name, wrong, before)
-
-    def _complaints(
-        self, source: str, wrong: Sequence[str], before: Sequence[Complaint]
-    ) -> list[Complaint]:
-        """Complaints in these words; those that were there before are as old as they were."""
-        known = {each.message: each for each in before if each.source == source}
-        for message in wrong:
-            if message not in known:
-                log.warning("agents from %s: %s", source, message)
-        return [
-            known.get(message) or Complaint(source, message, self._clock()) for message in wrong
-        ]
+    def _take(self, source: DiscoverySource) -> None:
+        """Take over what a source has answered."""
+        answer = self._answers.pop(source.name, None)
+        if isinstance(answer, Exception):
+            self._complain(source.name, source.name, str(answer) or type(answer).__name__)
+        elif answer is not None:
+            self._said[source.name] = answer
 
     def begin(self, said: Mapping[str, Sequence[AgentSpec]]) -> None:
         """Take over what sources said, by their names, before an event loop ran.
@@ -129,32 +128,37 @@ class Discovery:
         """
         self._said.update(said)
         self._apply()
-        if self.complaints:
+        if self._complaints:
             raise RegistrationError("; ".join(each.message for each in self.complaints))
 
     def _apply(self) -> None:
         wanted = self._merged()
-        for key in [key for key in self._ours if key not in wanted]:
-            del self._ours[key]
-            self._registry.unregister(*key)
-        before, self._of_agents = self._of_agents, []
         for key, (source, spec) in wanted.items():
-            if self._ours.get(key) == spec:
-                continue
-            wrong = self._register(key, spec)
-            if wrong is not None:
-                self._of_agents += self._complaints(source, [wrong], before)
+            if self._ours.get(key) != spec:
+                self._register(source, key, spec)
+        for key in [key for key in self._ours if key not in wanted]:
+            if self._is_still_ours(key):
+                self._registry.unregister(*key)
+            del self._ours[key]
 
-    def _register(self, key: tuple[str, str], spec: AgentSpec) -> str | None:
-        """Register a version; or say why it cannot be."""
+    def _register(self, source: str, key: tuple[str, str], spec: AgentSpec) -> None:
+        about = f"{source}: {key[0]} version {key[1]}"
         if key not in self._ours and self._registry.knows(*key):
-            return f"{key[0]} version {key[1]} is registered by hand already; that stays"
+            self._complain(about, source, f"{about} is registered by hand already; that stays")
+            return
         try:
             self._registry.register(spec)
         except RegistrationError as error:
-            return str(error)
-        self._ours[key] = spec
-        return None
+            self._complain(about, source, str(error))
+        else:
+            self._ours[key] = spec
+
+    def _is_still_ours(self, key: tuple[str, str]) -> bool:
+        """Whether nobody has removed or replaced an agent by hand; switching it is neither."""
+        if not self._registry.knows(*key):
+            return False
+        ours = self._ours[key]
+        return replace(self._registry.get(*key), enabled=ours.enabled) == ours
 
     def _merged(self) -> dict[tuple[str, str], tuple[str, AgentSpec]]:
         merged: dict[tuple[str, str], tuple[str, AgentSpec]] = {}
@@ -164,3 +168,23 @@ class Discovery:
                 if first.setdefault(spec.agent_id, source.name) == source.name:
                     merged[spec.agent_id, spec.version] = (source.name, spec)
         return merged
+
+    def _complain(self, about: str, source: str, message: str) -> None:
+        self._wrong.add(about)
+        known = self._complaints.get(about)
+        if known is None or known.message != message:
+            self._complaints[about] = Complaint(source, message, self._clock())
+            log.warning("agents from %s: %s", source, message)
+
+
+async def _found(source: DiscoverySource) -> Answer:
+    """Ask a source; what goes wrong is its answer."""
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS) as limit:
+            return await source.find()
+    except TimeoutError as error:
+        if limit.expired():
+            return DiscoveryError(f"it did not answer within {LONGEST_SECONDS:g} s")
+        return error
+    except Exception as error:  # noqa: BLE001  of whoever wrote the source; it must stop nobody
+        return error

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoints.traffic import Place
+from nodes.ports import Dispatch, Terms
 from orchestration import (
     AgentSpec,
     AgentTask,
@@ -157,3 +158,46 @@ async def test_a_draining_agent_gets_no_new_runs_and_finishes_those_that_began()
         assert elsewhere[0].agent == "other"
         await registry.switch(Place("agent"), "enabled")
         assert (await coordinator.execute_sequential([AgentTask("agent")])).status == "completed"
+
+
+class Assigned:
+    """A journal that keeps versions as the database does."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, str] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return False
+
+    async def sent(self, key: str) -> Dispatch | None:  # noqa: ARG002
+        return None
+
+    async def note(self, key: str, dispatch: Dispatch | None) -> None:
+        """What is called where does not matter here."""
+
+    async def version_of(self, agent_id: str) -> str | None:
+        return self.versions.get(agent_id)
+
+    async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
+        if instead_of is not None and self.versions.get(agent_id) == instead_of:
+            self.versions[agent_id] = version
+        return self.versions.setdefault(agent_id, version)
+
+
+@pytest.mark.parametrize("how", ["switched", "in the specification"])
+async def test_threads_of_a_version_that_is_disabled_get_another_one_and_keep_that(
+    how: str,
+) -> None:
+    registry = registry_of(version("1"), version("2", weight=0), version("3", weight=0))
+    journal = Assigned()
+    terms = Terms(journal)
+    assert (await call(registry, thread_id="t", terms=terms))[1].version == "1"
+    if how == "switched":
+        await registry.switch(Place("agent", "1"), "disabled")
+    else:
+        registry.disable("agent", "1")
+    used = {(await call(registry, thread_id="t", terms=terms))[1].version for _ in range(9)}
+    assert len(used) == 1
+    assert used < {"2", "3"}
+    assert journal.versions["agent"] in used
