@@ -60,9 +60,8 @@ def breaker_lets_by(endpoint: EndpointState, now: float) -> Hindrance | None:
     breaker = endpoint.breaker
     if not breaker.is_open or lets_by(breaker, now):
         return None
-    if now < breaker.due:
-        why = f"its breaker is open, for {breaker.due - now:.3g} s from when this was noted"
-    else:
+    why = "its breaker is open"
+    if now >= breaker.due:
         why = "its breaker is half-open, and a probe is under way"
     return Hindrance("breaker", why, opens_again(breaker))
 
@@ -70,9 +69,7 @@ def breaker_lets_by(endpoint: EndpointState, now: float) -> Hindrance | None:
 def not_limited(endpoint: EndpointState, now: float) -> Hindrance | None:
     """Whether it has not asked to be left alone."""
     if endpoint.limited_until > now:
-        left = endpoint.limited_until - now
-        why = f"it asked for a pause, for {left:.3g} s from when this was noted"
-        return Hindrance("rate limit", why, endpoint.limited_until)
+        return Hindrance("rate limit", "it asked for a pause", endpoint.limited_until)
     return None
 
 

@@ -12,7 +12,13 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.price import cost_of
-from orchestration.routing.admission import ALL_THE_SAME, NEVER, has_room, hindrance
+from orchestration.routing.admission import (
+    ALL_THE_SAME,
+    NEVER,
+    Hindrance,
+    has_room,
+    hindrance,
+)
 from orchestration.routing.balancing import MAKERS, Balancer
 from orchestration.routing.breaker import CLOSED, phase, probe_begun, probe_left
 from orchestration.routing.endpoint_state import EndpointState
@@ -23,7 +29,6 @@ from state.outcome import Usage
 if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.spec import AgentSpec
-    from orchestration.routing.admission import Hindrance
 
 SHOWN: Final = 5
 """Endpoints that were skipped and are named on an outcome."""
@@ -301,7 +306,7 @@ class Pool:
                 "kind": endpoint.place.kind,
                 "takes_calls": held is None,
                 "stage": None if held is None else held.stage,
-                "why_not": None if held is None else held.why,
+                "why_not": None if held is None else told(held, now),
                 "priority": endpoint.place.priority,
                 "weight": endpoint.place.weight,
                 "switch": endpoint.switch,
@@ -313,6 +318,11 @@ class Pool:
                 "price": endpoint.price,
                 "cost": endpoint.cost,
             }
+
+
+def told(held: Hindrance, now: float) -> str:
+    """Say why an endpoint gets no calls, and for how long still, if that is known."""
+    return held.why if held.until == NEVER else f"{held.why} (for {held.until - now:.3g} s)"
 
 
 def is_same_place(one: Endpoint, other: Endpoint) -> bool:
