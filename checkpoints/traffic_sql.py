@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoints.statements import Execute
     from checkpoints.traffic import GroupBy
+    from state.jsonvalue import JsonObject
 
 _AT = "agent_id = :agent_id AND version = :version AND endpoint = :endpoint"
 _STATES: Final = text("SELECT * FROM orchestration_endpoint_states")
@@ -151,7 +152,17 @@ def switches(execute: Execute) -> dict[Place, Switched]:
 
 
 def _state(row: Mapping[str, Any]) -> SharedState:
-    return SharedState(_place(row), json.loads(row["state"]), row["revision"], row["updated_at"])
+    """Read a row; one that somebody spoilt says nothing, and hides no other row."""
+    revision = row["revision"] if isinstance(row["revision"], int) else 0
+    return SharedState(_place(row), _json(row["state"]), revision, row["updated_at"])
+
+
+def _json(written: object) -> JsonObject:
+    try:
+        read = json.loads(written) if isinstance(written, str) else None
+    except (ValueError, RecursionError):
+        read = None
+    return read if isinstance(read, dict) else {}
 
 
 def _place(row: Mapping[str, Any]) -> Place:

@@ -256,6 +256,8 @@ class AgentRegistry:
 
     async def settle(self) -> None:
         """Wait for what goes on beside the calls: what is written, and shadow calls."""
+        if self.discovery is not None:
+            await self.discovery.leave()
         await self.router.settle()
 
     # -- the nodes' port ---------------------------------------------------------------
@@ -330,7 +332,8 @@ class AgentRegistry:
             ]
             if fitting:
                 chosen.append(self._best(fitting))
-        return sorted(chosen, key=lambda spec: -spec.priority)
+        draining = self.router.is_draining
+        return sorted(chosen, key=lambda spec: (draining(spec.agent_id), -spec.priority))
 
     def _capabilities(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

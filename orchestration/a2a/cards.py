@@ -12,6 +12,7 @@ from a2a.utils.constants import AGENT_CARD_WELL_KNOWN_PATH, TransportProtocol
 
 from orchestration.a2a.guarded_http import origin_of
 from orchestration.a2a.values import MalformedError
+from orchestration.agents.addresses import told
 from orchestration.agents.http_errors import retry_after_in
 from state.errors import (
     AgentAuthError,
@@ -76,7 +77,7 @@ def usable(card: AgentCard, origins: Collection[Origin]) -> AgentCard:
         if reason is None:
             kept.supported_interfaces.append(interface)
         else:
-            reasons.append(f"{interface.url!r:.100}: {reason}")
+            reasons.append(f"{told(interface.url)!r:.100}: {reason}")
     if not kept.supported_interfaces:
         why = "; ".join(reasons[:5]) or "its card has none"
         raise AgentNotStartedError(f"agent {card.name!r:.100} has no interface for us: {why}")
@@ -88,7 +89,7 @@ def outside(card: AgentCard, origins: Collection[Origin]) -> Iterator[str]:
     for interface in card.supported_interfaces:
         reason = _why_not_there(interface.url, origins)
         if reason is not None:
-            yield f"its interface {interface.url!r:.100}: {reason}"
+            yield f"its interface {told(interface.url)!r:.100}: {reason}"
 
 
 def _check_status(response: httpx.Response, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -34,7 +35,15 @@ from state.errors import (
 if TYPE_CHECKING:
     from orchestration.agents.headers import Filled
 
-FAULTS: Final = (A2AError, httpx.HTTPError, MalformedError, ValueError, KeyError, TypeError)
+FAULTS: Final = (
+    A2AError,
+    httpx.HTTPError,
+    MalformedError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+)
 """What the client of the SDK raises, also for answers that make no sense."""
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSALS = (ContentTypeNotSupportedError, InvalidParamsError, UnsupportedOperationError)
@@ -48,6 +57,8 @@ _MISMATCHES = (
 _BUSY, _UNAVAILABLE, _SERVER_ERRORS = 429, 503, 500
 _NO_ENTRY = frozenset({401, 403, 407})
 _LONGEST = 500
+_ADVICE = re.compile(r" For more information check: https://\S+")
+"""What httpx says of every status."""
 
 
 def translated(error: Exception, *, agent: str, begun: bool, given: Filled) -> AgentError:
@@ -118,4 +129,5 @@ def _http_cause(error: BaseException) -> httpx.HTTPError | None:
 
 
 def _words(error: Exception) -> str:
-    return " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+    words = _ADVICE.sub("", " ".join(str(error).split()))
+    return words[:_LONGEST] or type(error).__name__

@@ -13,7 +13,8 @@ from orchestration.a2a.settings import REFUSE
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import filled
 from orchestration.agents.per_loop import PerLoop
-from state.errors import AgentError, AgentTimeoutError
+from state.errors import AgentError, AgentTimeoutError, UnknownReplyError
+from state.jsonvalue import json_object
 
 if TYPE_CHECKING:
     from orchestration.a2a.settings import A2ASettings
@@ -56,7 +57,7 @@ class A2AConnector:
         try:
             async with asyncio.timeout(seconds) as limit:
                 await asyncio.shield(work)
-            return task.reply()
+            return _reply_of(task)
         except TimeoutError as error:
             if not limit.expired():
                 raise AgentError(f"the agent at {self._where}: {error}") from error
@@ -107,6 +108,14 @@ class A2AConnector:
         if not task.task_id and not task.is_over:
             raise AgentError(f"the agent at {self._where} ended its stream without a reply")
         await connection.follow(task, stops_to_ask=self._settings.on_input_required == REFUSE)
+
+
+def _reply_of(task: RemoteTask) -> JsonObject:
+    """What the agent answered; it may have said what protocol buffers hold and JSON does not."""
+    try:
+        return json_object(task.reply(), at="its reply")
+    except (ValueError, RecursionError) as error:
+        raise UnknownReplyError(f"the agent answered what is no JSON: {error}") from error
 
 
 async def _give_up(connection: Connection, task: RemoteTask, work: asyncio.Task[None]) -> None:

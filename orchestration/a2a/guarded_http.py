@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import httpx
 
+from orchestration.agents.addresses import told
 from orchestration.agents.headers import filled
 from state.errors import AgentNotStartedError, ConfigurationError, UnknownReplyError
 
@@ -63,10 +64,10 @@ def origin_of(url: str) -> Origin:
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
-        raise ConfigurationError(f"{url!r:.200} is no URL: {error}") from None
+        raise ConfigurationError(f"{told(str(url))!r} is no URL: {error}") from None
     if parsed.scheme not in _PORTS or not parsed.host:
         raise ConfigurationError(
-            f"{url!r:.200} is no URL of the form http://host:port or https://host"
+            f"{told(url)!r} is no URL of the form http://host:port or https://host"
         )
     if parsed.userinfo:
         raise ConfigurationError(
@@ -170,7 +171,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 if not is_public(address):
                     raise ForbiddenAddressError(
                         f"host {host!r:.100} has the address {address}, which is not public; "
-                        "allow the host as a private one if that is meant"
+                        "if that is meant, name the host in `private_hosts`, or in "
+                        "ORCHESTRATION_AGENT_CARD_HOSTS if the environment names the card"
                     )
         return addresses
 

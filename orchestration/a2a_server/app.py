@@ -17,7 +17,7 @@ from starlette.routing import Mount
 
 from orchestration.a2a.guarded_http import origin_of
 from orchestration.a2a_server.card import REST_PREFIX, card_of
-from orchestration.a2a_server.desk import CALLER, Desk
+from orchestration.a2a_server.desk import CALLER, MOST_RUNS, Desk
 from orchestration.a2a_server.guard import Guard
 from orchestration.a2a_server.handler import DeskHandler
 from orchestration.a2a_server.served import ServedAgent, ServedWorkflow
@@ -43,6 +43,7 @@ def a2a_app(  # noqa: PLR0913  one for each setting
     url: str = "http://127.0.0.1:8000",
     token: str | None = None,
     approvals_by: str | None = None,
+    most_runs: int = MOST_RUNS,
 ) -> Starlette:
     """Return an ASGI application that serves agents and workflows.
 
@@ -58,6 +59,7 @@ def a2a_app(  # noqa: PLR0913  one for each setting
             use whatever is served.
         approvals_by: Under which name callers may answer approvals; by default they may not,
             as whoever asks for something should not approve it.
+        most_runs: Tasks of one agent or workflow that are under way at the same time.
 
     Raises:
         AgentNotFoundError, WorkflowNotFoundError: There is no such agent or workflow.
@@ -75,7 +77,7 @@ def a2a_app(  # noqa: PLR0913  one for each setting
     routes: list[BaseRoute] = []
     desks = []
     for served in found:
-        desk = Desk(coordinator, served, approvals_by=approvals_by)
+        desk = Desk(coordinator, served, approvals_by=approvals_by, most_runs=most_runs)
         desks.append(desk)
         path = "" if len(found) == 1 else f"/{served.kind}/{served.name}"
         own = _routes(desk, served, url=url.rstrip("/") + path, needs_token=token is not None)

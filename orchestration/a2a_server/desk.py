@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from a2a.types import Message, Task, TaskState
 from a2a.utils.errors import (
+    InternalError,
     TaskNotCancelableError,
     TaskNotFoundError,
     UnsupportedOperationError,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 CALLER: Final = "a2a"
 """Who asks, as it is recorded; nobody of that name may approve it."""
+MOST_RUNS: Final = 1000
+"""Of one thing that is served, in one process; see `a2a_app`."""
 _MOST_THREADS: Final = 1000
 _SOONEST, _LATEST = 0.1, 2.0
 """Seconds between looks at a thread that another process runs."""
@@ -62,14 +65,21 @@ class Desk:
         coordinator: Who runs it.
         served: What is served.
         approvals_by: Under which name callers may approve; None if they may not.
+        most_runs: That go on at the same time; a message that would begin one more is refused.
     """
 
     def __init__(
-        self, coordinator: SimpleCoordinator, served: Served, *, approvals_by: str | None = None
+        self,
+        coordinator: SimpleCoordinator,
+        served: Served,
+        *,
+        approvals_by: str | None = None,
+        most_runs: int = MOST_RUNS,
     ) -> None:
         self._coordinator = coordinator
         self._served = served
         self._approvals_by = approvals_by
+        self._most_runs = most_runs
         self._key = key_of(served)
         self._runs = Runs()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -80,6 +90,7 @@ class Desk:
         Raises:
             InvalidParamsError, ContentTypeNotSupportedError: It cannot be read.
             TaskNotFoundError, UnsupportedOperationError: The task that it names takes nothing.
+            InternalError: As many tasks as there may be are under way.
         """
         if message.task_id:
             return await self._answer(message)
@@ -190,6 +201,11 @@ class Desk:
         return Accepted(ids, self._runs.begin(ids.task_id, work))
 
     def _begin(self, ids: TaskIds, given: Given) -> Run:
+        if len(self._runs) >= self._most_runs:
+            raise InternalError(
+                f"{len(self._runs)} tasks are under way, and no more are taken now; send the "
+                "message again later, nothing was done"
+            )
         return self._runs.begin(ids.task_id, partial(self._start, ids, given))
 
     async def _start(self, ids: TaskIds, given: Given, run: Run) -> None:

@@ -48,7 +48,7 @@ class DeskHandler(WithoutPush):
         ids, run = await self._desk.accept(params.message)
         if run is not None:
             if params.configuration.return_immediately:
-                await run.progress()
+                await run.begun()
             else:
                 await run.ended()
             _raise_error(run)
@@ -101,23 +101,26 @@ class DeskHandler(WithoutPush):
         """List tasks, the last changed first."""
         size = _page_size(params)
         first = _first_of_page(params.page_token)
-        tasks = []
-        for ids in await self._desk.tasks():
-            if params.context_id and ids.context_id != params.context_id:
-                continue
-            task = await self._desk.task(ids)
-            if params.status in (TaskState.TASK_STATE_UNSPECIFIED, task.status.state):
-                tasks.append(task)
-        page = tasks[first : first + size]
+        found = [
+            ids
+            for ids in await self._desk.tasks()
+            if not params.context_id or ids.context_id == params.context_id
+        ]
+        following, total = first + size, len(found)
+        if params.status == TaskState.TASK_STATE_UNSPECIFIED:  # only the page is looked at
+            page = [await self._desk.task(ids) for ids in found[first:following]]
+        else:
+            tasks = [await self._desk.task(ids) for ids in found]
+            fitting = [task for task in tasks if task.status.state == params.status]
+            page, total = fitting[first:following], len(fitting)
         if not params.include_artifacts:
             for task in page:
                 task.ClearField("artifacts")
-        following = first + size
         return ListTasksResponse(
             tasks=page,
-            next_page_token=str(following) if following < len(tasks) else "",
+            next_page_token=str(following) if following < total else "",
             page_size=len(page),
-            total_size=len(tasks),
+            total_size=total,
         )
 
 

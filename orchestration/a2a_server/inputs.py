@@ -55,28 +55,47 @@ def decisions_in(
     question anything else is the answer: a data part, or else the text, of which an approval
     understands `approve`, `reject` and `reject: why`.
 
+    Returns:
+        Answers by question id, of these questions only: the coordinator knows more names, and
+        takes answers to more than callers may see.
+
     Raises:
         InvalidParamsError: It answers nothing that is asked, or an approval though it may not.
     """
     found = contents(message.parts)
     data = found.data[0] if found.data else None
     if isinstance(data, dict) and isinstance(given := data.get("decisions"), dict):
-        answers: dict[str, object] = dict(given)
+        answered: list[tuple[PendingInterrupt, object]] = [
+            (_asked_as(name, questions), answer) for name, answer in given.items()
+        ]
     elif len(questions) == 1:
-        answers = {questions[0].interrupt_id: _answer(questions[0], data, found.text)}
+        answered = [(questions[0], _answer(questions[0], data, found.text))]
     else:
         ids = [each.interrupt_id for each in questions]
         raise InvalidParamsError(
             f"the task asks {len(ids)} questions; answer with a data part "
             f'{{"decisions": {{...}}}} by the ids {ids!r}'
         )
-    asked = [each for each in questions if {each.interrupt_id, each.task_id} & set(answers)]
-    if not approves and any(is_approval(each.value) for each in asked):
+    if not approves and any(is_approval(question.value) for question, _ in answered):
         raise InvalidParamsError(
             "the task waits for the approval of a person, who cannot give it over A2A here; "
             "it goes on when they have decided"
         )
+    answers: dict[str, object] = {question.interrupt_id: each for question, each in answered}
+    if not answers or len(answers) < len(answered):
+        raise InvalidParamsError("give each question one answer, and at least one an answer")
     return answers
+
+
+def _asked_as(name: str, questions: Sequence[PendingInterrupt]) -> PendingInterrupt:
+    """The question of an id, or the only one of a task."""
+    found = [each for each in questions if each.interrupt_id == name]
+    found = found or [each for each in questions if each.task_id == name]
+    if len(found) == 1:
+        return found[0]
+    ids = [each.interrupt_id for each in questions]
+    why = "is asked several times" if found else "is not asked"
+    raise InvalidParamsError(f"{name!r:.80} {why}; answer by the ids {ids!r}")
 
 
 def _answer(question: PendingInterrupt, data: JsonValue, text: str) -> object:

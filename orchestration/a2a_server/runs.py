@@ -54,6 +54,11 @@ class Run:
         while not self.is_over:
             await self._changed.wait()
 
+    async def begun(self) -> None:
+        """Wait until something was told, or it is over."""
+        while not (self._told or self.is_over):
+            await self._changed.wait()
+
     async def progress(self) -> None:
         """Wait until something more is told, or it is over."""
         if not self.is_over:
@@ -69,6 +74,10 @@ class Runs:
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
+
+    def __len__(self) -> int:
+        """How many go on."""
+        return len(self._runs)
 
     def get(self, thread_id: str) -> Run | None:
         """Return a run that is not over."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from orchestration.agents.addresses import told
 from orchestration.agents.price import Price
 
 LOCAL_KINDS: Final = frozenset({"local", "runnable", "built-in"})
@@ -39,6 +40,11 @@ class Endpoint:
     max_concurrency: int | None = None
     enabled: bool = True
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def told_address(self) -> str | None:
+        """Its address as it may be told: without what may be secret."""
+        return None if self.address is None else told(self.address)
 
     @property
     def is_remote(self) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from orchestration.agents.addresses import told
+
 if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
 
@@ -26,6 +28,9 @@ _RESOURCE = re.compile(
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _CLEAR: Final = {"https": False, "http": True, "grpcs": False, "grpc": True}
 """Whether a scheme sends in clear text."""
+_GOOGLES: Final = (".googleapis.com", ".vertexai.goog")
+"""How the names of Google's own hosts for Vertex AI end: the public ones, those behind Private
+Service Connect, and those of dedicated endpoints."""
 
 
 class AddressError(ValueError):
@@ -64,15 +69,32 @@ class GooglePlace:
         return self.host if has_port else f"{self.host}:{80 if self.is_clear else 443}"
 
     @property
+    def host_name(self) -> str:
+        """The host without its port, in lower case."""
+        return host_name(self.host)
+
+    @property
+    def is_googles(self) -> bool:
+        """Whether the host is one of Google's, by its name."""
+        return self.host_name.endswith(_GOOGLES)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine."""
-        name = urlsplit(f"//{self.host}").hostname or ""
-        if name == "localhost":
+        if self.host_name == "localhost":
             return True
         try:
-            return ipaddress.ip_address(name).is_loopback
+            return ipaddress.ip_address(self.host_name).is_loopback
         except ValueError:
             return False
+
+
+def host_name(host: str) -> str:
+    """Return a host, given with a port or without, as names are compared."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:  # no host at all
+        return ""
 
 
 def place_of(endpoint: Endpoint) -> GooglePlace:
@@ -94,7 +116,7 @@ def place_of(endpoint: Endpoint) -> GooglePlace:
     found = _RESOURCE.fullmatch(resource)
     if found is None:
         raise AddressError(
-            f"the address {address!r} is no resource of Vertex AI; give "
+            f"the address {told(address)!r} is no resource of Vertex AI; give "
             "projects/P/locations/R/endpoints/E or projects/P/locations/R/reasoningEngines/N, "
             "alone or at the end of a URL"
         )
@@ -127,8 +149,8 @@ def _origin(text: object) -> tuple[str, str]:
         scheme, host = "https", text
     if scheme not in _CLEAR or not _HOST.fullmatch(host):
         raise AddressError(
-            f"{text!r} is no place to reach Google at; give a host and, if need be, a port, after "
-            f"one of {[f'{each}://' for each in _CLEAR]!r}, without a user or a query"
+            f"{told(text)!r} is no place to reach Google at; give a host and, if need be, a port, "
+            f"after one of {[f'{each}://' for each in _CLEAR]!r}, without a user or a query"
         )
     return scheme, host
 

@@ -3,6 +3,10 @@
 In this order: the file of the setting `credentials_file`, the application default credentials
 (the file that `GOOGLE_APPLICATION_CREDENTIALS` names, the one of `gcloud auth
 application-default login`), and the metadata server of Google's own machines.
+
+A token opens all that its account may do in the cloud, and goes to the host that an address
+names. So it goes to Google's hosts and to this machine only, and elsewhere if `trusted_hosts`
+says so.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.agents.google_address import host_name
 from orchestration.agents.google_errors import token_error
 from state.errors import AgentAuthError
 
@@ -52,6 +57,11 @@ def credential_problems(place: GooglePlace, settings: Mapping[str, Any]) -> Iter
             f"{place.host!r} would get Google's credentials in clear text; use https:// or "
             "grpcs://, or a loopback address"
         )
+    elif not may_have_tokens(place, settings):
+        yield (
+            f"{place.host!r} is no host of Google's and would get Google's credentials; if it "
+            f"leads to Vertex AI and is trusted, say trusted_hosts: [{place.host_name}]"
+        )
     file = settings.get("credentials_file")
     if file is not None:
         if why := _file_problem(file):
@@ -64,6 +74,15 @@ def credential_problems(place: GooglePlace, settings: Mapping[str, Any]) -> Iter
             "or run `gcloud auth application-default login`; on a machine of Google's that is "
             "not recognised, set GCE_METADATA_HOST=metadata.google.internal"
         )
+
+
+def may_have_tokens(place: GooglePlace, settings: Mapping[str, Any]) -> bool:
+    """Whether a place may be told a token: it is Google's, this machine, or named as trusted."""
+    if place.is_loopback or (place.is_googles and not place.is_clear):
+        return True
+    trusted = settings.get("trusted_hosts", ())
+    named = {host_name(each) for each in trusted if isinstance(each, str)}
+    return not place.is_clear and place.host_name in named
 
 
 def _file_problem(file: object) -> str | None:
@@ -118,9 +137,11 @@ class TokenSource:
     there: then a word stands in for the token.
     """
 
-    def __init__(self, place: GooglePlace, file: str | None) -> None:
+    def __init__(self, place: GooglePlace, settings: Mapping[str, Any]) -> None:
+        file = settings.get("credentials_file")
         self._place = place
-        self._file = file
+        self._file = None if file is None else str(file)
+        self._is_allowed = may_have_tokens(place, settings)
         self._lock = threading.Lock()
         self._source: Credentials | None = None
         self._shown: GivenToken | None = None
@@ -142,11 +163,14 @@ class TokenSource:
         """See to it that there is a valid token; waits for the network.
 
         Raises:
-            AgentAuthError: There are no credentials, or they were not accepted.
+            AgentAuthError: There are no credentials, or they were not accepted; or the place
+                may have none.
             AgentNotStartedError: Whoever gives out tokens could not be reached.
         """
         from google.auth import exceptions  # noqa: PLC0415  heavy
 
+        if not self._is_allowed:
+            raise AgentAuthError(f"{self._place.host!r} may not get Google's credentials")
         with self._lock:
             try:
                 source = self._source or self._load()

@@ -5,6 +5,7 @@ So secrets need not stand in files; they are read for each call, and may change.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +20,10 @@ _REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_CREDENTIAL: Final = re.compile(r"auth|cookie|key|passw|secret|signature|token", re.IGNORECASE)
+"""In the name of a header whose value is secret, also where it stands in a file."""
+_SCHEME: Final = re.compile(r"^[A-Za-z]+\s+")
+"""`Bearer` and the like, which may be told."""
 _SHORTEST_SECRET: Final = 4
 """Characters; hiding something shorter would only garble what is said."""
 
@@ -28,12 +33,14 @@ class Filled(NamedTuple):
 
     headers: Mapping[str, str]
     secrets: tuple[str, ...]
-    """What came from the environment; it may stand in no message."""
+    """What came from the environment, and credentials that did not; the longest first. They may
+    stand in no message."""
 
     def hide_in(self, text: str) -> str:
         """Return text without the secrets, e.g. of an agent that repeats what it got."""
         for secret in self.secrets:
-            text = text.replace(secret, "***")
+            for written in {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}:
+                text = text.replace(written, "***")
         return text
 
     def without_secrets(self, error: AgentError) -> AgentError:
@@ -88,8 +95,13 @@ def filled(headers: Mapping[str, str]) -> Filled:
         secrets.append(os.environ[variable].strip())
         return secrets[-1]
 
-    sent = {name: _REFERENCE.sub(value_of, value) for name, value in headers.items()}
-    return Filled(sent, tuple(each for each in secrets if len(each) >= _SHORTEST_SECRET))
+    # space around a value is refused when it is sent, with the value in the message
+    sent = {name: _REFERENCE.sub(value_of, value).strip() for name, value in headers.items()}
+    for name, value in sent.items():
+        if _CREDENTIAL.search(name):
+            secrets.append(_SCHEME.sub("", value, count=1))
+    hidden = {each for each in secrets if len(each) >= _SHORTEST_SECRET}
+    return Filled(sent, tuple(sorted(hidden, key=len, reverse=True)))
 
 
 def _problem_of(variable: str) -> str | None:

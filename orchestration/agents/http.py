@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
+from orchestration.agents.addresses import told
 from orchestration.agents.headers import header_problems
 from state.jsonvalue import described
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.http_connector import HttpConnector
 
+_LONGEST_TIMEOUT: Final = 1e9
+"""Seconds; event loops cannot take all that a file can say."""
 _TAKEN: Final = frozenset(
     {
         "accept",
@@ -81,7 +83,7 @@ def address_problems(address: str | None) -> Iterator[str]:
         yield f"the address is no URL ({error})"
         return
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        yield f"the address is {shown(parts)!r}; give a URL like https://host/path"
+        yield f"the address is {told(address or '')!r}; give a URL like https://host/path"
     if parts.username or parts.password:
         yield "the address holds a user or a password; give them in the setting `headers`"
     if (address or "").strip() != address or any(ord(each) < 33 for each in address):  # noqa: PLR2004
@@ -91,10 +93,5 @@ def address_problems(address: str | None) -> Iterator[str]:
 def timeout_problems(seconds: Any) -> Iterator[str]:  # noqa: ANN401  as in a file
     """What is wrong with `timeout_seconds`, in words."""
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or not math.isfinite(seconds) or seconds <= 0:
+    if not number or not 0 < seconds <= _LONGEST_TIMEOUT:
         yield f"timeout_seconds is {described(seconds)}; give a number above 0"
-
-
-def shown(parts: SplitResult) -> str:
-    """Return an address for messages: without user, password and query, which may be secret."""
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

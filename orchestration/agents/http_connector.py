@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
+from orchestration.agents.addresses import told
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import Filled, filled
-from orchestration.agents.http import HttpSettings, shown
+from orchestration.agents.http import HttpSettings
 from orchestration.agents.http_sending import LONGEST_CONNECT, Sending, certificates
 from orchestration.agents.http_wire import read_reply, request_body, request_headers
 from orchestration.agents.per_loop import PerLoop
@@ -31,7 +32,7 @@ class HttpConnector:
     def __init__(self, address: str, settings: HttpSettings) -> None:
         self._address = address
         self._settings = settings
-        self._where = shown(urlsplit(address))
+        self._where = told(address)
         self._clients = PerLoop(self._client, httpx.AsyncClient.aclose)
 
     async def call(self, input_data: JsonObject, context: AgentContext) -> JsonObject:
@@ -79,7 +80,8 @@ class HttpConnector:
                 f"{self._where} did not answer a probe within {_LONGEST_PROBE:g} s"
             ) from None
         except httpx.HTTPError as error:
-            raise AgentNotStartedError(f"{self._where} did not answer a probe: {error}") from error
+            why = given.hide_in(str(error) or type(error).__name__)
+            raise AgentNotStartedError(f"{self._where} did not answer a probe: {why}") from error
         status = response.status_code
         well = response.is_success if path else status < HTTPStatus.INTERNAL_SERVER_ERROR
         if not well:

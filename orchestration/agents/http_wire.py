@@ -62,15 +62,24 @@ async def read_reply(response: httpx.Response, context: AgentContext, *, where: 
         AgentError: Of the kind that fits.
         httpx.HTTPError: The connection broke.
     """
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
-        raise UnknownReplyError(f"{where} answered packed ({encoding[:40]!r}), though not asked to")
+    refuse_packed(response, where)
     response.stream = Bounded(cast("httpx.AsyncByteStream", response.stream), where)
     if not response.is_success:
         raise await _error_in(response, where=where)
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == _EVENTS:
         return await _read_events(response, context, where=where)
     return _parsed(await response.aread(), where)
+
+
+def refuse_packed(response: httpx.Response, where: str) -> None:
+    """Refuse an answer whose size is not known before it is unpacked.
+
+    Raises:
+        UnknownReplyError: It is packed.
+    """
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise UnknownReplyError(f"{where} answered packed ({encoding[:40]!r}), though not asked to")
 
 
 async def _error_in(response: httpx.Response, *, where: str) -> AgentError:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import httpx
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
+from orchestration.agents.addresses import told
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import Filled, filled
-from orchestration.agents.http import shown
 from orchestration.agents.http_errors import IN_PROGRESS, error_body, error_of, retry_after_in
 from orchestration.agents.http_sending import LONGEST_CONNECT, Sending, certificates
-from orchestration.agents.http_wire import Bounded
+from orchestration.agents.http_wire import Bounded, refuse_packed
 from orchestration.agents.per_loop import PerLoop
 from orchestration.agents.remote_thread import RemoteThread
-from state.errors import AgentError, AgentNotStartedError, AgentTimeoutError
+from state.errors import (
+    AgentError,
+    AgentNotStartedError,
+    AgentTimeoutError,
+    UnknownReplyError,
+)
 
 if TYPE_CHECKING:
     from orchestration.agents.remote_graph import RemoteGraphSettings
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 _LONGEST_PROBE: Final = 10.0
 _IDLE_CONNECTIONS: Final = 20
+_LONGEST_REASON: Final = 200
+NONSENSE: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the SDK, and whoever reads what it gave, raise where an answer has another form."""
 _SENDING: ContextVar[Sending] = ContextVar("sending")
 """Of the call that makes a request; the client's own calls do not pass it on."""
 
@@ -38,7 +45,7 @@ class RemoteGraphConnector:
     def __init__(self, address: str, settings: RemoteGraphSettings) -> None:
         self._address = address
         self._settings = settings
-        self._where = f"graph {settings.graph!r} at {shown(urlsplit(address))}"
+        self._where = f"graph {settings.graph!r} at {told(address)}"
         self._clients = PerLoop(self._client, LangGraphClient.aclose)
 
     async def call(self, input_data: JsonObject, context: AgentContext) -> JsonObject:
@@ -65,6 +72,8 @@ class RemoteGraphConnector:
             raise self._broken(error, sending, given) from error
         except AgentError as error:
             raise given.without_secrets(error) from error.__cause__
+        except NONSENSE as error:
+            raise self._nonsense(error, given) from error
         finally:
             _SENDING.reset(token)
 
@@ -82,7 +91,10 @@ class RemoteGraphConnector:
         except APIStatusError as error:
             raise self._turned_away(error, given, began=False) from error
         except httpx.HTTPError as error:
-            raise AgentNotStartedError(f"{self._where} did not answer a probe: {error}") from error
+            why = given.hide_in(str(error))
+            raise AgentNotStartedError(f"{self._where} did not answer a probe: {why}") from error
+        except NONSENSE as error:
+            raise self._nonsense(error, given) from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -111,8 +123,13 @@ class RemoteGraphConnector:
         )
 
     async def _bound(self, response: httpx.Response) -> None:
+        refuse_packed(response, self._where)
         if isinstance(response.stream, httpx.AsyncByteStream):
             response.stream = Bounded(response.stream, self._where)
+
+    def _nonsense(self, error: Exception, given: Filled) -> UnknownReplyError:
+        why = given.hide_in(f"{type(error).__name__}: {error}"[:_LONGEST_REASON])
+        return UnknownReplyError(f"{self._where} answered something unknown ({why})")
 
     def _timed_out(self, limit: float, sending: Sending) -> AgentError:
         if not sending.began:

@@ -226,7 +226,8 @@ def endpoint_problems(place: Endpoint) -> Iterator[str]:
         found.append("give an address or a handler, and not both")
     if place.kind not in KINDS and place.handler is None:
         found.append(
-            f"kind is {place.kind!r} for the address {place.address!r}; use one of {list(KINDS)!r}"
+            f"kind is {place.kind!r} for the address {place.told_address!r}; "
+            f"use one of {list(KINDS)!r}"
         )
     if not _is_number(place.weight, least=0):
         found.append(f"weight is {described(place.weight)}; give a number from 0")
@@ -245,7 +246,7 @@ def _limit_problems(name: str, value: object, *, least: int) -> Iterator[str]:
 
 def _is_number(value: object, *, least: float, most: float = math.inf) -> bool:
     fits = isinstance(value, int | float) and not isinstance(value, bool)
-    return fits and math.isfinite(value) and least <= value <= most  # type: ignore[operator,arg-type]  # it is a number here
+    return fits and least <= value <= most and value < math.inf  # type: ignore[operator]  # it is a number here
 
 
 def is_handler(value: object) -> bool:

@@ -50,6 +50,10 @@ _COMMON: Final[Mapping[str, tuple[Check, str]]] = {
     "transport": (lambda _: True, ""),  # read, and judged, with the address
     "api_endpoint": (lambda _: True, ""),
     "credentials_file": (lambda _: True, ""),
+    "trusted_hosts": (
+        lambda value: isinstance(value, list | tuple) and all(map(is_text, value)),
+        "a list of names of hosts",
+    ),
     "model": (is_text, "the name of a model, e.g. 'gemini-2.5-flash'"),
     "timeout_seconds": (lambda value: is_number(value, above=0), "a number above 0"),
 }
@@ -93,8 +97,7 @@ class VertexConnector(ABC, Generic[Client]):
     def __init__(self, endpoint: Endpoint) -> None:
         self.place: GooglePlace = place_of(endpoint)
         self.settings = endpoint.settings
-        file = endpoint.settings.get("credentials_file")
-        self.tokens = TokenSource(self.place, None if file is None else str(file))
+        self.tokens = TokenSource(self.place, endpoint.settings)
         self._clients = PerLoop(self.make_client, self.close_client)
         self._is_ready = False
 
@@ -112,6 +115,20 @@ class VertexConnector(ABC, Generic[Client]):
         """Ask how it is, in the way of the kind."""
         async with self._spell(_PROBE_TIMEOUT) as until:
             await self.ask_state(await self._clients.get(), Left(until))
+
+    async def get_ready(self) -> None:
+        """Import what the client needs, once.
+
+        Raises:
+            AgentError: It cannot be imported.
+        """
+        if self._is_ready:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(_threads(), self.prepare)
+        except Exception as error:
+            raise agent_error(error, at=self.place.resource) from error
+        self._is_ready = True
 
     async def close(self) -> None:
         """Close the clients of all loops."""
@@ -179,12 +196,9 @@ class VertexConnector(ABC, Generic[Client]):
 
     async def _authorise(self) -> None:
         """Have a valid token, so that no client has to ask for one, each in its own way."""
-        loop = asyncio.get_running_loop()
-        if not self._is_ready:
-            await loop.run_in_executor(_threads(), self.prepare)
-            self._is_ready = True
+        await self.get_ready()
         if not self.tokens.is_fresh:
-            await loop.run_in_executor(_threads(), self.tokens.refresh)
+            await asyncio.get_running_loop().run_in_executor(_threads(), self.tokens.refresh)
 
 
 @cache

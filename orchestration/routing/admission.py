@@ -60,9 +60,8 @@ def breaker_lets_by(endpoint: EndpointState, now: float) -> Hindrance | None:
     breaker = endpoint.breaker
     if not breaker.is_open or lets_by(breaker, now):
         return None
-    if now < breaker.due:
-        why = f"its breaker is open, for {breaker.due - now:.3g} s from when this was noted"
-    else:
+    why = "its breaker is open"
+    if now >= breaker.due:
         why = "its breaker is half-open, and a probe is under way"
     return Hindrance("breaker", why, opens_again(breaker))
 

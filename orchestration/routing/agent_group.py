@@ -139,7 +139,9 @@ class AgentGroup:
 def share_words(weights: Mapping[str, float]) -> str:
     """Say in words how versions share threads."""
     total = sum(weights.values())
-    return ", ".join(f"{version} {weight / total:.0%}" for version, weight in weights.items())
+    return ", ".join(
+        f"{version} {weight / total:.0%}" for version, weight in sorted(weights.items())
+    )
 
 
 def _all_weightless(versions: Collection[VersionState], now: float) -> bool:

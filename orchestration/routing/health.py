@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from orchestration.agents.connector import SlowToStart
 from orchestration.routing.breaker import (
     failed,
     lets_by,
@@ -19,6 +20,7 @@ from state.errors import AgentTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from orchestration.agents.connector import Connector
     from orchestration.routing.endpoint_state import EndpointState
     from orchestration.routing.policies import ProbePolicy
     from orchestration.routing.router import Router
@@ -116,8 +118,11 @@ class HealthProbes:
             try:
                 if not await self._claim(endpoint, probe=probe):
                     return None
+                connector = router.connector(endpoint)
+                if isinstance(connector, SlowToStart):
+                    await connector.get_ready()
                 begun = time.perf_counter()
-                error = await self._asked(endpoint, policy)
+                error = await self._asked(connector, policy)
             except BaseException as raised:
                 self._left(endpoint, probe=probe)
                 if not isinstance(raised, NotImplementedError):
@@ -128,7 +133,8 @@ class HealthProbes:
         self._found(endpoint, error)
         return Probed(endpoint, seconds, None if error is None else str(error))
 
-    async def _asked(self, endpoint: EndpointState, policy: ProbePolicy) -> Exception | None:
+    @staticmethod
+    async def _asked(connector: Connector, policy: ProbePolicy) -> Exception | None:
         """Ask an endpoint, and return what is wrong with it.
 
         Raises:
@@ -136,7 +142,7 @@ class HealthProbes:
         """
         try:
             async with asyncio.timeout(policy.timeout.total_seconds()):
-                await self._router.connector(endpoint).probe()
+                await connector.probe()
         except NotImplementedError:
             raise
         except TimeoutError:

@@ -12,25 +12,26 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.price import cost_of
-from orchestration.routing.admission import ALL_THE_SAME, NEVER, has_room, hindrance
+from orchestration.routing.admission import (
+    ALL_THE_SAME,
+    NEVER,
+    Hindrance,
+    has_room,
+    hindrance,
+)
 from orchestration.routing.balancing import MAKERS, Balancer
-from orchestration.routing.breaker import CLOSED, failed, phase, probe_begun, probe_left, succeeded
+from orchestration.routing.breaker import CLOSED, phase, probe_begun, probe_left
 from orchestration.routing.endpoint_state import EndpointState
-from orchestration.routing.failover import is_endpoints_fault
-from orchestration.routing.outliers import outliers
+from orchestration.routing.judging import Ejection, judged
 from orchestration.routing.policies import Resilience
-from state.errors import AgentRateLimitedError
 from state.outcome import Usage
 
 if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.spec import AgentSpec
-    from orchestration.routing.admission import Hindrance
 
 SHOWN: Final = 5
 """Endpoints that were skipped and are named on an outcome."""
-LIMITED_SECONDS: Final = 1.0
-"""How long an endpoint is left alone that asks for a pause and does not say how long."""
 USUAL: Final = Usage(input_tokens=1000, output_tokens=300)
 """What a call is taken to use before there was one."""
 DEFAULT_RESILIENCE: Final = Resilience()
@@ -65,8 +66,7 @@ class Pool:
         self._order: list[int] = []
         self._due: list[tuple[float, int, str]] = []
         self._number = count()
-        self._judged_at = 0.0
-        self._turned_over_at = 0.0
+        self._ejection = Ejection()
         for place in spec.places:
             self.add(place)
 
@@ -197,6 +197,15 @@ class Pool:
         """Whether an endpoint would take the call, if it had not as many as it may."""
         return any(map(self.would_have_room, self.skipped))
 
+    def without_calls(self) -> list[str]:
+        """The endpoints that get no calls, for whatever reason but that they have enough."""
+        return [
+            id_
+            for id_, endpoint in self.endpoints.items()
+            if endpoint.breaker.is_open
+            or (not endpoint.serving and self.skipped[id_].stage != "concurrency")
+        ]
+
     def next_due(self, now: float) -> float | None:
         """In how many seconds an endpoint may take calls again; None if nobody knows."""
         known = [held.until for held in self.skipped.values() if held.until != NEVER]
@@ -243,75 +252,12 @@ class Pool:
             if pick.probe:
                 endpoint.breaker = probe_left(endpoint.breaker)
                 self._changed(endpoint)
-        elif isinstance(error, AgentRateLimitedError):
-            self._limited(endpoint, error, now, probe=pick.probe)
-        else:
-            faulty = error is not None and is_endpoints_fault(error)
-            self._judge(endpoint, now, seconds=seconds, faulty=faulty, probe=pick.probe)
+        elif judged(endpoint, error, now, seconds=seconds, probe=pick.probe):
+            self._changed(endpoint)
         self._count_changed(endpoint, now)
-
-    def _limited(
-        self, endpoint: EndpointState, error: AgentRateLimitedError, now: float, *, probe: bool
-    ) -> None:
-        pause = LIMITED_SECONDS if error.retry_after is None else error.retry_after
-        endpoint.limited_until = max(endpoint.limited_until, now + pause)
-        if probe:
-            endpoint.breaker = probe_left(endpoint.breaker)
-        self._changed(endpoint)
-
-    def _judge(
-        self, endpoint: EndpointState, now: float, *, seconds: float, faulty: bool, probe: bool
-    ) -> None:
-        before = endpoint.breaker
-        endpoint.tally.count(answered=not faulty, seconds=seconds)
-        policy = self.resilience.breaker
-        if faulty:
-            endpoint.failures += 1
-            if policy is not None:
-                endpoint.breaker = failed(before, policy, now, probe=probe)
-        else:
-            endpoint.measured(seconds, now)
-            endpoint.failed_probes = 0
-            if policy is not None:
-                endpoint.breaker = succeeded(before, policy, probe=probe)
-        after = endpoint.breaker
-        if (before.is_open, before.due, before.passed) != (after.is_open, after.due, after.passed):
-            endpoint.tally.turn_over()
-            self._changed(endpoint)
-        if self.resilience.outliers is not None:
-            self._eject(now)
-
-    def _eject(self, now: float) -> None:
-        """Leave out those that do worse than the others, ten times an interval."""
-        policy = self.resilience.outliers
-        assert policy is not None  # noqa: S101  the caller has looked
-        interval = policy.interval.total_seconds()
-        if len(self.endpoints) == 1 or now < self._judged_at + interval / 10:
-            return
-        self._judged_at = now
-        tallies = {id_: endpoint.tally for id_, endpoint in self.endpoints.items()}
-        without = [
-            id_
-            for id_, endpoint in self.endpoints.items()
-            if endpoint.breaker.is_open
-            or (not endpoint.serving and self.skipped[id_].stage != "concurrency")
-        ]
-        for id_, why in outliers(tallies, without, policy):
-            endpoint = self.endpoints[id_]
-            endpoint.ejections += 1
-            span = policy.ejected_for.total_seconds() * endpoint.ejections
-            endpoint.ejected_until = now + min(span, policy.longest.total_seconds())
-            endpoint.ejected_why = why
-            endpoint.tally = type(endpoint.tally)()
-            endpoint.latency = None
-            self._changed(endpoint)
-            self.refresh(endpoint, now)
-        if now >= self._turned_over_at + interval:
-            self._turned_over_at = now
-            for endpoint in self.endpoints.values():
-                if endpoint.ejected_until + interval < now and endpoint.ejections:
-                    endpoint.ejections -= 1
-                endpoint.tally.turn_over()
+        for ejected in self._ejection.due(self, now):
+            self._changed(ejected)
+            self.refresh(ejected, now)
 
     # -- the index ---------------------------------------------------------------------------
 
@@ -356,11 +302,11 @@ class Pool:
             held = self.skipped.get(id_)
             yield {
                 "endpoint": id_,
-                "address": endpoint.place.address,
+                "address": endpoint.place.told_address,
                 "kind": endpoint.place.kind,
                 "takes_calls": held is None,
                 "stage": None if held is None else held.stage,
-                "why_not": None if held is None else held.why,
+                "why_not": None if held is None else told(held, now),
                 "priority": endpoint.place.priority,
                 "weight": endpoint.place.weight,
                 "switch": endpoint.switch,
@@ -372,6 +318,11 @@ class Pool:
                 "price": endpoint.price,
                 "cost": endpoint.cost,
             }
+
+
+def told(held: Hindrance, now: float) -> str:
+    """Say why an endpoint gets no calls, and for how long still, if that is known."""
+    return held.why if held.until == NEVER else f"{held.why} (for {held.until - now:.3g} s)"
 
 
 def is_same_place(one: Endpoint, other: Endpoint) -> bool:

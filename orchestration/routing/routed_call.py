@@ -10,6 +10,7 @@ from nodes.ports import Dispatch, Told
 from orchestration.agents.kinds import KINDS
 from orchestration.agents.price import cost_of
 from orchestration.routing.failover import may_go_elsewhere, may_have_started
+from orchestration.routing.picking import endpoint_for
 from orchestration.routing.sent_before import made_nowhere_else
 from state.errors import AgentUnavailableError, LeaseLostError
 from state.outcome import Routing, Try, usage_in
@@ -158,7 +159,7 @@ class RoutedCall:
         """The endpoint for the next call; a probe only if no other process makes one."""
         router = self._router
         while True:
-            pick = await router.endpoint_for(version, tried, only)
+            pick = await endpoint_for(router, version, tried, only)
             sharing = router.sharing
             if not pick.probe or sharing is None:
                 return pick

@@ -6,17 +6,17 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from orchestration.agents.kinds import module_of
 from orchestration.routing.agent_group import AgentGroup, Chosen, VersionState
 from orchestration.routing.background import Background
 from orchestration.routing.breaker import CLOSED
 from orchestration.routing.sharing import Sharing
-from state.errors import AgentOverloadedError, AgentUnavailableError
+from state.errors import AgentUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from checkpoints.traffic import Place, Switched, TrafficStore
     from nodes.ports import DispatchJournal
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.endpoint_state import EndpointState
     from orchestration.routing.pool import Pick
-    from orchestration.routing.waiting_line import Waiter
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
 
@@ -51,6 +50,8 @@ class Router:
         self.groups: dict[str, AgentGroup] = {}
         self.background = Background()
         self.sharing: Sharing | None = None
+        self.ever_drained = False
+        """Whether anything was ever being drained, so that it is worth asking what is."""
 
     # -- who is there ------------------------------------------------------------------------
 
@@ -134,6 +135,11 @@ class Router:
             return versions[version].switch != "disabled"
         return any(each.switch != "disabled" for each in versions.values())
 
+    def is_draining(self, agent_id: str) -> bool:
+        """Whether no version takes new threads, as people want it so."""
+        switches = {each.switch for each in self.groups[agent_id].versions.values()}
+        return "enabled" not in switches and "draining" in switches
+
     def weight_of(self, agent_id: str, version: str) -> float:
         """A version's share of new threads, now."""
         return self.groups[agent_id].versions[version].weight(self.clock())
@@ -142,7 +148,8 @@ class Router:
         """Say how each version of an agent stands.
 
         Returns its `weight`, `switch` and `waiting` calls, sums of `calls`, `failures` and
-        `cost`, and its `endpoints`, as `Pool.explained` does.
+        `cost`, and its `endpoints`, as `Pool.explained` does; none takes calls while the version
+        is switched off.
         """
         with self.lock:
             return {
@@ -153,7 +160,9 @@ class Router:
                     "calls": sum(each.calls for each in state.pool.endpoints.values()),
                     "failures": sum(each.failures for each in state.pool.endpoints.values()),
                     "cost": sum(each.cost for each in state.pool.endpoints.values()),
-                    "endpoints": list(state.pool.explained(self.clock())),
+                    "endpoints": [
+                        {**each, **_hindered(state)} for each in state.pool.explained(self.clock())
+                    ],
                 }
                 for version, state in self.groups[agent_id].versions.items()
             }
@@ -203,6 +212,7 @@ class Router:
         group = self.groups.get(place.agent_id)
         if group is None:
             return
+        self.ever_drained = self.ever_drained or switch == "draining"
         for version in group.versions.values():
             if place.version not in {"", version.spec.version}:
                 continue
@@ -239,6 +249,8 @@ class Router:
                     f"agent {agent_id!r} has no enabled version any more; enable one"
                 )
             if len(group.versions) == 1:
+                if thread_id:  # there may be another soon, and the thread is to stay with this one
+                    group.remember(thread_id, candidates[0].spec.version)
                 return Chosen(candidates[0], "")
             has = None
             if thread_id and journal is None:  # else it may have been deleted, and begun anew
@@ -280,102 +292,6 @@ class Router:
                 return Chosen(kept, f"version {stays}, as before in this thread")
         return chosen
 
-    async def endpoint_for(
-        self, version: VersionState, tried: Collection[str], only: str | None
-    ) -> Pick:
-        """Pick an endpoint for a call, which counts as begun; wait in line if all are busy.
-
-        Args:
-            version: Of whose endpoints.
-            tried: Those that are not to be picked.
-            only: The one that may be picked; None for any.
-
-        Raises:
-            AgentOverloadedError: Too many wait already, or it took too long.
-            AgentUnavailableError: None takes calls now.
-        """
-        line, waiter = version.line, None
-        longest = version.spec.queue_timeout
-        until = None if longest is None else time.monotonic() + longest.total_seconds()
-        while True:
-            with self.lock:
-                if waiter is not None:
-                    line.come(waiter)
-                behind = waiter is None and is_behind(version, tried, only)
-                pick = None if behind else self._begun(version, tried, only)
-                if waiter is not None and version.pool.serving > line.promised:
-                    line.wake(behind=waiter)  # for room that this one cannot use, or leaves
-                if pick is not None:
-                    return pick
-                waiter = self._lined_up(version, tried, only, before=waiter, behind=behind)
-                seconds = self._to_wait(version, until)
-            try:
-                await line.wait(waiter, at_most=seconds)
-            except BaseException as error:
-                if isinstance(error, TimeoutError) and (until is None or time.monotonic() < until):
-                    continue
-                with self.lock:
-                    line.leave(waiter)
-                if isinstance(error, TimeoutError):
-                    raise _overloaded(version, "it waited too long for an endpoint") from None
-                raise
-
-    def _to_wait(self, version: VersionState, until: float | None) -> float | None:
-        """For how many seconds to wait in line: an endpoint may be back before a call ends."""
-        back = version.pool.next_due(self.clock())
-        known = [] if back is None else [max(back, _LEAST_WAIT)]
-        if until is not None:
-            known.append(max(0.0, until - time.monotonic()))
-        return min(known, default=None)
-
-    def _begun(
-        self, version: VersionState, tried: Collection[str], only: str | None
-    ) -> Pick | None:
-        now = self.clock()
-        if only is not None:
-            tried = [id_ for id_ in version.pool.endpoints if id_ != only]
-        pick = version.pool.decide(now, self.random, tried)
-        if pick is not None:
-            version.pool.begin(pick, now)
-        return pick
-
-    def _lined_up(
-        self,
-        version: VersionState,
-        tried: Collection[str],
-        only: str | None,
-        *,
-        before: Waiter | None,
-        behind: bool,
-    ) -> Waiter:
-        """Line up for an endpoint that has as many calls as it may.
-
-        Raises:
-            AgentOverloadedError: Too many wait already.
-            AgentUnavailableError: No call's end would help.
-        """
-        if not behind and not busy(version, tried, only):
-            version.line.wake()  # those who wait would find the same, and nobody else tells them
-            raise self._unavailable(version, tried, only)
-        most = version.spec.max_queue
-        if most is not None and len(version.line) >= most and before is None:
-            raise _overloaded(version, f"{most} calls wait for an endpoint already")
-        return version.line.join(before)
-
-    def _unavailable(
-        self, version: VersionState, tried: Collection[str], only: str | None
-    ) -> AgentUnavailableError:
-        pool, spec = version.pool, version.spec
-        held = {id_: each.why for id_, each in pool.skipped.items() if only is None or id_ == only}
-        shown = "; ".join(f"{id_}: {why}" for id_, why in list(held.items())[:_SHOWN])
-        if tried:
-            shown = "; ".join(filter(None, [shown, f"tried already: {sorted(tried)!r}"]))
-        return AgentUnavailableError(
-            f"no endpoint of agent {spec.agent_id!r} version {spec.version} takes calls now "
-            f"({shown}); `orchestration agents health` shows them all",
-            retry_after=pool.next_due(self.clock()),
-        )
-
     def shadow(self, used: VersionState, input_data: JsonObject, context: AgentContext) -> None:
         """Send copies of a call to the versions that are tried out, if it changes nothing."""
         if not used.spec.read_only:
@@ -397,37 +313,13 @@ class Router:
             self.close_connector(pick.endpoint)
 
 
-_SHOWN: Final = 5
-_LEAST_WAIT: Final = 0.05
-"""Seconds; whoever waits in line does not look more often by itself."""
-
-
-def is_behind(version: VersionState, tried: Collection[str], only: str | None) -> bool:
-    """Whether a call that has just come has to let others go first: there is no room but theirs."""
-    line, pool = version.line, version.pool
-    if not line:
-        return False
-    if only is not None:
-        takes_calls = only in pool.endpoints and pool.endpoints[only].serving
-        return not takes_calls and busy(version, tried, only)
-    free = pool.serving - sum(
-        id_ in pool.endpoints and pool.endpoints[id_].serving for id_ in tried
-    )
-    promised = line.promised
-    return free <= promised and (promised > 0 or busy(version, tried, only))
-
-
-def busy(version: VersionState, tried: Collection[str], only: str | None) -> bool:
-    """Whether an endpoint would take a call once one of its calls has ended."""
-    pool = version.pool
-    if only is not None:
-        return pool.would_have_room(only)
-    return any(id_ not in tried and pool.would_have_room(id_) for id_ in pool.skipped)
-
-
-def _overloaded(version: VersionState, why: str) -> AgentOverloadedError:
-    spec = version.spec
-    return AgentOverloadedError(
-        f"agent {spec.agent_id!r} version {spec.version}: {why}. Raise max_concurrency, "
-        "max_queue or queue_timeout, add an endpoint, or send less at once"
-    )
+def _hindered(version: VersionState) -> dict[str, object]:
+    """What keeps all endpoints of a version from getting calls, if anything does."""
+    if not version.spec.enabled:
+        why = "its version is disabled in the configuration"
+    elif version.switch == "disabled":
+        whole = version.agents_switch == "disabled"
+        why = "its agent is disabled" if whole else "its version is disabled"
+    else:
+        return {}
+    return {"takes_calls": False, "stage": "enabled", "why_not": why}

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import SharedState
-from orchestration.routing.breaker import CLOSED, Breaker, lets_by, probe_begun, probe_left
+from orchestration.routing.breaker import lets_by, probe_begun
 from orchestration.routing.loops import is_here
+from orchestration.routing.shared_state import adopt, as_state, keep_later
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -27,59 +28,6 @@ MOST_TRIES: Final = 5
 _NEVER: Final = float("-inf")
 
 log = logging.getLogger(__name__)
-
-
-def as_state(endpoint: EndpointState) -> JsonObject:
-    """Say as JSON what others should know of an endpoint."""
-    breaker = endpoint.breaker
-    return {
-        "of": endpoint.whereabouts,
-        "open": breaker.is_open,
-        "due": breaker.due,
-        "openings": breaker.openings,
-        "passed": breaker.passed,
-        "probe_until": breaker.probe_until,
-        "ejected_until": endpoint.ejected_until,
-        "ejections": endpoint.ejections,
-        "ejected_why": endpoint.ejected_why,
-        "limited_until": endpoint.limited_until,
-        "failed_probes": endpoint.failed_probes,
-        "last_probe_at": endpoint.last_probe_at,
-    }
-
-
-def adopt(endpoint: EndpointState, shared: SharedState) -> bool:
-    """Take over what another process has written; whether it is about the same place."""
-    endpoint.revision = shared.revision
-    if not _is_of(endpoint, shared):
-        return False
-    state: Mapping[str, Any] = shared.state
-    _adopt_breaker(endpoint, state)
-    endpoint.ejected_until = state["ejected_until"]
-    endpoint.ejections = state["ejections"]
-    endpoint.ejected_why = state["ejected_why"]
-    endpoint.limited_until = state["limited_until"]
-    endpoint.failed_probes = state["failed_probes"]
-    endpoint.last_probe_at = state["last_probe_at"]
-    return True
-
-
-def _is_of(endpoint: EndpointState, shared: SharedState) -> bool:
-    return shared.state.get("of") == endpoint.whereabouts
-
-
-def _adopt_breaker(endpoint: EndpointState, state: Mapping[str, Any]) -> None:
-    if state["open"] and endpoint.resilience.breaker is not None:
-        endpoint.breaker = Breaker(
-            is_open=True,
-            due=state["due"],
-            openings=state["openings"],
-            passed=state["passed"],
-            probe_until=state["probe_until"],
-        )
-    elif endpoint.breaker.is_open:
-        endpoint.breaker = CLOSED
-    endpoint.agreed = endpoint.breaker
 
 
 class Sharing:
@@ -145,16 +93,14 @@ class Sharing:
             self._adopted(endpoint)
             if not endpoint.breaker.is_open or not allowed:
                 return allowed
-        endpoint.breaker = probe_left(endpoint.breaker)
-        return False
+        log.warning("%s: a probe cannot be claimed, so it is made without", endpoint.key)
+        return True
 
     async def claim_check(self, endpoint: EndpointState) -> bool:
         """Whether this process, of all, is to ask an endpoint whether it is well."""
         there = await self._written(endpoint, as_state(endpoint))
-        if there is None:
+        if there is None or not adopt(endpoint, there):
             return True
-        if not adopt(endpoint, there):
-            return True  # nobody asks this one
         self._adopted(endpoint)  # another one has just asked, or knows better
         return False
 
@@ -235,9 +181,7 @@ class Sharing:
             there = await self._write_once(endpoint, as_state(endpoint))
             if there is None:
                 return
-            endpoint.revision = there.revision  # what was just seen here is newer
-            if _is_of(endpoint, there):
-                _keep_later(endpoint, there)
+            if keep_later(endpoint, there):
                 self._adopted(endpoint)
         log.warning("%s: others change its state so fast that this one's was lost", endpoint.key)
 
@@ -248,21 +192,3 @@ def _complain(doing: str, error: Exception) -> None:
         doing,
         error,
     )
-
-
-def _keep_later(endpoint: EndpointState, there: SharedState) -> None:
-    """Of what two processes say at once, keep the ends that are further away.
-
-    Of a breaker, what this process has found out since it knew what the others know.
-    """
-    state: Mapping[str, Any] = there.state
-    if shown(endpoint.breaker) == shown(endpoint.agreed):
-        _adopt_breaker(endpoint, state)
-    endpoint.limited_until = max(endpoint.limited_until, state["limited_until"])
-    endpoint.ejected_until = max(endpoint.ejected_until, state["ejected_until"])
-    endpoint.ejections = max(endpoint.ejections, state["ejections"])
-
-
-def shown(breaker: Breaker) -> Breaker:
-    """What others know of a breaker; the calls that it counts are this process's own."""
-    return breaker._replace(failures=0, recent=0, calls=0)

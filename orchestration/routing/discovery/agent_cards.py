@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from orchestration.a2a.settings import endpoint_problems
+from orchestration.agents.addresses import told
 from orchestration.agents.endpoint import Endpoint
 from orchestration.agents.spec import AGENT_ID, AgentSpec
 from orchestration.routing.discovery.card_words import (
@@ -18,6 +19,7 @@ from orchestration.routing.discovery.card_words import (
     agent_id_of,
     capabilities_of,
     endpoint_id_of,
+    name_of,
     version_of,
 )
 from state.errors import AgentError, ConfigurationError, DiscoveryError, RegistrationError
@@ -103,7 +105,7 @@ class AgentCardSource:
     @property
     def name(self) -> str:
         """How people call it."""
-        return f"agent cards: {', '.join(each.url for each in self._addresses)}"
+        return f"agent cards: {', '.join(name_of(each.url) for each in self._addresses)}"
 
     async def find(self) -> Sequence[AgentSpec]:
         """Fetch all cards.
@@ -127,9 +129,9 @@ class AgentCardSource:
             async with slots, asyncio.timeout(self._seconds):
                 return Found(address, await self._fetched(address))
         except TimeoutError:
-            return f"{address.url}: no card within {self._seconds:g} s"
+            return f"{told(address.url)}: no card within {self._seconds:g} s"
         except (AgentError, DiscoveryError) as error:
-            return f"{address.url}: {error}"
+            return f"{told(address.url)}: {error}"
 
     async def _fetched(self, address: CardAddress) -> AgentCard:
         import httpx  # noqa: PLC0415  heavy, as are the next
@@ -171,7 +173,7 @@ class AgentCardSource:
             )
         specs, problems = [], []
         for (agent_id, version), group in groups.items():
-            urls = [each.address.url for each in group]
+            urls = [told(each.address.url) for each in group]
             if len(group) > 1 and not all(each.address.agent_id for each in group):
                 problems.append(
                     f"{' and '.join(urls)}: all are agent {agent_id!r} version {version!r} by "
@@ -219,7 +221,7 @@ class AgentCardSource:
         problems = []
         for address in self._addresses:
             place = Endpoint(address=address.url, kind="a2a", settings=self._settings(address))
-            problems += [f"{address.url!r:.200}: {each}" for each in endpoint_problems(place)]
+            problems += [f"{told(address.url)!r}: {each}" for each in endpoint_problems(place)]
             if address.agent_id and not AGENT_ID.fullmatch(address.agent_id):
                 problems.append(f"agent_id is {address.agent_id!r:.80}, which is no agent's id")
         if is_unsigned:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Final
+
+from orchestration.agents.addresses import told
 
 if TYPE_CHECKING:
     from a2a.types import AgentCard
@@ -33,5 +36,11 @@ def capabilities_of(card: AgentCard) -> list[str]:
 
 
 def endpoint_id_of(url: str) -> str:
-    """Return an endpoint's id made from where it is."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", url.partition("://")[2]).strip("_.-")[:64]
+    """Return an endpoint's id made from where it is; what may be secret in that is not in it."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name_of(url).partition("://")[2]).strip("_.-")[:64]
+
+
+def name_of(url: str) -> str:
+    """Return what to call an address: what of it may be told, and a mark of what may not."""
+    plain = told(url)
+    return plain if plain == url else f"{plain} {hashlib.sha256(url.encode()).hexdigest()[:8]}"

@@ -96,6 +96,14 @@ class Discovery:
         for about in self._complaints.keys() - self._wrong:
             del self._complaints[about]
 
+    async def leave(self) -> None:
+        """Wait no longer for slow sources in this event loop."""
+        here = [task for task in self._asking.values() if not task.done() and is_here(task)]
+        for task in here:
+            task.cancel()
+        if here:
+            await asyncio.wait(here)
+
     async def _ask(self) -> None:
         """Ask all sources at the same time; wait for none that keeps others waiting already."""
         new = {}

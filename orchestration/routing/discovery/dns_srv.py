@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
+from orchestration.agents.addresses import told
 from orchestration.agents.spec import AgentSpec
 from orchestration.routing.discovery.srv_records import (
     SrvRecord,
@@ -220,11 +221,11 @@ def _template_problems(template: AgentSpec) -> Iterator[str]:
         url = urlsplit(address)
         has_port = url.port is not None
     except ValueError as error:
-        yield f"the endpoint {described(address)} is no URL: {error}"
+        yield f"the endpoint {told(address)!r} is no URL: {error}"
         return
     if url.scheme not in ("http", "https") or not _SERVICE.fullmatch(_service_of(url)):
         yield (
-            f"the endpoint is {described(address)}; give a URL such as "
+            f"the endpoint is {told(address)!r}; give a URL such as "
             "https://_ticketing._tcp.example.com/agent"
         )
     if has_port or url.username is not None or url.password is not None:

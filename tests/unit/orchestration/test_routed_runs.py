@@ -140,6 +140,24 @@ async def test_what_it_cost_is_known_by_version(world: World) -> None:
     assert total.cost == result.cost > 0
 
 
+async def test_where_calls_went_and_what_they_cost_stands_in_the_result(world: World) -> None:
+    world.refuse = {"eu"}
+    async with world.open(shop(world, "eu", "us", cost=0.5)) as runs:
+        result = await runs.execute_sequential([AgentTask("shop")], thread_id=THREAD)
+        later = await runs.get_state(THREAD)
+    for task in (result["shop"], later["shop"]):
+        assert task.endpoint == "us"
+        assert [each.get("error") for each in task.tries] == ["agent_not_started", None]
+        assert task.routing is not None
+        assert "weighted_round_robin" in task.routing["why"]
+        assert task.usage == {"input_tokens": 2, "output_tokens": 1}
+        assert task.cost == 0.5
+    said = result["shop"].as_json()
+    assert said["endpoint"] == "us"
+    assert said["usage"] == {"input_tokens": 2, "output_tokens": 1}
+    assert result.cost == 0.5
+
+
 @pytest.mark.parametrize(
     "then",
     ["moved", "another idempotent version", "a handler", "another agent, a handler", "keyless"],

@@ -29,6 +29,11 @@ def graph_problems(**settings: Any) -> list[str]:
     return list(remote_graph.problems(endpoint))
 
 
+def test_no_number_is_too_large_to_be_refused() -> None:
+    for seconds in (float("inf"), float("nan"), 10**400, 1e300):
+        assert "timeout_seconds" in problems(timeout_seconds=seconds)[0]
+
+
 def test_what_fits_has_no_problems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TICKETING_TOKEN", "secret")
     authorities = tmp_path / "authorities.pem"

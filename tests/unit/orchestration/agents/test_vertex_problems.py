@@ -12,6 +12,7 @@ import pytest
 
 from orchestration.agents import google_credentials
 from orchestration.agents.endpoint import Endpoint
+from orchestration.agents.google_address import place_of
 from orchestration.agents.google_credentials import TokenSource
 from orchestration.agents.kinds import module_of
 from state.errors import AgentAuthError
@@ -64,6 +65,8 @@ def test_a_good_endpoint_has_none() -> None:
         ("vertex_chat", {"instance_fields": ["a"]}),
         ("vertex_predict", {"instance_fields": "a"}),
         ("vertex_predict", {"parameters": []}),
+        ("vertex_chat", {"trusted_hosts": "example.com"}),
+        ("vertex_chat", {"trusted_hosts": [7]}),
         ("vertex_predict", {"tempreature": 1}),
     ],
 )
@@ -89,6 +92,57 @@ def test_credentials_go_to_nobody_in_clear_text(
     monkeypatch.delenv("NO_GCE_CHECK")
     monkeypatch.setenv("GCE_METADATA_HOST", "metadata.google.internal")
     assert "clear text" in only(problems(f"{scheme}://10.0.0.1:80/{RESOURCE}"))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evilgoogleapis.com",
+        "googleapis.com.evil.example",
+        "aiplatform.googleapis.com.evil.example:443",
+        "vertexai.goog.evil.example",
+        "10.0.0.1",
+        "localhost.evil.example",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_a_token_goes_to_no_strangers_host(
+    host: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "application_default_credentials.json").write_text("{}")
+    address = f"{scheme}://{host}/{RESOURCE}"
+    assert "no host of Google's" in only(problems(address))
+    assert "no host of Google's" in only(problems(RESOURCE, api_endpoint=f"{scheme}://{host}"))
+    assert only(problems(address, trusted_hosts=["other.example", f"sub.{host}"]))
+    name = host.partition(":")[0]
+    assert problems(address, trusted_hosts=[name.upper()]) == []
+    monkeypatch.delenv("NO_GCE_CHECK")
+    tokens = TokenSource(place_of(Endpoint(address=address)), {})
+    with pytest.raises(AgentAuthError, match="may not get Google's credentials"):
+        tokens.refresh()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "europe-west4-aiplatform.googleapis.com",
+        "AIPLATFORM.googleapis.com.",
+        "europe-west4-aiplatform-psc.p.googleapis.com:443",
+        "99.europe-west4-123.prediction.vertexai.goog",
+    ],
+)
+def test_googles_hosts_need_no_trust(host: str, tmp_path: Path) -> None:
+    (tmp_path / "application_default_credentials.json").write_text("{}")
+    assert problems(f"https://{host}/{RESOURCE}") == []
+
+
+def test_trust_makes_no_clear_text_good() -> None:
+    address = f"http://10.0.0.1/{RESOURCE}"
+    assert "clear text" in problems(address, trusted_hosts=["10.0.0.1"])[0]
+    tokens = TokenSource(place_of(Endpoint(address=address)), {"trusted_hosts": ["10.0.0.1"]})
+    with pytest.raises(AgentAuthError, match="may not get"):
+        tokens.refresh()
 
 
 def test_missing_credentials_are_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,9 +194,7 @@ def test_a_file_of_credentials_is_looked_at(tmp_path: Path, content: str | None,
 
 
 def test_a_token_that_nobody_asked_for_is_not_there() -> None:
-    from orchestration.agents.google_address import place_of  # noqa: PLC0415
-
-    tokens = TokenSource(place_of(Endpoint(address=RESOURCE)), None)
+    tokens = TokenSource(place_of(Endpoint(address=RESOURCE)), {})
     assert not tokens.is_fresh
     with pytest.raises(AgentAuthError):
         _ = tokens.credentials

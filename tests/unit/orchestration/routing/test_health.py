@@ -153,6 +153,19 @@ async def test_nothing_is_known_any_more_when_nobody_probes() -> None:
     assert stage.pool.serving == 2
 
 
+async def test_what_a_connector_imports_takes_nothing_of_the_time_of_a_probe() -> None:
+    class Heavy(Remote):
+        async def get_ready(self) -> None:
+            await asyncio.sleep(0.1)
+
+    stage = Stage(policy=ProbePolicy(timeout=timedelta(seconds=0.05)))
+    for endpoint in stage.pool.endpoints.values():
+        endpoint.connector = Heavy()
+    (found,) = await stage.probes.all()
+    assert found.error is None
+    assert found.seconds < 0.05
+
+
 async def test_a_kind_that_cannot_be_asked_leaves_the_probe_to_a_call() -> None:
     stage = Stage()
 

@@ -19,6 +19,7 @@ from orchestration import (
     Endpoint,
     Resilience,
 )
+from orchestration.routing.picking import endpoint_for
 from orchestration.routing.pool import Pick
 from tests.unit.orchestration.routing.stage import Clock, call, registry_of
 
@@ -210,7 +211,7 @@ async def test_who_waits_for_one_endpoint_keeps_nobody_from_another() -> None:
     version = registry.router.groups["agent"].versions["1"]
 
     async def use(only: str | None) -> str:
-        pick = await registry.router.endpoint_for(version, (), only)
+        pick = await endpoint_for(registry.router, version, (), only)
         await slow.gate.acquire()
         registry.router.ended(version, pick, seconds=0.0)
         return pick.endpoint.id
@@ -284,8 +285,8 @@ async def test_those_who_wait_for_a_busy_one_do_not_wake_each_other_for_ever(
     ends = [slow.endpoint("a", max_concurrency=1), slow.endpoint("b", max_concurrency=1)]
     registry = registry_of(AgentSpec("agent", endpoints=ends))
     router, version = registry.router, registry.router.groups["agent"].versions["1"]
-    taken = await router.endpoint_for(version, (), "a")
-    pinned = [asyncio.create_task(router.endpoint_for(version, (), "a")) for _ in range(5)]
+    taken = await endpoint_for(router, version, (), "a")
+    pinned = [asyncio.create_task(endpoint_for(router, version, (), "a")) for _ in range(5)]
     await settled()
     looked = 0
     decide = version.pool.decide
