@@ -66,6 +66,8 @@ class Discovery:
                 self._said[source.name] = await source.find()
             except (AgentFileError, DiscoveryError, RegistrationError) as error:
                 self._complain(source.name, source.name, str(error))
+            except Exception as error:  # noqa: BLE001  what one source does keeps nobody from working
+                self._complain(source.name, source.name, f"{type(error).__name__}: {error}")
             else:
                 self._complaints.pop(source.name, None)
             for problem in getattr(source, "problems", ()):  # of a part of it only
@@ -116,4 +118,10 @@ class Discovery:
         known = self._complaints.get(about)
         if known is None or known.message != message:
             self._complaints[about] = Complaint(source, message, self._clock())
-            log.warning("agents from %s: %s", source, message)
+            log.warning("agents from %s: %s", source, _one_line(message))
+
+
+def _one_line(message: str) -> str:
+    """A message that cannot look like another entry of a log; others may have worded it."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in message)
+    return " ".join(plain.split())
