@@ -11,7 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from orchestration.agents.addresses import is_clear, told
 from state.errors import AgentAuthError, AgentError
+from state.jsonvalue import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,6 +71,35 @@ def header_problems(headers: Any, *, taken: Iterable[str]) -> Iterator[str]:  # 
             yield f"the header {name!r} has a value that is not one line of ASCII text"
         else:
             yield from reference_problems(f"the header {name!r}", value)
+
+
+def clear_text_problems(
+    urls: Iterable[str],
+    headers: Any,  # noqa: ANN401  as in a file
+    *,
+    allowed: Any,  # noqa: ANN401  likewise
+) -> Iterator[str]:
+    """What is wrong with where credentials go, in words.
+
+    Args:
+        urls: Where they go.
+        headers: Those that are sent; a variable of the environment counts as a secret.
+        allowed: The setting `allow_clear_text`.
+    """
+    if not isinstance(allowed, bool):
+        yield f"allow_clear_text is {described(allowed)}; give true or false"
+    elif not allowed and isinstance(headers, Mapping):
+        secret = [name for name, value in headers.items() if _is_secret(str(name), str(value))]
+        yield from (
+            f"{told(url)} would get the headers {secret!r} in clear text; use https://, or say "
+            "allow_clear_text: true if the network is trusted"
+            for url in urls
+            if secret and is_clear(url)
+        )
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(_CREDENTIAL.search(name) or _REFERENCE.search(value))
 
 
 def reference_problems(where: str, value: str) -> Iterator[str]:
