@@ -18,7 +18,8 @@ from state.jsonvalue import described
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
+_REFERENCE: Final = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}")
+"""A variable; or two signs that stand for one, as in the rest of an agents file."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
@@ -99,12 +100,16 @@ def clear_text_problems(
 
 
 def _is_secret(name: str, value: str) -> bool:
-    return bool(_CREDENTIAL.search(name) or _REFERENCE.search(value))
+    return bool(_CREDENTIAL.search(name)) or any(_variables_in(value))
+
+
+def _variables_in(value: str) -> Iterator[str]:
+    return (found[1] for found in _REFERENCE.finditer(value) if found[1] is not None)
 
 
 def reference_problems(where: str, value: str) -> Iterator[str]:
     """What is wrong with the variables that a text refers to."""
-    for variable in _REFERENCE.findall(value):
+    for variable in _variables_in(value):
         if not _VARIABLE.fullmatch(variable):
             yield f"{where} refers to ${{{variable}}}, which is no name of a variable"
         elif (problem := _problem_of(variable)) is not None:
@@ -121,6 +126,8 @@ def filled(headers: Mapping[str, str]) -> Filled:
 
     def value_of(match: re.Match[str]) -> str:
         variable = match[1]
+        if variable is None:
+            return "$"
         if (problem := _problem_of(variable)) is not None:
             raise AgentAuthError(f"credentials are missing: {problem}")
         secrets.append(os.environ[variable].strip())

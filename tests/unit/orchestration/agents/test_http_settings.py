@@ -191,3 +191,15 @@ def test_a_key_or_another_origin_in_clear_text_is_seen_too(monkeypatch: pytest.M
     more = {**SECRETS[0], "interface_origins": ["http://desk.example"]}
     desk = Endpoint(kind="a2a", address="https://desk.example", settings=more)
     assert "in clear text" in " ".join(problems_of(desk))
+
+
+def test_two_signs_stand_for_one_and_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_TOKEN", "s3cret$${DESK_TOKEN}")
+    headers = {"X-A": "$${DESK_TOKEN}", "X-B": "${DESK_TOKEN}", "X-C": "$$ ${DESK_TOKEN}"}
+    assert problems(headers=headers) == []
+    assert filled(headers).headers == {
+        "X-A": "${DESK_TOKEN}",
+        "X-B": "s3cret$${DESK_TOKEN}",
+        "X-C": "$$ s3cret$${DESK_TOKEN}",
+    }
+    assert "no name" in problems(headers={"X-A": "${}"})[0]
