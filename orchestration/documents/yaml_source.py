@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from orchestration.documents.source import BadTextError, Position, Source, Spot, is_text
+from orchestration.documents.source import (
+    MOST_VALUES,
+    BadTextError,
+    Position,
+    Source,
+    Spot,
+    is_text,
+)
 
 if TYPE_CHECKING:
     from orchestration.documents.source import KeyPath
@@ -70,6 +77,8 @@ class _Walk:
         self._source = source
         self._merged: dict[int, Pairs] = {}
         self._above: set[int] = set()
+        self._brought = 0
+        """Keys that merges brought, also where they were there already."""
 
     def value(self, node: yaml.Node, path: KeyPath, key: Position | None) -> object:
         """Return what a node says."""
@@ -125,7 +134,13 @@ class _Walk:
                 pairs[key.value] = (key, value)
         for merged in merges:
             for each in self._mappings(merged, path):
-                for name, pair in self._pairs(each, path).items():
+                inside = self._pairs(each, path)
+                self._brought += len(inside)
+                if self._brought > MOST_VALUES:
+                    raise BadTextError(
+                        f"merges more than {MOST_VALUES:,} keys", _position(merged.start_mark)
+                    )
+                for name, pair in inside.items():
                     pairs.setdefault(name, pair)
         return pairs
 
