@@ -134,15 +134,17 @@ class _Walk:
                 pairs[key.value] = (key, value)
         for merged in merges:
             for each in self._mappings(merged, path):
-                inside = self._pairs(each, path)
-                self._brought += len(inside)
-                if self._brought > MOST_VALUES:
-                    raise BadTextError(
-                        f"merges more than {MOST_VALUES:,} keys", _position(merged.start_mark)
-                    )
-                for name, pair in inside.items():
-                    pairs.setdefault(name, pair)
+                self._bring(self._pairs(each, path), pairs, merged)
         return pairs
+
+    def _bring(self, inside: Pairs, pairs: Pairs, merged: yaml.Node) -> None:
+        """Add the pairs of a merged mapping; the same one may be merged thousands of times."""
+        self._brought += len(inside)
+        if self._brought > MOST_VALUES:
+            where = _position(merged.start_mark)
+            raise BadTextError(f"merges more than {MOST_VALUES:,} keys", where)
+        for name, pair in inside.items():
+            pairs.setdefault(name, pair)
 
     def _is_key(self, key: yaml.Node, path: KeyPath, pairs: Pairs) -> bool:
         where = _position(key.start_mark)
