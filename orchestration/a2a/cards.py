@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 BINDINGS: Final = (TransportProtocol.JSONRPC.value, TransportProtocol.HTTP_JSON.value)
 """Of the protocol, that are spoken here."""
+BAD_CARD: Final = (
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    MalformedError,
+    RecursionError,
+    SystemError,
+)
+"""What parsing raises; the last where a key is no text, which protocol buffers do not expect."""
 _OK, _BUSY, _NO_ENTRY = 200, 429, frozenset({401, 403, 407})
 
 
@@ -57,7 +65,7 @@ async def fetch_card(client: httpx.AsyncClient, url: str) -> AgentCard:
     _check_status(response, where)
     try:
         return parse_agent_card(response.json())
-    except (json.JSONDecodeError, UnicodeDecodeError, MalformedError, RecursionError) as error:
+    except BAD_CARD as error:
         message = f"what {where} has as an agent card is none: {str(error)[:300]}"
         raise UnknownReplyError(message) from error
 

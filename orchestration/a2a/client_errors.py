@@ -43,8 +43,10 @@ FAULTS: Final = (
     KeyError,
     TypeError,
     RecursionError,
+    SystemError,
 )
-"""What the client of the SDK raises, also for answers that make no sense."""
+"""What the client of the SDK raises, also for answers that make no sense; the last comes from
+protocol buffers, for a key that is no text."""
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSALS = (ContentTypeNotSupportedError, InvalidParamsError, UnsupportedOperationError)
 _MISMATCHES = (

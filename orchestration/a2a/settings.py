@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.agents.headers import header_problems
+from orchestration.agents.headers import clear_text_problems, header_problems
 from orchestration.agents.http import address_problems, timeout_problems
 from state.jsonvalue import described
 
@@ -49,6 +49,8 @@ class A2ASettings:
     """Whether to refuse hosts whose addresses are not public."""
     private_hosts: tuple[str, ...] = ()
     """Hosts for which that does not hold."""
+    allow_clear_text: bool = False
+    """Whether credentials may go to an address that begins with `http://` and is not loopback."""
 
 
 def settings_of(endpoint: Endpoint) -> A2ASettings:
@@ -67,7 +69,11 @@ def endpoint_problems(endpoint: Endpoint) -> Iterator[str]:
     known = [each.name for each in fields(A2ASettings)]
     if unknown := sorted(map(str, set(settings) - set(known))):
         yield f"the settings {unknown!r} are unknown; there are {known!r}"
-    yield from header_problems(settings.get("headers", {}), taken=_TAKEN)
+    headers = settings.get("headers", {})
+    yield from header_problems(headers, taken=_TAKEN)
+    urls = [endpoint.address or "", *_texts(settings.get("interface_origins"))]
+    allowed = settings.get("allow_clear_text", False)
+    yield from clear_text_problems(urls, headers, allowed=allowed)
     yield from timeout_problems(settings.get("timeout_seconds", 1.0))
     for name, value in settings.items():
         if (wanted := _wanted(name, value)) is not None:

@@ -8,11 +8,13 @@ from a2a.types import Message, Part
 from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 
 from orchestration.a2a.request import WHOLE_INPUT
-from orchestration.a2a.values import contents, plain
+from orchestration.a2a.values import Contents, contents, plain
 from state.question import is_approval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]  # it has no types
 
     from state.jsonvalue import JsonObject, JsonValue
     from state.result import PendingInterrupt
@@ -39,7 +41,7 @@ def given_by(message: Message) -> Given:
     """
     if not 0 < len(message.message_id) <= _LONGEST_MESSAGE_ID:
         raise InvalidParamsError(f"message_id has to have 1 to {_LONGEST_MESSAGE_ID} characters")
-    seconds = plain(message.metadata).get("timeout_seconds")
+    seconds = _metadata(message.metadata).get("timeout_seconds")
     is_time = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
     timeout = float(seconds) if is_time and isinstance(seconds, int | float) else None
     whole = _whole(message.parts)
@@ -62,7 +64,7 @@ def decisions_in(
     Raises:
         InvalidParamsError: It answers nothing that is asked, or an approval though it may not.
     """
-    found = contents(message.parts)
+    found = _contents(message.parts)
     data = found.data[0] if found.data else None
     if isinstance(data, dict) and isinstance(given := data.get("decisions"), dict):
         answered: list[tuple[PendingInterrupt, object]] = [
@@ -114,15 +116,18 @@ def _answer(question: PendingInterrupt, data: JsonValue, text: str) -> object:
 
 def _whole(parts: Sequence[Part]) -> JsonObject | None:
     for part in parts:
-        if part.WhichOneof("content") == "data" and plain(part.metadata).get(WHOLE_INPUT) is True:
-            (value,) = contents([part]).data
+        if (
+            part.WhichOneof("content") == "data"
+            and _metadata(part.metadata).get(WHOLE_INPUT) is True
+        ):
+            (value,) = _contents([part]).data
             if isinstance(value, dict):
                 return value
     return None
 
 
 def _merged(parts: Sequence[Part]) -> JsonObject:
-    found = contents(parts)
+    found = _contents(parts)
     if found.files:
         raise ContentTypeNotSupportedError("files are not taken here; send text or JSON")
     merged: JsonObject = {}
@@ -135,3 +140,17 @@ def _merged(parts: Sequence[Part]) -> JsonObject:
     if not merged:
         raise InvalidParamsError("the message is empty; send text or a JSON object")
     return merged
+
+
+def _contents(parts: Sequence[Part]) -> Contents:
+    try:
+        return contents(parts)
+    except ValueError as error:  # protocol buffers have numbers that JSON has not
+        raise InvalidParamsError(f"a data part is no JSON: {error}") from None
+
+
+def _metadata(metadata: Struct) -> JsonObject:
+    try:
+        return plain(metadata)
+    except ValueError as error:
+        raise InvalidParamsError(f"metadata are no JSON: {error}") from None

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
 _STOP_SECONDS: Final = 10.0
+_LONGEST_PIECE: Final = 4096
+"""Letters; longer ones take no more."""
 _log = logging.getLogger(__name__)
 Update: TypeAlias = Task | TaskStatusUpdateEvent | TaskArtifactUpdateEvent
 
@@ -24,12 +26,16 @@ class Run:
         """Why nothing more is known of it; its thread may still go on later."""
         self.is_over = False
         self._told: list[Update] = []
+        self._heard = 0
+        """How many of those any listener has got."""
         self._changed = asyncio.Event()
         self.worker: asyncio.Task[None] | None = None
 
     def tell(self, update: Update) -> None:
-        """Tell all listeners."""
-        self._told.append(update)
+        """Tell all listeners; a piece of text goes with the one before if nobody has got that."""
+        last = self._told[-1] if len(self._told) > self._heard else None
+        if not _joined(last, update):
+            self._told.append(update)
         self._wake()
 
     def end(self, error: Exception | None = None) -> None:
@@ -43,8 +49,9 @@ class Run:
         while True:
             changed = self._changed
             while position < len(self._told):
-                yield self._told[position]
                 position += 1
+                self._heard = max(self._heard, position)
+                yield self._told[position - 1]
             if self.is_over:
                 return
             await changed.wait()
@@ -67,6 +74,26 @@ class Run:
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+def _joined(last: Update | None, update: Update) -> bool:
+    """Put a piece of an artifact's text to the one before, if they are of one sort.
+
+    An update weighs a hundred times what its few letters do.
+    """
+    if not isinstance(last, TaskArtifactUpdateEvent):
+        return False
+    if not isinstance(update, TaskArtifactUpdateEvent) or not update.append or last.last_chunk:
+        return False
+    before, after = last.artifact, update.artifact
+    is_more = before.artifact_id == after.artifact_id and not update.last_chunk
+    if not is_more or len(before.parts) != 1 or len(after.parts) != 1:
+        return False
+    text, more = before.parts[0].text, after.parts[0].text  # empty for data
+    if not text or not more or len(text) > _LONGEST_PIECE:
+        return False
+    before.parts[0].text += more
+    return True
 
 
 class Runs:

@@ -1,9 +1,11 @@
-"""Addresses as they may be told: in messages, logs and lists, which more people read than files."""
+"""Addresses: what of them may be told to people, and which of them are this machine."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 _SECRET: Final = re.compile(r"[?#].*", re.DOTALL)
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]*(:\d*)?|\[[0-9A-Fa-f:.]*\](:\d*)?")
@@ -24,3 +26,22 @@ def told(address: str) -> str:
             host, slash, path = "***", "", ""
         plain = f"{scheme}://{host}{slash}{path}"
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}..."
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or the address of a host, in lower case, is this machine's."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_clear(url: str) -> bool:
+    """Whether what is sent to a URL can be read on a network."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+    except ValueError:  # which is said elsewhere
+        return False

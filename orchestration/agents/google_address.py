@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from orchestration.agents.addresses import told
+from orchestration.agents.addresses import is_loopback, told
 
 if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
@@ -81,12 +80,7 @@ class GooglePlace:
     @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine."""
-        if self.host_name == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host_name).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host_name)
 
 
 def host_name(host: str) -> str:

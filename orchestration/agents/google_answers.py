@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
+from orchestration.agents.http_errors import LONGEST_WAIT
+
 _STATUS_OF_GRPC: Final = {
     "CANCELLED": 499,
     "INVALID_ARGUMENT": 400,
@@ -101,7 +103,13 @@ def _reason_in(response: object) -> object:
 
 
 def _retry_after(response: object, details: object) -> float | None:
-    """In how many seconds one may come again: of the headers, else of Google's details."""
+    """In how many seconds one may come again, as far as that is believed."""
+    said = _said_to_wait(response, details)
+    return None if said is None else min(max(0.0, said), LONGEST_WAIT)
+
+
+def _said_to_wait(response: object, details: object) -> float | None:
+    """What the headers say, else Google's details."""
     headers = getattr(response, "headers", None)
     said = headers.get("retry-after") if isinstance(headers, Mapping) else None
     if isinstance(said, str) and (seconds := _seconds_of_header(said)) is not None:
@@ -134,7 +142,7 @@ def _seconds_of_header(text: str) -> float | None:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (aware - datetime.now(UTC)).total_seconds())

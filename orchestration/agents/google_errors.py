@@ -85,6 +85,13 @@ class OversizeError(ValueError):
         super().__init__(f"the reply is larger than {LARGEST_REPLY} bytes")
 
 
+class PackedError(ValueError):
+    """Raised where a reply is packed, so that nobody knows how large it is."""
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"the reply is packed ({coding[:40]!r}), though nobody asked for that")
+
+
 def agent_error(error: Exception, *, at: str) -> AgentError:
     """Say an error of Google's clients as one of ours.
 

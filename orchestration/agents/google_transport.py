@@ -14,7 +14,7 @@ import httpx
 from google.genai import types
 from grpc.aio import ClientCallDetails, Metadata  # type: ignore[import-untyped]
 
-from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError
+from orchestration.agents.google_errors import LARGEST_REPLY, OversizeError, PackedError
 
 if TYPE_CHECKING:
     import ssl
@@ -50,7 +50,7 @@ def http_client(place: GooglePlace) -> httpx.AsyncClient:
         follow_redirects=False,
         trust_env=not place.is_clear,
         limits=_CONNECTIONS,
-        event_hooks={"response": [_bounded]},
+        event_hooks={"request": [_wanted_plain], "response": [_bounded]},
     )
 
 
@@ -141,8 +141,15 @@ def _with_token(details: Any, tokens: TokenSource) -> ClientCallDetails:  # noqa
     )
 
 
+async def _wanted_plain(request: httpx.Request) -> None:
+    request.headers["Accept-Encoding"] = "identity"
+
+
 async def _bounded(response: httpx.Response) -> None:
-    """Let a response be read only so far."""
+    """Let a response be read only so far; packed, it could grow to any size from there."""
+    coding = response.headers.get("content-encoding", "identity")
+    if coding.lower() != "identity":
+        raise PackedError(coding)
     response.stream = _Bounded(response.stream)
 
 

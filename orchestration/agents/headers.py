@@ -11,12 +11,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from orchestration.agents.addresses import is_clear, told
 from state.errors import AgentAuthError, AgentError
+from state.jsonvalue import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
+_REFERENCE: Final = re.compile(r"\$\$(?=\{)|\$\{([^}]*)\}")
+"""A variable; or two signs that stand for one, as in the rest of an agents file."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
@@ -71,9 +74,42 @@ def header_problems(headers: Any, *, taken: Iterable[str]) -> Iterator[str]:  # 
             yield from reference_problems(f"the header {name!r}", value)
 
 
+def clear_text_problems(
+    urls: Iterable[str],
+    headers: Any,  # noqa: ANN401  as in a file
+    *,
+    allowed: Any,  # noqa: ANN401  likewise
+) -> Iterator[str]:
+    """What is wrong with where credentials go, in words.
+
+    Args:
+        urls: Where they go.
+        headers: Those that are sent; a variable of the environment counts as a secret.
+        allowed: The setting `allow_clear_text`.
+    """
+    if not isinstance(allowed, bool):
+        yield f"allow_clear_text is {described(allowed)}; give true or false"
+    elif not allowed and isinstance(headers, Mapping):
+        secret = [name for name, value in headers.items() if _is_secret(str(name), str(value))]
+        yield from (
+            f"{told(url)} would get the headers {secret!r} in clear text; use https://, or say "
+            "allow_clear_text: true if the network is trusted"
+            for url in urls
+            if secret and is_clear(url)
+        )
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(_CREDENTIAL.search(name)) or any(_variables_in(value))
+
+
+def _variables_in(value: str) -> Iterator[str]:
+    return (found[1] for found in _REFERENCE.finditer(value) if found[1] is not None)
+
+
 def reference_problems(where: str, value: str) -> Iterator[str]:
     """What is wrong with the variables that a text refers to."""
-    for variable in _REFERENCE.findall(value):
+    for variable in _variables_in(value):
         if not _VARIABLE.fullmatch(variable):
             yield f"{where} refers to ${{{variable}}}, which is no name of a variable"
         elif (problem := _problem_of(variable)) is not None:
@@ -90,6 +126,8 @@ def filled(headers: Mapping[str, str]) -> Filled:
 
     def value_of(match: re.Match[str]) -> str:
         variable = match[1]
+        if variable is None:
+            return "$"
         if (problem := _problem_of(variable)) is not None:
             raise AgentAuthError(f"credentials are missing: {problem}")
         secrets.append(os.environ[variable].strip())

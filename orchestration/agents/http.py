@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from orchestration.agents.addresses import told
-from orchestration.agents.headers import header_problems
+from orchestration.agents.headers import clear_text_problems, header_problems
 from state.jsonvalue import described
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.http_connector import HttpConnector
 
+_PATH: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*\Z")
+"""Not of another host, as what begins with two slashes."""
 _LONGEST_TIMEOUT: Final = 1e9
 """Seconds; event loops cannot take all that a file can say."""
 _TAKEN: Final = frozenset(
@@ -48,6 +51,8 @@ class HttpSettings:
     """The longest that a call may take, also where the task has no deadline."""
     verify: bool | str = True
     """Whether the server's certificate is checked; or a file of authorities to check it with."""
+    allow_clear_text: bool = False
+    """Whether credentials may go to an address that begins with `http://` and is not loopback."""
 
 
 def problems(endpoint: Endpoint) -> Iterator[str]:
@@ -57,10 +62,13 @@ def problems(endpoint: Endpoint) -> Iterator[str]:
     known = [each.name for each in fields(HttpSettings)]
     if unknown := sorted(map(str, set(settings) - set(known))):
         yield f"the settings {unknown!r} are unknown; there are {known!r}"
-    yield from header_problems(settings.get("headers", {}), taken=_TAKEN)
+    headers = settings.get("headers", {})
+    yield from header_problems(headers, taken=_TAKEN)
+    allowed = settings.get("allow_clear_text", False)
+    yield from clear_text_problems([endpoint.address or ""], headers, allowed=allowed)
     path = settings.get("health_path")
-    if path is not None and not (isinstance(path, str) and path.startswith("/")):
-        yield f"health_path is {described(path)}; give a path that begins with '/'"
+    if path is not None and not (isinstance(path, str) and _PATH.match(path)):
+        yield f"health_path is {described(path)}; give a path that begins with '/', not with '//'"
     yield from timeout_problems(settings.get("timeout_seconds", 1.0))
     verify = settings.get("verify", True)
     if not isinstance(verify, bool) and not (isinstance(verify, str) and Path(verify).is_file()):

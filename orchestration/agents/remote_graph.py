@@ -17,7 +17,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from orchestration.agents.headers import header_problems, reference_problems
+from orchestration.agents.headers import (
+    clear_text_problems,
+    header_problems,
+    reference_problems,
+)
 from orchestration.agents.http import address_problems, timeout_problems
 from state.jsonvalue import described
 
@@ -47,6 +51,8 @@ class RemoteGraphSettings:
     """The longest that a call may take, also where the task has no deadline."""
     verify: bool | str = True
     """Whether the server's certificate is checked; or a file of authorities to check it with."""
+    allow_clear_text: bool = False
+    """Whether credentials may go to an address that begins with `http://` and is not loopback."""
 
 
 def problems(endpoint: Endpoint) -> Iterator[str]:
@@ -59,8 +65,12 @@ def problems(endpoint: Endpoint) -> Iterator[str]:
     graph = settings.get("graph")
     if not isinstance(graph, str) or not graph:
         yield f"graph is {described(graph)}; give the name of a graph, or an assistant's id"
-    yield from header_problems(settings.get("headers", {}), taken=_TAKEN)
-    key = settings.get("api_key")
+    headers, key = settings.get("headers", {}), settings.get("api_key")
+    yield from header_problems(headers, taken=_TAKEN)
+    if isinstance(headers, Mapping):
+        sent = {**headers, **({"x-api-key": key} if isinstance(key, str) else {})}
+        allowed = settings.get("allow_clear_text", False)
+        yield from clear_text_problems([endpoint.address or ""], sent, allowed=allowed)
     if isinstance(key, str):
         yield from reference_problems("api_key", key)
     elif key is not None:

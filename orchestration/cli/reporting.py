@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestration.cli.exit_codes import ExitCode, code_of_error
-from orchestration.cli.terminal import console, print_json, styled
+from orchestration.cli.terminal import console, print_json, printable, styled
 from state.errors import DrainedError, MigrationError, OrchestrationError, UpgradeError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def reported(*, json_output: bool = False) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, typer.Exit | typer.Abort | typer.BadParameter | BrokenPipeError):
             raise  # Typer reports these itself
-        traceback.print_exc(file=sys.stderr)
+        sys.stderr.write(printable(traceback.format_exc()))
         message = f"unexpected {type(error).__name__}: {error}"
         _tell("unexpected", message, json_output=json_output)
         raise typer.Exit(ExitCode.UNEXPECTED) from None

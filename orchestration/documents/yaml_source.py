@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from orchestration.documents.source import BadTextError, Position, Source, Spot, is_text
+from orchestration.documents.source import (
+    MOST_VALUES,
+    BadTextError,
+    Position,
+    Source,
+    Spot,
+    is_text,
+)
 
 if TYPE_CHECKING:
     from orchestration.documents.source import KeyPath
@@ -70,6 +77,8 @@ class _Walk:
         self._source = source
         self._merged: dict[int, Pairs] = {}
         self._above: set[int] = set()
+        self._brought = 0
+        """Keys that merges brought, also where they were there already."""
 
     def value(self, node: yaml.Node, path: KeyPath, key: Position | None) -> object:
         """Return what a node says."""
@@ -125,9 +134,17 @@ class _Walk:
                 pairs[key.value] = (key, value)
         for merged in merges:
             for each in self._mappings(merged, path):
-                for name, pair in self._pairs(each, path).items():
-                    pairs.setdefault(name, pair)
+                self._bring(self._pairs(each, path), pairs, merged)
         return pairs
+
+    def _bring(self, inside: Pairs, pairs: Pairs, merged: yaml.Node) -> None:
+        """Add the pairs of a merged mapping; the same one may be merged thousands of times."""
+        self._brought += len(inside)
+        if self._brought > MOST_VALUES:
+            where = _position(merged.start_mark)
+            raise BadTextError(f"merges more than {MOST_VALUES:,} keys", where)
+        for name, pair in inside.items():
+            pairs.setdefault(name, pair)
 
     def _is_key(self, key: yaml.Node, path: KeyPath, pairs: Pairs) -> bool:
         where = _position(key.start_mark)

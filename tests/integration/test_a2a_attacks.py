@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, TypedDict
 
+import httpx
 import pytest
 from a2a.types import ListTasksRequest, Task, TaskState
 from a2a.utils.errors import InternalError, InvalidParamsError
@@ -124,3 +125,23 @@ async def test_of_many_tasks_only_the_page_is_looked_at() -> None:
         done = TaskState.TASK_STATE_COMPLETED
         listed = await client.list_tasks(ListTasksRequest(page_size=2, page_token="4", status=done))  # noqa: S106  a page
         assert (len(listed.tasks), listed.total_size, listed.next_page_token) == (1, 5, "")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '"parts": [{"data": {"a": NaN}}]',
+        '"parts": [{"text": "a"}], "metadata": {"timeout_seconds": NaN}',
+        '"parts": [{"text": "a"}], "metadata": {"timeout_seconds": 1e308}',
+    ],
+)
+async def test_numbers_that_json_does_not_have_are_the_callers_mistake(message: str) -> None:
+    office = Office()
+    body = (
+        '{"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": '
+        f'{{"messageId": "m", "role": "ROLE_USER", {message}}}}}}}'
+    )
+    async with office.open() as url, httpx.AsyncClient() as http:
+        answer = await http.post(url, content=body, headers={"A2A-Version": "1.0"})
+    assert answer.json()["error"]["code"] == -32602  # invalid parameters
+    assert office.desk.calls == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.built_in import built_in_team
 from orchestration.agents.configuration.environment import agents_file, specs_of_variables
+from orchestration.agents.configuration.variables import BUILT_IN_IDS
 from orchestration.routing.discovery.fixed import Fixed, Seldom, WithNames, is_at_name
 from state.errors import ConfigurationError
 
@@ -85,7 +86,7 @@ def _cards(environment: Mapping[str, str], clock: Callable[[], float]) -> Iterat
     keys = _keys(environment.get(CARD_KEYS_VARIABLE, "").strip())
     hosts = environment.get(CARD_HOSTS_VARIABLE, "").split()
     for address in addresses:
-        source = card_source([address], allowed_hosts=hosts, keys=keys)
+        source = card_source([address], allowed_hosts=hosts, keys=keys, reserved=BUILT_IN_IDS)
         yield Seldom(source, every_seconds=CARDS_SECONDS, clock=clock)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,6 +20,7 @@ from orchestration.routing.discovery.card_words import (
     capabilities_of,
     endpoint_id_of,
     name_of,
+    text_of,
     version_of,
 )
 from state.errors import AgentError, ConfigurationError, DiscoveryError, RegistrationError
@@ -77,6 +78,7 @@ class AgentCardSource:
         keys: Public keys by key id, as PEM or JWK, for the signatures of cards.
         require_signature: Whether a card without a good signature is refused; one with a bad
             signature always is, where there are keys.
+        reserved: Ids that no card gets by its name, but only as the `agent_id` of its address.
         timeout: For each card.
 
     Raises:
@@ -91,6 +93,7 @@ class AgentCardSource:
         private_hosts: Sequence[str] = (),
         keys: Mapping[str, str | Mapping[str, object]] | None = None,
         require_signature: bool = False,
+        reserved: Collection[str] = (),
         timeout: timedelta = timedelta(seconds=5),
     ) -> None:
         self._addresses = [
@@ -98,6 +101,7 @@ class AgentCardSource:
         ]
         self._allowed = tuple(allowed_origins)
         self._private_hosts = tuple(private_hosts)
+        self._reserved = frozenset(reserved)
         self._seconds = timeout.total_seconds()
         self._check(is_unsigned=require_signature and not keys)
         self._signatures = _signatures(keys, required=require_signature) if keys else None
@@ -180,6 +184,12 @@ class AgentCardSource:
                     "their names; give each an `agent_id`, the same one if they are one agent"
                 )
                 continue
+            if agent_id in self._reserved and not group[0].address.agent_id:
+                problems.append(
+                    f"{urls[0]}: its name makes it agent {agent_id!r}, which is one of ours; if "
+                    "it is to take that one's place, say so in an agents file or by variables"
+                )
+                continue
             try:
                 specs.append(self._spec(agent_id, version, group))
             except RegistrationError as error:
@@ -193,8 +203,8 @@ class AgentCardSource:
             agent_id,
             [*words][:_MOST_CAPABILITIES],
             version=version,
-            name=card.name[:LONGEST_WORD],
-            description=card.description[:1000],
+            name=text_of(card.name, longest=LONGEST_WORD),
+            description=text_of(card.description, longest=1000),
             endpoints=[
                 Endpoint(
                     endpoint_id="default" if len(group) == 1 else endpoint_id_of(each.address.url),
@@ -235,6 +245,7 @@ def card_source(
     *,
     allowed_hosts: Sequence[str] = (),
     keys: Mapping[str, str] | None = None,
+    reserved: Collection[str] = (),
 ) -> AgentCardSource:
     """Return the source of the cards that the environment names.
 
@@ -243,6 +254,7 @@ def card_source(
         allowed_hosts: As `name` or `name:port`; cards may say that their agents are there, and
             their addresses need not be public. So for an agent on this machine, name its host.
         keys: Public keys by key id; with some, cards must be signed.
+        reserved: Ids that no card gets by its name.
 
     Raises:
         ConfigurationError: An address or a host cannot be used; lists all.
@@ -255,6 +267,7 @@ def card_source(
         private_hosts=names,
         keys=keys,
         require_signature=bool(keys),
+        reserved=reserved,
     )
 
 

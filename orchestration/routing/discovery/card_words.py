@@ -21,8 +21,15 @@ def agent_id_of(card: AgentCard) -> str:
 
 
 def version_of(card: AgentCard) -> str:
-    """Return an agent's version."""
-    return "".join(card.version.split())[:64] or "1"
+    """Return an agent's version, with the letters only that versions have."""
+    words = re.sub(r"[^A-Za-z0-9_.+-]+", "_", card.version.strip())
+    return words.lstrip(".+-")[:50] or "1"
+
+
+def text_of(said: str, *, longest: int) -> str:
+    """Return what a card says in one line that no terminal and no log acts on."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in said)
+    return " ".join(plain.split())[:longest]
 
 
 def capabilities_of(card: AgentCard) -> list[str]:
@@ -31,7 +38,9 @@ def capabilities_of(card: AgentCard) -> list[str]:
     return [
         word
         for word in words
-        if len(word) <= LONGEST_WORD and word.replace("-", " ").replace("_", " ").strip()
+        if len(word) <= LONGEST_WORD
+        and word.isprintable()
+        and word.replace("-", " ").replace("_", " ").strip()
     ]
 
 

@@ -191,7 +191,13 @@ class Discovery:
         known = self._complaints.get(about)
         if known is None or known.message != message:
             self._complaints[about] = Complaint(source, message, self._clock())
-            log.warning("agents from %s: %s", source, message)
+            log.warning("agents from %s: %s", source, _one_line(message))
+
+
+def _one_line(message: str) -> str:
+    """A message that cannot look like another entry of a log; others may have worded it."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in message)
+    return " ".join(plain.split())
 
 
 async def _found(source: DiscoverySource) -> Answer:

@@ -87,6 +87,15 @@ def test_what_is_under_a_wrapping_counts() -> None:
     assert mapped.retry_after == 3
 
 
+@pytest.mark.parametrize("said", ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_nobody_is_kept_waiting_for_years(said: str) -> None:
+    """Everybody who shares the database would wait."""
+    assert getattr(answer_of(FailedError(429, {"Retry-After": said})), "retry_after", 0) == 86400
+    error = FailedError(429)
+    error.details = {"error": {"details": [{"retryDelay": "999999999.5s"}]}}
+    assert getattr(answer_of(error), "retry_after", 0) == 86400
+
+
 def test_a_retry_after_may_be_a_date_or_nonsense() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     past = format_datetime(datetime.now(UTC) - timedelta(seconds=90), usegmt=True)

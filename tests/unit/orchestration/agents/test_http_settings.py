@@ -15,6 +15,7 @@ import pytest
 from orchestration.agents import http, remote_graph
 from orchestration.agents.endpoint import Endpoint
 from orchestration.agents.headers import filled
+from orchestration.agents.kinds import problems_of
 from state.errors import AgentAuthError, AgentError
 
 ADDRESS = "https://agents.example.com/ticketing"
@@ -142,3 +143,63 @@ def test_checking_loads_no_client() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "/\\evil.example", "/a b", "/a\n", ""])
+def test_a_health_path_leads_to_no_other_host(path: str) -> None:
+    assert "health_path" in problems(health_path=path)[0]
+
+
+SECRETS: list[dict[str, Any]] = [
+    {"headers": {"Authorization": "Bearer s3cret"}},
+    {"headers": {"X-Desk": "${DESK_TOKEN}"}},
+]
+
+
+@pytest.mark.parametrize("settings", SECRETS)
+@pytest.mark.parametrize("kind", ["http", "langgraph", "a2a"])
+def test_credentials_go_to_nobody_in_clear_text(
+    kind: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_TOKEN", "s3cret")
+    settings = settings | ({"graph": "desk"} if kind == "langgraph" else {})
+
+    def found(address: str, **more: Any) -> list[str]:
+        endpoint = Endpoint(kind=kind, address=address, settings=settings | more)
+        return list(problems_of(endpoint))
+
+    (said,) = found("http://desk.example/agent?key=s3cret")
+    assert "in clear text" in said
+    assert "s3cret" not in said
+    assert found("http://desk.example/agent", allow_clear_text=True) == []
+    assert "true or false" in found("https://desk.example", allow_clear_text="yes")[0]
+    for address in (
+        "https://desk.example",
+        "http://127.0.0.1:1",
+        "http://[::1]",
+        "http://localhost",
+    ):
+        assert found(address) == []
+    assert found("http://desk.example", headers={"X-Team": "events"}) == []
+
+
+def test_a_key_or_another_origin_in_clear_text_is_seen_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_TOKEN", "s3cret")
+    settings = {"graph": "desk", "api_key": "${DESK_TOKEN}"}
+    graph = Endpoint(kind="langgraph", address="http://desk.example", settings=settings)
+    assert "x-api-key" in " ".join(problems_of(graph))
+    more = {**SECRETS[0], "interface_origins": ["http://desk.example"]}
+    desk = Endpoint(kind="a2a", address="https://desk.example", settings=more)
+    assert "in clear text" in " ".join(problems_of(desk))
+
+
+def test_two_signs_stand_for_one_and_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_TOKEN", "s3cret$${DESK_TOKEN}")
+    headers = {"X-A": "$${DESK_TOKEN}", "X-B": "${DESK_TOKEN}", "X-C": "$$ ${DESK_TOKEN}"}
+    assert problems(headers=headers) == []
+    assert filled(headers).headers == {
+        "X-A": "${DESK_TOKEN}",
+        "X-B": "s3cret$${DESK_TOKEN}",
+        "X-C": "$$ s3cret$${DESK_TOKEN}",
+    }
+    assert "no name" in problems(headers={"X-A": "${}"})[0]

@@ -205,6 +205,20 @@ def test_an_unexpected_error_exits_with_70_and_its_traceback(
     assert "Traceback" in failed.stderr
 
 
+def test_what_a_traceback_quotes_is_not_acted_on_by_a_terminal(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("an agent said \x1b]0;title\x07")
+
+    monkeypatch.setattr("orchestration.agent_registry.get_registry", fails)
+    failed = invoke("agents", "list")
+    assert failed.exit_code == 70
+    assert "an agent said" in failed.stderr
+    assert "\x1b" not in failed.stderr
+    assert "\x07" not in failed.stderr
+
+
 def test_threads_are_listed_the_last_changed_first(invoke: Invoke, workflow: Write) -> None:
     assert "No threads in sqlite:///threads.db." in invoke("threads", "list").stdout
     assert json.loads(invoke("threads", "list", "--json").stdout) == []

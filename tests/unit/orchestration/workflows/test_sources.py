@@ -160,6 +160,13 @@ def test_merges_of_merges_do_not_grow_either() -> None:
     assert not read_yaml(bomb("{<<: [*]}"), "x.yaml").findings
 
 
+def test_the_same_merged_again_and_again_takes_no_minutes() -> None:
+    base = ", ".join(f"k{each}: 1" for each in range(1000))
+    text = f"a: &a {{{base}}}\nb: {{<<: [{', '.join(['*a'] * 1000)}]}}"
+    with pytest.raises(BadTextError, match="merges more than 200,000 keys"):
+        read_yaml(text, "x.yaml")
+
+
 @pytest.mark.parametrize("opening", ["[", '{"a":', "- "])
 def test_deep_nesting_is_refused(opening: str) -> None:
     depths = [*accumulate([opening] * 150)]
