@@ -259,7 +259,7 @@ def out_of(registry: AgentRegistry) -> int:
 
 async def benchmark(quick: bool) -> Report:  # noqa: FBT001  called by `main`
     """Measure all three."""
-    seconds, open_for = (8.0, 1.0) if quick else (50.0, 5.0)
+    seconds, open_for = (5.0, 0.5) if quick else (50.0, 5.0)
     with all_agents() as agents:
         alone = await load(routed(pool_of(agents, WELL, open_for=open_for)), seconds / 2)
         naive = await load(round_robin(agents), seconds, agents=agents)

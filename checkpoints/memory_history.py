@@ -77,6 +77,7 @@ class MemoryHistory:
         if not released.ended:
             return released
         self._traffic.keep(calls)
+        self._traffic.keep_versions(calls)
         if status not in UNFINISHED:
             self._traffic.forget_sent(lease.thread_id)
         if answers is not None:

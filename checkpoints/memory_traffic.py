@@ -84,6 +84,14 @@ class MemoryTraffic:
                 assigned[agent_id] = version
             return assigned.setdefault(agent_id, version)
 
+    def keep_versions(self, records: Iterable[CallRecord]) -> None:
+        """Let a thread stay with the versions that did its tasks, where it was given none."""
+        with self._lock:
+            for each in records:
+                self._assigned.setdefault(each.thread_id, {}).setdefault(
+                    each.agent_id, each.version
+                )
+
     async def sent(self, key: str) -> Place | None:
         """Return where a call may have begun."""
         with self._lock:

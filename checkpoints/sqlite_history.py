@@ -97,6 +97,7 @@ class SqliteHistory:
                 return released
             traffic = on_sqlite(connection)
             traffic_sql.record(traffic, calls)
+            traffic_sql.keep_versions(traffic, calls)
             if status not in UNFINISHED:
                 traffic_sql.forget_sent(traffic, lease.thread_id)
             if answers is not None and messages:

@@ -56,6 +56,10 @@ _ASSIGN: Final = text(
     "ON CONFLICT (thread_id, agent_id) DO UPDATE SET version = excluded.version "
     "WHERE orchestration_assignments.version = CAST(:instead_of AS TEXT) RETURNING version"
 )
+_HAD: Final = text(
+    "INSERT INTO orchestration_assignments (thread_id, agent_id, version) "
+    "VALUES (:thread_id, :agent_id, :version) ON CONFLICT (thread_id, agent_id) DO NOTHING"
+)
 _SENT: Final = text(
     "SELECT agent_id, version, endpoint FROM orchestration_dispatches WHERE idempotency_key = :key"
 )
@@ -182,6 +186,13 @@ def assign(
     if execute(_ASSIGN, {**values, "instead_of": instead_of}):
         return version
     return version_of(execute, thread_id, agent_id) or version
+
+
+def keep_versions(execute: Execute, records: Sequence[CallRecord]) -> None:
+    """Let a thread stay with the versions that did its tasks, where it was given none."""
+    had = {(each.thread_id, each.agent_id): each.version for each in reversed(records)}
+    for (thread_id, agent_id), version in had.items():
+        execute(_HAD, {"thread_id": thread_id, "agent_id": agent_id, "version": version})
 
 
 def sent(execute: Execute, key: str) -> Place | None:

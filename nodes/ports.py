@@ -32,6 +32,9 @@ class Dispatch(NamedTuple):
     agent_id: str
     version: str
     endpoint: str
+    """Empty for any of the version."""
+    whereabouts: str = ""
+    """Tells apart what the endpoint's id has stood for; empty where that is not known."""
 
 
 class DispatchJournal(Protocol):
@@ -39,6 +42,11 @@ class DispatchJournal(Protocol):
 
     So after a crash no call that may have begun goes elsewhere.
     """
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is known, without looking, that no call may have begun anywhere."""
+        ...
 
     async def sent(self, key: str) -> Dispatch | None:
         """Return where the call with an idempotency key may have begun; None if nowhere."""

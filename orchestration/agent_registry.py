@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoints.traffic import Switched
 from nodes.ports import NO_TERMS, Terms
 from orchestration.agents.kinds import problems_of
-from orchestration.agents.plain_agent import PlainAgent
+from orchestration.agents.plain_agent import PlainAgent, WaryAgent
 from orchestration.agents.spec import AgentSpec
 from orchestration.routing.discovery.discovery import Discovery
 from orchestration.routing.routed_call import RoutedCall
@@ -256,6 +256,8 @@ class AgentRegistry:
 
     async def settle(self) -> None:
         """Wait for what goes on beside the calls: what is written, and shadow calls."""
+        if self.discovery is not None:
+            await self.discovery.leave()
         await self.router.settle()
 
     # -- the nodes' port ---------------------------------------------------------------
@@ -267,7 +269,7 @@ class AgentRegistry:
         capability: str | None,
         thread_id: str = "",
         terms: Terms = NO_TERMS,
-    ) -> PlainAgent | RoutedCall:
+    ) -> PlainAgent | WaryAgent | RoutedCall:
         """Pick who does a task that names an agent or, failing that, a capability.
 
         Raises:
@@ -280,7 +282,10 @@ class AgentRegistry:
             agent_id = candidates[0].agent_id
         plain = self._plain.get(agent_id)
         if plain is not None and plain.state.switch != "disabled":
-            return plain
+            journal = terms.journal
+            if journal is None or journal.is_empty or plain.state.spec.read_only:
+                return plain
+            return WaryAgent(plain, journal)
         enabled = [spec for spec in self._agents.get(agent_id, {}).values() if self._is_on(spec)]
         if not enabled:
             raise AgentNotFoundError(agent_id, self._agents)
@@ -327,7 +332,8 @@ class AgentRegistry:
             ]
             if fitting:
                 chosen.append(self._best(fitting))
-        return sorted(chosen, key=lambda spec: -spec.priority)
+        draining = self.router.is_draining
+        return sorted(chosen, key=lambda spec: (draining(spec.agent_id), -spec.priority))
 
     def _capabilities(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

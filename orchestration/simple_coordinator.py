@@ -19,6 +19,7 @@ from orchestration.agent_registry import get_registry
 from orchestration.engines.local_parts import LocalParts
 from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import Announcer, notifier_from_environment
+from orchestration.routing.new_work import NewWork
 from orchestration.run_options import RunOptions
 from orchestration.workflow_events import EventTranslator, WorkflowEvent
 from orchestration.workflows.requests import plan_request, planned_for
@@ -277,7 +278,7 @@ class SimpleCoordinator:
         Raises:
             PlanError: With every problem of the request.
         """
-        return plan(request, agents=self.registry, run_id=new_id())
+        return plan(request, agents=NewWork(self.registry), run_id=new_id())
 
     async def run(self, planned: Planned, *, thread_id: str | None = None) -> WorkflowResult:
         """Run a plan on a new thread, or on one whose last run is over.

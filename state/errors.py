@@ -57,8 +57,9 @@ wrong becomes an outcome, and control flow (interrupts, cancellation) is never c
 
 from __future__ import annotations
 
+import math
 import shlex
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -139,6 +140,16 @@ class UnknownReplyError(AgentError):
     code = "unknown_reply"
 
 
+LONGEST_PAUSE: Final = 86400.0
+"""Seconds; an agent that asks for more gets this, as nobody would ever look again."""
+
+
+def _believed(retry_after: float | None) -> float | None:
+    if retry_after is None or math.isnan(retry_after):
+        return None
+    return min(max(retry_after, 0.0), LONGEST_PAUSE)
+
+
 class AgentNotStartedError(AgentError):
     """Raise where the agent surely did not begin: another endpoint may do the task."""
 
@@ -147,9 +158,9 @@ class AgentNotStartedError(AgentError):
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after = _believed(retry_after)
         """In how many seconds it may be tried again at the same place; None if nobody said."""
-        self.args = (message, retry_after)
+        self.args = (message, self.retry_after)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the keyword argument."""

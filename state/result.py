@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from state.compensation import next_compensation, uncompensated
 from state.failure_mode import stop_verdict
-from state.jsonvalue import json_object
+from state.jsonvalue import json_like, json_object
 from state.outcome import blocks, error_json, is_finished
 from state.plan_document import INSIDE
 from state.status import SkipCause, TaskStatus, WorkflowStatus
@@ -16,7 +16,7 @@ from state.status import SkipCause, TaskStatus, WorkflowStatus
 if TYPE_CHECKING:
     from state.failure_mode import FailureModeDocument
     from state.jsonvalue import JsonObject, JsonValue
-    from state.outcome import ErrorRecord, Outcome
+    from state.outcome import ErrorRecord, Outcome, Routing, Try, Usage
     from state.plan import Plan
     from state.plan_document import PlanDocument
     from state.run_state import TurnRecord
@@ -81,6 +81,26 @@ class TaskResult:
         return self._outcome.get("version", "")
 
     @property
+    def endpoint(self) -> str:
+        """Where the agent was called last; empty for an agent that is a handler only."""
+        return self._outcome.get("endpoint", "")
+
+    @property
+    def tries(self) -> Sequence[Try]:
+        """Calls of endpoints, over all attempts."""
+        return tuple(self._outcome.get("tries", ()))
+
+    @property
+    def routing(self) -> Routing | None:
+        """Why that endpoint was chosen, and why others were not."""
+        return self._outcome.get("routing")
+
+    @property
+    def usage(self) -> Usage | None:
+        """What a model used for the reply, if the agent said that."""
+        return self._outcome.get("usage")
+
+    @property
     def tasks(self) -> tuple[TaskResult, ...]:
         """What became of the tasks it is made of; of items, in their order."""
         return tuple(TaskResult(id_, each) for id_, each in self._outcome.get("inner", {}).items())
@@ -126,8 +146,17 @@ class TaskResult:
             "cost": self.cost,
             "duration_seconds": round(self.duration_seconds, 6),
             "compensation": self._compensation_json(),
+            **self._called_json(),
             **self._inside_json(),
         }
+
+    def _called_json(self) -> JsonObject:
+        """What only tasks of agents with endpoints, or with models, have."""
+        said: JsonObject = {}
+        for key in ("endpoint", "tries", "routing", "usage"):
+            if key in self._outcome:
+                said[key] = json_like(self._outcome[key])
+        return said
 
     def _inside_json(self) -> JsonObject:
         """What only tasks in turns, and tasks made of others, have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -58,6 +59,8 @@ _MISMATCHES = (
 _BUSY, _UNAVAILABLE, _SERVER_ERRORS = 429, 503, 500
 _NO_ENTRY = frozenset({401, 403, 407})
 _LONGEST = 500
+_ADVICE = re.compile(r" For more information check: https://\S+")
+"""What httpx says of every status."""
 
 
 def translated(error: Exception, *, agent: str, begun: bool, given: Filled) -> AgentError:
@@ -128,4 +131,5 @@ def _http_cause(error: BaseException) -> httpx.HTTPError | None:
 
 
 def _words(error: Exception) -> str:
-    return " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+    words = _ADVICE.sub("", " ".join(str(error).split()))
+    return words[:_LONGEST] or type(error).__name__

@@ -171,7 +171,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 if not is_public(address):
                     raise ForbiddenAddressError(
                         f"host {host!r:.100} has the address {address}, which is not public; "
-                        "allow the host as a private one if that is meant"
+                        "if that is meant, name the host in `private_hosts`, or in "
+                        "ORCHESTRATION_AGENT_CARD_HOSTS if the environment names the card"
                     )
         return addresses
 

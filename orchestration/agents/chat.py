@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from state.agent_context import AgentContext
 from state.errors import AgentTimeoutError
-from state.jsonvalue import json_object
+from state.jsonvalue import described, json_object
 from state.outcome import Usage, usage_in
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class ChatOptions(TypedDict, total=False):
     user: str | None
     tenant: str | None
     on_token: Callable[[str], None] | None
-    """Gets the text in pieces, as they come."""
+    """Gets the text in pieces, as they come; nothing from an agent that gives none."""
 
 
 class AgentReply(dict[str, Any]):
@@ -37,8 +38,11 @@ class AgentReply(dict[str, Any]):
 
     @property
     def text(self) -> str:
-        """What it says, as `content` or else as `message`; empty if it has neither."""
-        said = (self.get("content"), self.get("message"))
+        """What it says: as `content`, as `message`, or as the last of its `messages`."""
+        messages = self.get("messages")
+        last = messages[-1] if isinstance(messages, list) and messages else None
+        of_last = last.get("content") if isinstance(last, dict) else None
+        said = (self.get("content"), self.get("message"), of_last)
         return next((each for each in said if isinstance(each, str)), "")
 
     @property
@@ -70,6 +74,7 @@ async def achat(
     Raises:
         AgentNotFoundError: There is no such agent.
         AgentError: It could not or would not.
+        TypeError: The message is none, or `on_token` is asynchronous.
     """
     timeout, thread_id = options.get("timeout"), options.get("thread_id", "")
     on_token = options.get("on_token")
@@ -84,6 +89,8 @@ async def achat(
         user=options.get("user"),
     )
     if on_token is not None:
+        if inspect.iscoroutinefunction(on_token):
+            raise TypeError("on_token is asynchronous, and nobody would await it; give a function")
         context = context._replace(emit=on_token)
     agent = agents.choose(agent_id=agent_id, capability=None, thread_id=thread_id)
     given = json_object(input_of(message), at="message")
@@ -105,6 +112,10 @@ def input_of(message: Message) -> Mapping[str, Any]:
         return {"messages": [{"role": "user", "content": message}]}
     if isinstance(message, Mapping):
         return message
+    if not isinstance(message, Sequence):
+        raise TypeError(
+            f"message is {described(message)}; give text, messages as dicts, or the whole input"
+        )
     return {"messages": list(message)}
 
 

@@ -5,7 +5,7 @@ Every kind passes the tests of `orchestration.testing.agent_contract`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from state.agent_context import AgentContext
@@ -45,4 +45,17 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Let go of connections; calls under way may fail."""
+        ...
+
+
+@runtime_checkable
+class SlowToStart(Protocol):
+    """A connector that imports much when it is first used, which says nothing of its agent."""
+
+    async def get_ready(self) -> None:
+        """Import what calls need; is done before the time of a probe begins.
+
+        Raises:
+            AgentError: It cannot be imported.
+        """
         ...

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.concurrency import ConcurrencyLimit
 from orchestration.agents.local import call_of
+from orchestration.routing.sent_before import made_nowhere_else
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from nodes.ports import Told
+    from nodes.ports import DispatchJournal, Told
     from orchestration.agents.local import Call
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.agent_group import VersionState
@@ -54,3 +55,35 @@ class PlainAgent:
     ) -> Any:  # noqa: ANN401
         async with limit:
             return await self._call(input_data, context)
+
+
+class WaryAgent:
+    """A plain agent for a task whose call may have begun elsewhere, as it was another one then."""
+
+    __slots__ = ("_journal", "_plain", "agent_id", "may_retry", "told", "version")
+
+    def __init__(self, plain: PlainAgent, journal: DispatchJournal) -> None:
+        self.agent_id = plain.agent_id
+        self.version = plain.version
+        self.may_retry = True
+        self.told: Told | None = None
+        self._plain = plain
+        self._journal = journal
+
+    async def call(self, input_data: JsonObject, context: AgentContext) -> Any:  # noqa: ANN401
+        """Do one task.
+
+        Raises:
+            AgentError: It may have begun elsewhere.
+        """
+        sent = await self._journal.sent(context.idempotency_key)
+        spec = self._plain.state.spec
+        here = (spec.agent_id, spec.version, spec.places[0].endpoint_id)
+        endpoint = self._plain.state.pool.endpoints[here[2]]
+        is_here = sent is None or (
+            sent[:3] == here and sent.whereabouts in {"", endpoint.whereabouts}
+        )
+        if sent is not None and not is_here:
+            self.may_retry = False
+            raise made_nowhere_else(sent, "and the task has another agent now")
+        return await self._plain.call(input_data, context)

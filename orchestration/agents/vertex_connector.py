@@ -116,6 +116,20 @@ class VertexConnector(ABC, Generic[Client]):
         async with self._spell(_PROBE_TIMEOUT) as until:
             await self.ask_state(await self._clients.get(), Left(until))
 
+    async def get_ready(self) -> None:
+        """Import what the client needs, once.
+
+        Raises:
+            AgentError: It cannot be imported.
+        """
+        if self._is_ready:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(_threads(), self.prepare)
+        except Exception as error:
+            raise agent_error(error, at=self.place.resource) from error
+        self._is_ready = True
+
     async def close(self) -> None:
         """Close the clients of all loops."""
         await self._clients.close()
@@ -182,12 +196,9 @@ class VertexConnector(ABC, Generic[Client]):
 
     async def _authorise(self) -> None:
         """Have a valid token, so that no client has to ask for one, each in its own way."""
-        loop = asyncio.get_running_loop()
-        if not self._is_ready:
-            await loop.run_in_executor(_threads(), self.prepare)
-            self._is_ready = True
+        await self.get_ready()
         if not self.tokens.is_fresh:
-            await loop.run_in_executor(_threads(), self.tokens.refresh)
+            await asyncio.get_running_loop().run_in_executor(_threads(), self.tokens.refresh)
 
 
 @cache

@@ -44,7 +44,7 @@ def list_agents(*, json_output: JsonOption = False, database: DatabaseOption = N
             console().print(agent_views.agents(specs, stats))
             agent_views.complaints(console(stderr=True), registry)
 
-        with_agents(look, database=database)
+        with_agents(look, database=database, complains=not json_output)
 
 
 @app.command("show", epilog=EPILOG)
@@ -64,6 +64,10 @@ def show(
                 return
             for spec in specs:
                 agent_views.version(console(), spec, stats[spec.version])
+            sharing = registry.router.sharing
+            if sharing is not None:
+                switched = await sharing.store.switches()
+                agent_views.switches(console(), agent_id, switched.values())
 
         with_agents(look, database=database)
 
@@ -72,7 +76,8 @@ def show(
 def health(*, json_output: JsonOption = False, database: DatabaseOption = None) -> None:
     """Ask every endpoint whether it is well, and say which get calls and which do not.
 
-    Exit code 1 if an enabled agent has no endpoint that takes calls.
+    Exit code 1 if an enabled agent has no endpoint that takes calls and is well. A probe that
+    fails keeps no calls away by itself; several in a row do.
     """
     with reported(json_output=json_output):
         from orchestration.cli import agent_views  # noqa: PLC0415
@@ -86,16 +91,9 @@ def health(*, json_output: JsonOption = False, database: DatabaseOption = None) 
             else:
                 console().print(agent_views.health(stats, probed))
                 agent_views.complaints(console(stderr=True), registry)
-            return all(
-                any(
-                    each["takes_calls"]
-                    for state in versions.values()
-                    for each in state["endpoints"]
-                )
-                for versions in stats.values()
-            )
+            return not _down(registry, stats, probed)
 
-        if not with_agents(look, database=database):
+        if not with_agents(look, database=database, complains=True):
             raise typer.Exit(ExitCode.FAILED)
 
 
@@ -103,9 +101,25 @@ agent_traffic_commands.register(app)
 agent_file_commands.register(app)
 
 
-def _takes_calls(versions: Mapping[str, Any]) -> bool:
-    """Whether any endpoint of an agent takes calls."""
-    return any(each["takes_calls"] for state in versions.values() for each in state["endpoints"])
+def _down(
+    registry: AgentRegistry, stats: Mapping[str, Mapping[str, Any]], probed: list[Probed]
+) -> set[str]:
+    """The enabled agents of which no endpoint both takes calls and is well."""
+    is_on = registry.router.is_on
+    agents = {
+        spec.agent_id
+        for spec in registry.list_agents()
+        if spec.enabled and is_on(spec.agent_id, spec.version)
+    }
+    unwell = {each.endpoint.key for each in probed if each.error is not None}
+    up = {
+        agent_id
+        for agent_id, versions in stats.items()
+        for version, state in versions.items()
+        for each in state["endpoints"]
+        if each["takes_calls"] and (agent_id, version, each["endpoint"]) not in unwell
+    }
+    return agents - up
 
 
 def _json(spec: AgentSpec, stats: JsonObject) -> JsonObject:

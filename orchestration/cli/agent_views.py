@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoints.traffic import Place
 from orchestration.agents.built_in import KIND
+from orchestration.agents.price import Price
 from orchestration.cli.tables import facts, table
 from orchestration.cli.terminal import styled
-from orchestration.cli.words import duration
+from orchestration.cli.words import duration, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from checkpoints.traffic import Totals
+    from checkpoints.traffic import Switched, Totals
     from orchestration.agent_registry import AgentRegistry
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.explanation import Explanation
@@ -61,7 +62,8 @@ def version(out: Console, spec: AgentSpec, stats: Stats) -> None:
         ("effects", styled(_effects(spec))),
         ("share of threads", styled(f"weight {stats['weight']:g}, priority {spec.priority}")),
         ("balancing", styled(spec.balancing)),
-        ("waiting calls", styled(str(stats["waiting"]))),
+        ("limits", styled(_limits(spec))),
+        ("price", styled(_price(spec))),
     ]
     out.print(facts(rows))
     out.print(endpoints(stats["endpoints"]))
@@ -76,15 +78,24 @@ def endpoints(found: Sequence[Mapping[str, Any]]) -> Table:
             styled(each["breaker"]),
             styled(f"{each['weight']:g}"),
             styled(str(each["priority"])),
-            styled(str(each["calls"])),
-            styled(str(each["failures"])),
-            styled(_seconds(each["latency_seconds"])),
             styled(each["why_not"] or each["address"] or "this process"),
         )
         for each in found
     ]
-    columns = ("Endpoint", "Gets calls", "Breaker", "Weight", "Priority", "Calls", "Failures")
-    return table(*columns, "Latency", "Where, or why not", rows=rows, grows="Where, or why not")
+    columns = ("Endpoint", "Gets calls", "Breaker", "Weight", "Priority", "Where, or why not")
+    return table(*columns, rows=rows, grows="Where, or why not")
+
+
+def switches(out: Console, agent_id: str, found: Iterable[Switched]) -> None:
+    """Say who switched off or drained what of an agent, when and why."""
+    for each in found:
+        if each.place.agent_id == agent_id and each.switch != "enabled":
+            who = f"by {each.by}, " if each.by else ""
+            why = f": {each.reason}" if each.reason else ""
+            at, endpoint = each.place.version, each.place.endpoint
+            place = f"{agent_id}{at and '@'}{at}{endpoint and '/'}{endpoint}"
+            line = f"{place} is {each.switch} ({who}{utc(each.at)}){why}"
+            out.print(styled(line, "yellow"), soft_wrap=True)
 
 
 def health(stats: Mapping[str, Mapping[str, Stats]], probed: Iterable[Probed]) -> Table:
@@ -151,7 +162,7 @@ def totals(by: str, found: Iterable[Totals]) -> Table:
             styled(str(each.calls)),
             styled(f"{each.input_tokens:,}"),
             styled(f"{each.output_tokens:,}"),
-            styled(f"{each.cost:,.4f}"),
+            styled(f"{each.cost:,.4f}" if each.cost else "-"),  # nothing, or no price is known
         )
         for each in found
     ]
@@ -190,5 +201,28 @@ def _effects(spec: AgentSpec) -> str:
     return "a call that may have begun is made at no other endpoint"
 
 
-def _seconds(value: float | None) -> str:
-    return "" if value is None else duration(value)
+def _limits(spec: AgentSpec) -> str:
+    """How many calls at a time a process makes; endpoints may say otherwise of themselves."""
+    most, queue, wait = spec.max_concurrency, spec.max_queue, spec.queue_timeout
+    said = [
+        "" if most is None else f"{most} calls at once at an endpoint",
+        "" if queue is None else f"{queue} calls may wait",
+        "" if wait is None else f"for {duration(wait.total_seconds())} at most",
+    ]
+    return ", ".join(each for each in said if each) or "none"
+
+
+def _price(spec: AgentSpec) -> str:
+    """What calls cost, where the version says it; endpoints may say otherwise of themselves."""
+    price = spec.cost
+    if price is None:
+        return "unknown"
+    if not isinstance(price, Price):
+        return f"{price:g} a call"
+    said = [
+        f"{price.per_call:g} a call" if price.per_call else "",
+        f"tokens as of {price.model}" if price.model is not None else "",
+        "" if price.per_million_input is None else f"{price.per_million_input:g} a million in",
+        "" if price.per_million_output is None else f"{price.per_million_output:g} a million out",
+    ]
+    return ", ".join(each for each in said if each) or "0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -24,7 +24,7 @@ AgentArgument = Annotated[
 PlaceArgument = Annotated[
     str,
     typer.Argument(
-        metavar="AGENT[@VERSION][/ENDPOINT]",
+        metavar="AGENT[@VERSION[/ENDPOINT]]",
         help="An agent, a version of it, or an endpoint: ticketing, ticketing@2, ticketing@2/eu.",
         show_default=False,
     ),
@@ -36,6 +36,7 @@ def with_agents(
     *,
     database: str | None,
     create: bool = False,
+    complains: bool = False,
 ) -> T:
     """Do something with the agents, as sources and database say that they are now.
 
@@ -43,13 +44,24 @@ def with_agents(
         work: Gets the registry.
         database: The URL that was given.
         create: Whether to make the database if there is none; else nothing is known from it.
+        complains: Whether the command itself says what is wrong with the sources; else the log
+            does.
     """
-    return wait_for(_with_agents(work, database, create=create))
+    log = logging.getLogger("orchestration.routing.discovery")
+    before = log.level
+    if complains:
+        log.setLevel(logging.ERROR)
+    try:
+        return wait_for(_with_agents(work, database, create=create))
+    finally:
+        log.setLevel(before)
 
 
 async def _with_agents(
     work: Callable[[AgentRegistry], Awaitable[T]], database: str | None, *, create: bool
 ) -> T:
+    import asyncio  # noqa: PLC0415  `--help` needs none
+
     from orchestration.agent_registry import get_registry  # noqa: PLC0415  heavy
 
     registry = get_registry()
@@ -77,7 +89,7 @@ def _open(url: str | None, *, create: bool) -> Database | None:
 
 
 def place_of(text: str) -> Place:
-    """Read `AGENT[@VERSION][/ENDPOINT]`."""
+    """Read `AGENT[@VERSION[/ENDPOINT]]`."""
     from checkpoints.traffic import Place  # noqa: PLC0415  `--help` needs none
 
     named, _, endpoint = text.partition("/")

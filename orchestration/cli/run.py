@@ -98,4 +98,8 @@ def run(  # noqa: PLR0913  one for each option
         if not json_output and used_database(database) != IN_MEMORY:
             show = command_line("threads", "show", thread_id, database=database)
             console().print(styled(f"See it again with: {show}", "dim"), soft_wrap=True)
+            if result["status"] in ("failed", "partial"):
+                again = command_line("threads", "replay", thread_id, database=database)
+                line = f"Do what failed anew, as a new run, with: {again}"
+                console().print(styled(line, "dim"), soft_wrap=True)
         exit_with(result)

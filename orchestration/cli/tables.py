@@ -270,10 +270,14 @@ def _with_inner(tasks: Sequence[Any], inside: str = "") -> Iterator[tuple[str, A
 
 def _result_row(path: str, task: Any) -> tuple[RenderableType, ...]:  # noqa: ANN401  as JSON
     agent = f"{task['agent']} (version {task['version']})" if task["version"] else task["agent"]
+    agent = agent if task["version"] != "1" else task["agent"]
+    if (endpoint := task.get("endpoint", "default")) != "default":
+        calls = len(task.get("tries", ()))
+        agent += f" at {endpoint}" + (f", {calls} calls" if calls > 1 else "")
     attempts = f" (attempt {task['attempts']})" if task["attempts"] > 1 else ""
     return (
         styled(path, "bold"),
-        styled(agent if task["version"] != "1" else task["agent"]),
+        styled(agent),
         _status(task["status"]),
         styled(duration(task["duration_seconds"]) + attempts if task["attempts"] else ""),
         styled(said(task)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 120
 """Columns where nobody says how wide the output is."""
+
+
+def hush_google() -> None:
+    """Leave out what Google's clients say to their developers, dozens of times, when imported."""
+    warnings.filterwarnings("ignore", ".*Post-Quantum Cryptography", FutureWarning)
 
 
 def never_fail_to_print() -> None:

@@ -64,7 +64,7 @@ class Wording:
         if kind == "string_pattern_mismatch":
             message = self.patterns.get(details["ctx"]["pattern"], message)
         simple = isinstance(details["input"], str | int | float) and kind != "missing"
-        given = f", not {details['input']!r:.80}" if simple else ""
+        given = f", not {_given(details['input'])}" if simple else ""
         return f"{message[:1].lower()}{message[1:]}{given}"
 
     def _unknown(self, path: KeyPath) -> str:
@@ -76,6 +76,11 @@ class Wording:
         close = difflib.get_close_matches(str(path[-1]), known, 1)
         meant = f" (did you mean {close[0]!r}?)" if close else ""
         return f"is no key known here{meant}; known are {', '.join(known)}"
+
+
+def _given(value: object) -> str:
+    """Say what stands there, as it stands there."""
+    return str(value).lower() if isinstance(value, bool) else f"{value!r:.80}"
 
 
 def _number(bound: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.routing.breaker import lets_by, opens_again
@@ -60,9 +60,8 @@ def breaker_lets_by(endpoint: EndpointState, now: float) -> Hindrance | None:
     breaker = endpoint.breaker
     if not breaker.is_open or lets_by(breaker, now):
         return None
-    if now < breaker.due:
-        why = f"its breaker is open, for {breaker.due - now:.3g} s from when this was noted"
-    else:
+    why = "its breaker is open"
+    if now >= breaker.due:
         why = "its breaker is half-open, and a probe is under way"
     return Hindrance("breaker", why, opens_again(breaker))
 
@@ -83,11 +82,15 @@ def has_room(endpoint: EndpointState, _now: float) -> Hindrance | None:
 
 
 RULES: Final[tuple[Rule, ...]] = (enabled, healthy, breaker_lets_by, not_limited, has_room)
+ALL_THE_SAME: Final[tuple[Rule, ...]] = (breaker_lets_by, not_limited, has_room)
+"""What holds for an endpoint too that only seems unwell."""
 
 
-def hindrance(endpoint: EndpointState, now: float) -> Hindrance | None:
+def hindrance(
+    endpoint: EndpointState, now: float, rules: Iterable[Rule] = RULES
+) -> Hindrance | None:
     """The first rule that keeps an endpoint from getting calls; None if it gets them."""
-    for rule in RULES:
+    for rule in rules:
         found = rule(endpoint, now)
         if found is not None:
             return found

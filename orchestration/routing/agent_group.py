@@ -104,7 +104,7 @@ class AgentGroup:
         all_ = self.candidates()
         if len(all_) == 1 and has is None:
             return Chosen(all_[0], "")
-        kept = None if has is None else self._kept(has)
+        kept = None if has is None else self.kept(has)
         if kept is not None and kept.takes_calls(now):
             return Chosen(kept, f"version {has}, as before in this thread")
         usable = [each for each in all_ if each.takes_calls(now)] or all_
@@ -122,7 +122,7 @@ class AgentGroup:
             return Chosen(self.versions[drawn], why)
         return Chosen(self.versions[drawn], f"version {drawn} of {shares}", is_new=True)
 
-    def _kept(self, version: str) -> VersionState | None:
+    def kept(self, version: str) -> VersionState | None:
         """The version that a thread has, unless it was switched off meanwhile."""
         found = self.versions.get(version)
         if found is None or not found.spec.enabled or found.switch == "disabled":
@@ -139,7 +139,9 @@ class AgentGroup:
 def share_words(weights: Mapping[str, float]) -> str:
     """Say in words how versions share threads."""
     total = sum(weights.values())
-    return ", ".join(f"{version} {weight / total:.0%}" for version, weight in weights.items())
+    return ", ".join(
+        f"{version} {weight / total:.0%}" for version, weight in sorted(weights.items())
+    )
 
 
 def _all_weightless(versions: Collection[VersionState], now: float) -> bool:

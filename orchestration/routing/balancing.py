@@ -44,14 +44,54 @@ class Balancer(Protocol):
         ...
 
 
+class _Heap:
+    """Endpoints by a key, the lowest first, of equals the one that was pushed first.
+
+    An entry lapses when its endpoint gets another stamp; it is dropped when it comes to the top,
+    or when there are many of them.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[tuple[float, ...], int, int, EndpointState]] = []
+        self._order = count()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def push(self, endpoint: EndpointState, *key: float) -> None:
+        heappush(self._entries, (key, next(self._order), endpoint.stamp, endpoint))
+
+    def pop(self, tried: Collection[str]) -> EndpointState | None:
+        """Take out the lowest that is not among `tried`."""
+        passed_over = []
+        found = None
+        while self._entries:
+            entry = heappop(self._entries)
+            _, _, stamp, endpoint = entry
+            if stamp != endpoint.stamp:
+                continue
+            if endpoint.id not in tried:
+                found = endpoint
+                break
+            passed_over.append(entry)
+        for entry in passed_over:
+            heappush(self._entries, entry)
+        return found
+
+    def tidy(self, size: int) -> None:
+        """Drop what has lapsed, if that is most of it."""
+        if len(self._entries) > 4 * size + 64:
+            self._entries = [each for each in self._entries if each[2] == each[3].stamp]
+            heapify(self._entries)
+
+
 class Weighted:
     """Weighted round robin: the earliest turn is next, and comes again after 1/weight."""
 
     def __init__(self) -> None:
-        self._turns: list[tuple[float, int, int, EndpointState]] = []
+        self._turns = _Heap()
         self._size = 0
         self._time = 0.0
-        self._order = count()
 
     def __len__(self) -> int:
         return self._size
@@ -60,12 +100,13 @@ class Weighted:
         """Give it a turn, no earlier than those that waited all along."""
         self._size += 1
         endpoint.turn = max(endpoint.turn, self._time + 1.0 / endpoint.place.weight)
-        self._push(endpoint)
+        self._turns.push(endpoint, endpoint.turn)
 
     def remove(self, endpoint: EndpointState) -> None:
         """Let its turn lapse."""
         self._size -= 1
         endpoint.stamp += 1
+        self._turns.tidy(self._size)
 
     def changed(self, endpoint: EndpointState) -> None:
         """Turns do not depend on it."""
@@ -78,41 +119,21 @@ class Weighted:
         random: Random,  # noqa: ARG002
     ) -> EndpointState | None:
         """Return whose turn it is."""
-        passed_over: list[EndpointState] = []
-        found = None
-        while self._turns:
-            _, _, stamp, endpoint = heappop(self._turns)
-            if stamp != endpoint.stamp:
-                continue
-            if endpoint.id in tried:
-                passed_over.append(endpoint)
-                continue
-            found = endpoint
-            break
-        for each in passed_over:
-            self._push(each)
+        found = self._turns.pop(tried)
         if found is not None:
             self._time = max(self._time, found.turn)
             found.turn += 1.0 / found.place.weight
-            self._push(found)
+            self._turns.push(found, found.turn)
         return found
-
-    def _push(self, endpoint: EndpointState) -> None:
-        heappush(self._turns, (endpoint.turn, next(self._order), endpoint.stamp, endpoint))
 
 
 class Lowest:
-    """The endpoint with the lowest rank, of equals the one whose rank is the oldest.
-
-    A change of rank adds an entry; the old one is dropped when it comes to the top, or when
-    there are many of them.
-    """
+    """The endpoint with the lowest rank, of equals the one whose rank is the oldest."""
 
     def __init__(self, rank: Callable[[EndpointState], tuple[float, ...]]) -> None:
         self._rank = rank
-        self._ranks: list[tuple[tuple[float, ...], int, int, EndpointState]] = []
+        self._ranks = _Heap()
         self._size = 0
-        self._order = count()
 
     def __len__(self) -> int:
         return self._size
@@ -120,7 +141,7 @@ class Lowest:
     def add(self, endpoint: EndpointState) -> None:
         """Rank it."""
         self._size += 1
-        self._push(endpoint)
+        self._ranks.push(endpoint, *self._rank(endpoint))
 
     def remove(self, endpoint: EndpointState) -> None:
         """Forget its rank."""
@@ -130,10 +151,8 @@ class Lowest:
     def changed(self, endpoint: EndpointState) -> None:
         """Rank it anew."""
         endpoint.stamp += 1
-        self._push(endpoint)
-        if len(self._ranks) > 4 * self._size + 64:
-            self._ranks = [each for each in self._ranks if each[2] == each[3].stamp]
-            heapify(self._ranks)
+        self._ranks.push(endpoint, *self._rank(endpoint))
+        self._ranks.tidy(self._size)
 
     def pick(
         self,
@@ -143,23 +162,10 @@ class Lowest:
         random: Random,  # noqa: ARG002
     ) -> EndpointState | None:
         """Return the lowest; it goes behind its equals."""
-        passed_over: list[EndpointState] = []
-        found = None
-        while self._ranks:
-            _, _, stamp, endpoint = heappop(self._ranks)
-            if stamp != endpoint.stamp:
-                continue
-            passed_over.append(endpoint)
-            if endpoint.id not in tried:
-                found = endpoint
-                break
-        for each in passed_over:
-            self._push(each)
+        found = self._ranks.pop(tried)
+        if found is not None:
+            self._ranks.push(found, *self._rank(found))
         return found
-
-    def _push(self, endpoint: EndpointState) -> None:
-        entry = (self._rank(endpoint), next(self._order), endpoint.stamp, endpoint)
-        heappush(self._ranks, entry)
 
 
 class LatencyOfTwo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -34,6 +35,8 @@ class EndpointState:
     outstanding: int = 0
     """Calls under way in this process."""
     breaker: Breaker = CLOSED
+    agreed: Breaker = CLOSED
+    """The breaker as all processes knew it when this one last read or wrote that."""
     ejected_until: float = 0.0
     ejections: int = 0
     """In a row."""
@@ -64,6 +67,8 @@ class EndpointState:
     why_not: str = ""
     turn: float = 0.0
     """When its turn is next, in the balancer's own time."""
+    has_left: bool = False
+    """Whether it is registered no more, and only ends what it has."""
     stamp: int = 0
     """Tells whether what a balancer holds of it is out of date."""
 
@@ -79,6 +84,12 @@ class EndpointState:
     def id(self) -> str:
         """Its id, unique within the version."""
         return self.place.endpoint_id
+
+    @property
+    def whereabouts(self) -> str:
+        """Tells apart the places that its id has stood for, without naming them."""
+        where = f"{self.place.kind} {self.place.address or ''}"
+        return hashlib.sha256(where.encode()).hexdigest()[:16]
 
     @property
     def load(self) -> float:

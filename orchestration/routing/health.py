@@ -6,12 +6,21 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from orchestration.routing.breaker import failed, lets_by, phase, probe_begun, succeeded
-from state.errors import AgentError, AgentTimeoutError
+from orchestration.agents.connector import SlowToStart
+from orchestration.routing.breaker import (
+    failed,
+    lets_by,
+    phase,
+    probe_begun,
+    probe_left,
+    succeeded,
+)
+from state.errors import AgentTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from orchestration.agents.connector import Connector
     from orchestration.routing.endpoint_state import EndpointState
     from orchestration.routing.policies import ProbePolicy
     from orchestration.routing.router import Router
@@ -75,23 +84,14 @@ class HealthProbes:
         """Probe every endpoint that can be, whether its time has come or not."""
         wanted = [
             endpoint
-            for endpoint in self._endpoints()
+            for endpoint in self._router.endpoints()
             if endpoint.place.is_remote and endpoint.resilience.probe is not None
         ]
         return await self._probe_all(wanted)
 
-    def _endpoints(self) -> Iterator[EndpointState]:
-        with self._router.lock:
-            yield from [
-                endpoint
-                for group in self._router.groups.values()
-                for version in group.versions.values()
-                for endpoint in version.pool.endpoints.values()
-            ]
-
     def _due(self) -> Iterator[EndpointState]:
         now, random = self._router.clock(), self._router.random
-        for endpoint in self._endpoints():
+        for endpoint in self._router.endpoints():
             policy = endpoint.resilience.probe
             if policy is None:
                 continue
@@ -109,40 +109,74 @@ class HealthProbes:
         """Probe one endpoint; None if it cannot be, or another process has just done it."""
         policy = endpoint.resilience.probe
         assert policy is not None  # noqa: S101  the caller has looked
+        router = self._router
         async with self._slots:
-            if not await self._claim(endpoint):
-                return None
-            begun = time.perf_counter()
+            with router.lock:
+                probe = phase(endpoint.breaker, router.clock()) == "half_open"
+            if probe and not lets_by(endpoint.breaker, router.clock()):
+                return None  # a call is the probe
             try:
-                async with asyncio.timeout(policy.timeout.total_seconds()):
-                    await self._router.connector(endpoint).probe()
-            except NotImplementedError:
+                if not await self._claim(endpoint, probe=probe):
+                    return None
+                connector = router.connector(endpoint)
+                if isinstance(connector, SlowToStart):
+                    await connector.get_ready()
+                begun = time.perf_counter()
+                error = await self._asked(connector, policy)
+            except BaseException as raised:
+                self._left(endpoint, probe=probe)
+                if not isinstance(raised, NotImplementedError):
+                    raise
                 endpoint.can_be_probed = False
                 return None
-            except TimeoutError:
-                error: Exception | None = AgentTimeoutError("it did not answer the probe in time")
-            except AgentError as raised:
-                error = raised
-            else:
-                error = None
             seconds = time.perf_counter() - begun
         self._found(endpoint, error)
         return Probed(endpoint, seconds, None if error is None else str(error))
 
-    async def _claim(self, endpoint: EndpointState) -> bool:
-        """Whether this process, of all that share the database, is to ask now."""
+    @staticmethod
+    async def _asked(connector: Connector, policy: ProbePolicy) -> Exception | None:
+        """Ask an endpoint, and return what is wrong with it.
+
+        Raises:
+            NotImplementedError: Its kind cannot be asked.
+        """
+        try:
+            async with asyncio.timeout(policy.timeout.total_seconds()):
+                await connector.probe()
+        except NotImplementedError:
+            raise
+        except TimeoutError:
+            return AgentTimeoutError("it did not answer the probe in time")
+        except Exception as error:  # noqa: BLE001  of a client; it keeps no other from being asked
+            return error
+        return None
+
+    async def _claim(self, endpoint: EndpointState, *, probe: bool) -> bool:
+        """Whether this process, of all that share the database, is to ask now.
+
+        Args:
+            endpoint: Whom.
+            probe: Whether its half-open breaker waits for the answer.
+        """
         router, now = self._router, self._router.clock()
         with router.lock:
             endpoint.last_probe_at = now
-            half_open = phase(endpoint.breaker, now) == "half_open"
-            if half_open:
+            if probe:
                 endpoint.breaker = probe_begun(endpoint.breaker, now)
                 router.refresh(endpoint)
         if router.sharing is None:
             return True
-        if half_open:
+        if probe:
             return await router.sharing.claim_probe(endpoint)
         return await router.sharing.claim_check(endpoint)
+
+    def _left(self, endpoint: EndpointState, *, probe: bool) -> None:
+        """Let somebody else be the probe."""
+        if probe:
+            with self._router.lock:
+                endpoint.breaker = probe_left(endpoint.breaker)
+                self._router.refresh(endpoint)
+                self._router.changed(endpoint)
 
     def _found(self, endpoint: EndpointState, error: Exception | None) -> None:
         router, now = self._router, self._router.clock()

@@ -91,13 +91,14 @@ def most_without_calls(size: int, policy: OutlierPolicy) -> int:
 def _worse(judged: Mapping[str, Tally], policy: OutlierPolicy) -> Iterator[tuple[float, Outlier]]:
     rates = sorted(tally.success_rate for tally in judged.values())
     means = sorted(tally.mean_seconds for tally in judged.values())
+    gap = policy.latency_gap.total_seconds()
     for id_, tally in judged.items():
         rate, mean = tally.success_rate, tally.mean_seconds
         usual, usual_mean = _median_without(rates, rate), _median_without(means, mean)
         if usual - rate > policy.success_gap:
             why = f"{rate:.0%} of its calls succeeded, of the others' {usual:.0%}"
             yield 1.0 + usual - rate, Outlier(id_, why)
-        elif mean > policy.latency_factor * usual_mean:
+        elif mean > max(policy.latency_factor * usual_mean, usual_mean + gap):
             why = f"its calls took {mean:.3g} s, the others' {usual_mean:.3g} s"
             yield 1.0 - usual_mean / mean, Outlier(id_, why)
 

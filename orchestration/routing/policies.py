@@ -46,7 +46,9 @@ class OutlierPolicy:
     success_gap: float = 0.2
     """It is ejected if its success rate is lower than the others' median by more than this."""
     latency_factor: float = 3.0
-    """Or if its mean latency is more than this many times the others' median."""
+    """Or if its mean latency is more than this many times the others' median,"""
+    latency_gap: timedelta = timedelta(milliseconds=50)
+    """and by more than this above it: among quick endpoints a hiccup says nothing."""
     ejected_for: timedelta = timedelta(seconds=30)
     """Times how often it was ejected in a row, up to `longest`."""
     longest: timedelta = timedelta(minutes=5)

@@ -12,25 +12,26 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.price import cost_of
-from orchestration.routing.admission import NEVER, hindrance
+from orchestration.routing.admission import (
+    ALL_THE_SAME,
+    NEVER,
+    Hindrance,
+    has_room,
+    hindrance,
+)
 from orchestration.routing.balancing import MAKERS, Balancer
-from orchestration.routing.breaker import failed, phase, probe_begun, probe_left, succeeded
+from orchestration.routing.breaker import CLOSED, phase, probe_begun, probe_left
 from orchestration.routing.endpoint_state import EndpointState
-from orchestration.routing.failover import is_endpoints_fault
-from orchestration.routing.outliers import outliers
+from orchestration.routing.judging import Ejection, judged
 from orchestration.routing.policies import Resilience
-from state.errors import AgentRateLimitedError
 from state.outcome import Usage
 
 if TYPE_CHECKING:
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.spec import AgentSpec
-    from orchestration.routing.admission import Hindrance
 
 SHOWN: Final = 5
 """Endpoints that were skipped and are named on an outcome."""
-LIMITED_SECONDS: Final = 1.0
-"""How long an endpoint is left alone that asks for a pause and does not say how long."""
 USUAL: Final = Usage(input_tokens=1000, output_tokens=300)
 """What a call is taken to use before there was one."""
 DEFAULT_RESILIENCE: Final = Resilience()
@@ -65,8 +66,7 @@ class Pool:
         self._order: list[int] = []
         self._due: list[tuple[float, int, str]] = []
         self._number = count()
-        self._judged_at = 0.0
-        self._turned_over_at = 0.0
+        self._ejection = Ejection()
         for place in spec.places:
             self.add(place)
 
@@ -94,6 +94,10 @@ class Pool:
             place = fresh.endpoints[id_].place if id_ in fresh.endpoints else None
             if place is not None and is_same_place(place, endpoint.place):
                 kept[id_] = endpoint
+                if place.cost != endpoint.place.cost:
+                    endpoint.price = fresh.endpoints[id_].price
+                if fresh.resilience.breaker is None:
+                    endpoint.breaker = CLOSED  # nobody would ever close it
                 endpoint.place, endpoint.resilience = place, fresh.resilience
             else:
                 gone.append(endpoint)
@@ -109,6 +113,9 @@ class Pool:
             self.refresh(endpoint, 0.0)
         for endpoint in gone:
             endpoint.serving = False
+            if endpoint.id in self.endpoints:  # it is elsewhere now, and as people switched it
+                self.endpoints[endpoint.id].switch = endpoint.switch
+                self.refresh(self.endpoints[endpoint.id], 0.0)
         return gone
 
     def _drop(self, endpoint: EndpointState) -> None:
@@ -144,7 +151,7 @@ class Pool:
                 continue
             why = self._why(len(balancer), tier)
             return Pick(found, why, probe=found.breaker.is_open)
-        return self._last_resort(random, tried)
+        return self._last_resort(now, random, tried)
 
     def _why(self, serving: int, tier: int) -> str:
         if len(self.endpoints) == 1:
@@ -154,17 +161,33 @@ class Pool:
             among = f"{among}, those of priority {tier}"
         return f"{among}; {self.spec.balancing}"
 
-    def _last_resort(self, random: Callable[[], float], tried: Collection[str]) -> Pick | None:
-        """Where nothing but bad health keeps all from getting calls, one gets it all the same."""
-        unwell = [
-            self.endpoints[id_]
-            for id_, held in self.skipped.items()
-            if held.stage == "health" and id_ not in tried
-        ]
-        if not unwell or len(unwell) + len(tried) < len(self.endpoints):
+    def _last_resort(
+        self, now: float, random: Callable[[], float], tried: Collection[str]
+    ) -> Pick | None:
+        """Where no other takes calls, one gets it all the same that only seems unwell."""
+        unwell = []
+        for id_, held in self.skipped.items():
+            if id_ in tried:
+                continue
+            if held.stage == "concurrency":  # one that is well will have room
+                return None
+            endpoint = self.endpoints[id_]
+            if held.stage == "health" and hindrance(endpoint, now, ALL_THE_SAME) is None:
+                unwell.append(endpoint)
+        if not unwell:
             return None
         found = unwell[int(random() * len(unwell))]
-        return Pick(found, "all endpoints seem unwell, so any of them", probe=False)
+        why = "all endpoints seem unwell, so any of them"
+        return Pick(found, why, probe=found.breaker.is_open)
+
+    def would_have_room(self, id_: str) -> bool:
+        """Whether an endpoint would take a call, if it had not as many as it may."""
+        held = self.skipped.get(id_)
+        if held is None:
+            return False
+        if held.stage == "health":
+            return has_room(self.endpoints[id_], 0.0) is not None
+        return held.stage == "concurrency"
 
     def skipped_now(self) -> dict[str, str]:
         """Why endpoints get no calls, of many the first few."""
@@ -172,7 +195,16 @@ class Pool:
 
     def is_full(self) -> bool:
         """Whether an endpoint would take the call, if it had not as many as it may."""
-        return any(held.stage == "concurrency" for held in self.skipped.values())
+        return any(map(self.would_have_room, self.skipped))
+
+    def without_calls(self) -> list[str]:
+        """The endpoints that get no calls, for whatever reason but that they have enough."""
+        return [
+            id_
+            for id_, endpoint in self.endpoints.items()
+            if endpoint.breaker.is_open
+            or (not endpoint.serving and self.skipped[id_].stage != "concurrency")
+        ]
 
     def next_due(self, now: float) -> float | None:
         """In how many seconds an endpoint may take calls again; None if nobody knows."""
@@ -220,75 +252,12 @@ class Pool:
             if pick.probe:
                 endpoint.breaker = probe_left(endpoint.breaker)
                 self._changed(endpoint)
-        elif isinstance(error, AgentRateLimitedError):
-            self._limited(endpoint, error, now, probe=pick.probe)
-        else:
-            faulty = error is not None and is_endpoints_fault(error)
-            self._judge(endpoint, now, seconds=seconds, faulty=faulty, probe=pick.probe)
+        elif judged(endpoint, error, now, seconds=seconds, probe=pick.probe):
+            self._changed(endpoint)
         self._count_changed(endpoint, now)
-
-    def _limited(
-        self, endpoint: EndpointState, error: AgentRateLimitedError, now: float, *, probe: bool
-    ) -> None:
-        pause = LIMITED_SECONDS if error.retry_after is None else error.retry_after
-        endpoint.limited_until = max(endpoint.limited_until, now + pause)
-        if probe:
-            endpoint.breaker = probe_left(endpoint.breaker)
-        self._changed(endpoint)
-
-    def _judge(
-        self, endpoint: EndpointState, now: float, *, seconds: float, faulty: bool, probe: bool
-    ) -> None:
-        before = endpoint.breaker
-        endpoint.tally.count(answered=not faulty, seconds=seconds)
-        policy = self.resilience.breaker
-        if faulty:
-            endpoint.failures += 1
-            if policy is not None:
-                endpoint.breaker = failed(before, policy, now, probe=probe)
-        else:
-            endpoint.measured(seconds, now)
-            endpoint.failed_probes = 0
-            if policy is not None:
-                endpoint.breaker = succeeded(before, policy, probe=probe)
-        after = endpoint.breaker
-        if (before.is_open, before.due, before.passed) != (after.is_open, after.due, after.passed):
-            endpoint.tally.turn_over()
-            self._changed(endpoint)
-        if self.resilience.outliers is not None:
-            self._eject(now)
-
-    def _eject(self, now: float) -> None:
-        """Leave out those that do worse than the others, ten times an interval."""
-        policy = self.resilience.outliers
-        assert policy is not None  # noqa: S101  the caller has looked
-        interval = policy.interval.total_seconds()
-        if len(self.endpoints) == 1 or now < self._judged_at + interval / 10:
-            return
-        self._judged_at = now
-        tallies = {id_: endpoint.tally for id_, endpoint in self.endpoints.items()}
-        without = [
-            id_
-            for id_, endpoint in self.endpoints.items()
-            if endpoint.breaker.is_open
-            or (not endpoint.serving and self.skipped[id_].stage != "concurrency")
-        ]
-        for id_, why in outliers(tallies, without, policy):
-            endpoint = self.endpoints[id_]
-            endpoint.ejections += 1
-            span = policy.ejected_for.total_seconds() * endpoint.ejections
-            endpoint.ejected_until = now + min(span, policy.longest.total_seconds())
-            endpoint.ejected_why = why
-            endpoint.tally = type(endpoint.tally)()
-            endpoint.latency = None
-            self._changed(endpoint)
-            self.refresh(endpoint, now)
-        if now >= self._turned_over_at + interval:
-            self._turned_over_at = now
-            for endpoint in self.endpoints.values():
-                if endpoint.ejected_until + interval < now and endpoint.ejections:
-                    endpoint.ejections -= 1
-                endpoint.tally.turn_over()
+        for ejected in self._ejection.due(self, now):
+            self._changed(ejected)
+            self.refresh(ejected, now)
 
     # -- the index ---------------------------------------------------------------------------
 
@@ -337,7 +306,7 @@ class Pool:
                 "kind": endpoint.place.kind,
                 "takes_calls": held is None,
                 "stage": None if held is None else held.stage,
-                "why_not": None if held is None else held.why,
+                "why_not": None if held is None else told(held, now),
                 "priority": endpoint.place.priority,
                 "weight": endpoint.place.weight,
                 "switch": endpoint.switch,
@@ -349,6 +318,11 @@ class Pool:
                 "price": endpoint.price,
                 "cost": endpoint.cost,
             }
+
+
+def told(held: Hindrance, now: float) -> str:
+    """Say why an endpoint gets no calls, and for how long still, if that is known."""
+    return held.why if held.until == NEVER else f"{held.why} (for {held.until - now:.3g} s)"
 
 
 def is_same_place(one: Endpoint, other: Endpoint) -> bool:

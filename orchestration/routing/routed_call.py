@@ -10,16 +10,20 @@ from nodes.ports import Dispatch, Told
 from orchestration.agents.kinds import KINDS
 from orchestration.agents.price import cost_of
 from orchestration.routing.failover import may_go_elsewhere, may_have_started
-from state.errors import AgentError, AgentUnavailableError, LeaseLostError
+from orchestration.routing.picking import endpoint_for
+from orchestration.routing.sent_before import made_nowhere_else
+from state.errors import AgentUnavailableError, LeaseLostError
 from state.outcome import Routing, Try, usage_in
 
 if TYPE_CHECKING:
     from nodes.ports import Terms
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.agent_group import VersionState
+    from orchestration.routing.endpoint_state import EndpointState
     from orchestration.routing.pool import Pick
     from orchestration.routing.router import Router
     from state.agent_context import AgentContext
+    from state.errors import AgentError
     from state.jsonvalue import JsonObject
 
 CANCELLED: Final = "cancelled"
@@ -55,9 +59,9 @@ class RoutedCall:
         sent = await self._sent_before(version, context)
         if sent is not None:
             version, why = self._there(sent), "where the call was sent before"
-        self.version = version.spec.version
+        self.agent_id, self.version = version.spec.agent_id, version.spec.version
         router.shadow(version, input_data, context)
-        only = None if sent is None else sent.endpoint
+        only = None if sent is None or version.spec.may_repeat else sent.endpoint
         return await self._call_until_done(version, only, why, input_data, context)
 
     async def call_version(
@@ -67,27 +71,46 @@ class RoutedCall:
         return await self._call_until_done(version, None, "a copy", input_data, context)
 
     async def _sent_before(self, version: VersionState, context: AgentContext) -> Dispatch | None:
-        """Where this very call may have begun, before this process died or an attempt failed."""
-        if self._terms.journal is None or version.spec.may_repeat:
+        """Where this very call may have begun, before this process died or an attempt failed.
+
+        None where the version may be called whatever has begun.
+        """
+        journal, spec = self._terms.journal, version.spec
+        if spec.read_only:
             return None
-        return await self._terms.journal.sent(context.idempotency_key)
+        sent = None if journal is None else await journal.sent(context.idempotency_key)
+        if sent is None:  # of those that may repeat a call, only the attempts tell
+            begun = [each["version"] for each in self._terms.tries if each.get("may_have_started")]
+            sent = Dispatch(self.agent_id, begun[-1], "") if begun and spec.idempotent else None
+        if sent is not None and spec.idempotent and sent[:2] == (spec.agent_id, spec.version):
+            return None  # all its endpoints together recognise the key
+        return sent
 
     def _there(self, sent: Dispatch) -> VersionState:
         """The version to which a call was sent before.
 
         Raises:
-            AgentError: It is gone, or its endpoint is; nobody else may be asked.
+            AgentError: It is gone, or its endpoint is, or that would not recognise the call;
+                nobody else may be asked.
         """
         group = self._router.groups.get(sent.agent_id)
         version = None if group is None else group.versions.get(sent.version)
-        if version is None or sent.endpoint not in version.pool.endpoints:
-            self.may_retry = False
-            raise AgentError(
-                f"the call may have begun at endpoint {sent.endpoint!r} of agent "
-                f"{sent.agent_id!r} version {sent.version}, which is not there any more. It is "
-                "made nowhere else, as it might then act twice: find out what became of it there"
-            )
+        if version is None:
+            raise self._nowhere_else(sent, "which is not there any more")
+        if version.spec.may_repeat:
+            return version
+        endpoint = version.pool.endpoints.get(sent.endpoint)
+        if endpoint is None:
+            raise self._nowhere_else(sent, "which is not there any more")
+        if sent.whereabouts not in {"", endpoint.whereabouts}:
+            raise self._nowhere_else(sent, "which is somewhere else now")
+        if not passes_key(endpoint):
+            raise self._nowhere_else(sent, "which would not recognise a second call")
         return version
+
+    def _nowhere_else(self, sent: Dispatch, because: str) -> AgentError:
+        self.may_retry = False
+        return made_nowhere_else(sent, because)
 
     async def _call_until_done(  # noqa: C901  each way in which it can go on is one line
         self,
@@ -126,10 +149,16 @@ class RoutedCall:
         """The endpoint for the next call; a probe only if no other process makes one."""
         router = self._router
         while True:
-            pick = await router.endpoint_for(version, tried, only)
-            if not pick.probe or router.sharing is None:
+            pick = await endpoint_for(router, version, tried, only)
+            sharing = router.sharing
+            if not pick.probe or sharing is None:
                 return pick
-            if await router.sharing.claim_probe(pick.endpoint):
+            try:
+                claimed = await sharing.claim_probe(pick.endpoint)
+            except BaseException:
+                router.ended(version, pick, seconds=0.0, abandoned=True)
+                raise
+            if claimed:
                 return pick
             router.ended(version, pick._replace(probe=False), seconds=0.0, abandoned=True)
 
@@ -143,6 +172,7 @@ class RoutedCall:
         sent = False
         try:
             await self._note(version, pick, context)
+            self.may_retry = version.spec.may_repeat or passes_key(endpoint)
             begun, sent = time.perf_counter(), True
             reply = await router.connector(endpoint).call(input_data, context)
             cost, abandoned = self._cost(pick, reply), False
@@ -182,8 +212,9 @@ class RoutedCall:
     async def _note(self, version: VersionState, pick: Pick, context: AgentContext) -> None:
         journal, spec = self._terms.journal, version.spec
         if journal is not None and not spec.may_repeat:
-            place = Dispatch(spec.agent_id, spec.version, pick.endpoint.id)
-            await journal.note(context.idempotency_key, place)
+            endpoint = pick.endpoint
+            sent = Dispatch(spec.agent_id, spec.version, endpoint.id, endpoint.whereabouts)
+            await journal.note(context.idempotency_key, sent)
 
     async def _forget(self, version: VersionState, context: AgentContext) -> None:
         journal = self._terms.journal
@@ -241,7 +272,12 @@ class RoutedCall:
         """
         if version.spec.may_repeat or not may_have_started(error):
             return True
-        return KINDS[pick.endpoint.place.kind].passes_key
+        return passes_key(pick.endpoint)
+
+
+def passes_key(endpoint: EndpointState) -> bool:
+    """Whether the agent there is told a call's idempotency key."""
+    return KINDS[endpoint.place.kind].passes_key
 
 
 def is_control_flow(error: Exception) -> bool:

@@ -6,16 +6,17 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from orchestration.agents.kinds import module_of
 from orchestration.routing.agent_group import AgentGroup, Chosen, VersionState
 from orchestration.routing.background import Background
+from orchestration.routing.breaker import CLOSED
 from orchestration.routing.sharing import Sharing
-from state.errors import AgentOverloadedError, AgentUnavailableError
+from state.errors import AgentUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from checkpoints.traffic import Place, Switched, TrafficStore
     from nodes.ports import DispatchJournal
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.endpoint_state import EndpointState
     from orchestration.routing.pool import Pick
-    from orchestration.routing.waiting_line import Waiter
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
 
@@ -50,6 +50,8 @@ class Router:
         self.groups: dict[str, AgentGroup] = {}
         self.background = Background()
         self.sharing: Sharing | None = None
+        self.ever_drained = False
+        """Whether anything was ever being drained, so that it is worth asking what is."""
 
     # -- who is there ------------------------------------------------------------------------
 
@@ -93,9 +95,19 @@ class Router:
         version = None if group is None else group.versions.get(place.version)
         return None if version is None else version.pool.endpoints.get(place.endpoint)
 
+    def endpoints(self) -> list[EndpointState]:
+        """Return those of all versions of all agents."""
+        with self.lock:
+            return [
+                endpoint
+                for group in self.groups.values()
+                for version in group.versions.values()
+                for endpoint in version.pool.endpoints.values()
+            ]
+
     def _retire(self, endpoint: EndpointState) -> None:
         """Close the way to an endpoint that is gone, once its last call has ended."""
-        endpoint.switch = "disabled"
+        endpoint.switch, endpoint.has_left = "disabled", True
         if endpoint.outstanding == 0:
             self.close_connector(endpoint)
 
@@ -103,7 +115,7 @@ class Router:
         """Close the way to an endpoint in the background."""
         connector, endpoint.connector = endpoint.connector, None
         if connector is not None:
-            self.background.begin(connector.close())
+            self.background.begin(connector.close(), must_be=True)
 
     def connector(self, endpoint: EndpointState) -> Connector:
         """The way to an endpoint, made when it is first needed."""
@@ -123,6 +135,11 @@ class Router:
             return versions[version].switch != "disabled"
         return any(each.switch != "disabled" for each in versions.values())
 
+    def is_draining(self, agent_id: str) -> bool:
+        """Whether no version takes new threads, as people want it so."""
+        switches = {each.switch for each in self.groups[agent_id].versions.values()}
+        return "enabled" not in switches and "draining" in switches
+
     def weight_of(self, agent_id: str, version: str) -> float:
         """A version's share of new threads, now."""
         return self.groups[agent_id].versions[version].weight(self.clock())
@@ -131,7 +148,8 @@ class Router:
         """Say how each version of an agent stands.
 
         Returns its `weight`, `switch` and `waiting` calls, sums of `calls`, `failures` and
-        `cost`, and its `endpoints`, as `Pool.explained` does.
+        `cost`, and its `endpoints`, as `Pool.explained` does; none takes calls while the version
+        is switched off.
         """
         with self.lock:
             return {
@@ -142,7 +160,9 @@ class Router:
                     "calls": sum(each.calls for each in state.pool.endpoints.values()),
                     "failures": sum(each.failures for each in state.pool.endpoints.values()),
                     "cost": sum(each.cost for each in state.pool.endpoints.values()),
-                    "endpoints": list(state.pool.explained(self.clock())),
+                    "endpoints": [
+                        {**each, **_hindered(state)} for each in state.pool.explained(self.clock())
+                    ],
                 }
                 for version, state in self.groups[agent_id].versions.items()
             }
@@ -157,6 +177,8 @@ class Router:
 
     def share(self, store: TrafficStore) -> None:
         """Know from now on what other processes know, and let what is known outlive this one."""
+        for endpoint in self.endpoints():  # revisions are of the database before
+            endpoint.revision, endpoint.agreed = 0, CLOSED
         self.sharing = Sharing(
             store,
             clock=self.clock,
@@ -190,6 +212,7 @@ class Router:
         group = self.groups.get(place.agent_id)
         if group is None:
             return
+        self.ever_drained = self.ever_drained or switch == "draining"
         for version in group.versions.values():
             if place.version not in {"", version.spec.version}:
                 continue
@@ -226,6 +249,8 @@ class Router:
                     f"agent {agent_id!r} has no enabled version any more; enable one"
                 )
             if len(group.versions) == 1:
+                if thread_id:  # there may be another soon, and the thread is to stay with this one
+                    group.remember(thread_id, candidates[0].spec.version)
                 return Chosen(candidates[0], "")
             has = group.known_version(thread_id) if thread_id else None
         if thread_id and has is None and journal is not None:
@@ -252,7 +277,7 @@ class Router:
     ) -> Chosen:
         """Let a thread stay with a version; another call of it may have been faster."""
         spec = chosen.version.spec
-        gone = has if has is not None and has not in group.versions else None
+        gone = has  # or switched off, else it would have been chosen
         stays = spec.version
         if journal is not None:
             stays = await journal.assign(spec.agent_id, spec.version, instead_of=gone)
@@ -261,83 +286,9 @@ class Router:
             if journal is None and known is not None and known != gone:
                 stays = known
             group.remember(thread_id, stays)
-            if stays != spec.version and stays in group.versions:
-                return Chosen(group.versions[stays], f"version {stays}, as before in this thread")
+            if stays != spec.version and (kept := group.kept(stays)) is not None:
+                return Chosen(kept, f"version {stays}, as before in this thread")
         return chosen
-
-    async def endpoint_for(
-        self, version: VersionState, tried: Collection[str], only: str | None
-    ) -> Pick:
-        """Pick an endpoint for a call, which counts as begun; wait in line if all are busy.
-
-        Args:
-            version: Of whose endpoints.
-            tried: Those that are not to be picked.
-            only: The one that may be picked; None for any.
-
-        Raises:
-            AgentOverloadedError: Too many wait already, or it took too long.
-            AgentUnavailableError: None takes calls now.
-        """
-        woken = False
-        while True:
-            with self.lock:
-                behind = version.line and not woken and busy(version, tried, only)
-                pick = None if behind else self._begun(version, tried, only)
-                if pick is not None:
-                    return pick
-                waiter = self._lined_up(version, tried, only, first=woken)
-            try:
-                await version.line.wait(waiter, at_most=version.spec.queue_timeout)
-            except BaseException as error:
-                with self.lock:
-                    version.line.leave(waiter)
-                if isinstance(error, TimeoutError):
-                    raise _overloaded(version, "it waited too long for an endpoint") from None
-                raise
-            woken = True
-
-    def _begun(
-        self, version: VersionState, tried: Collection[str], only: str | None
-    ) -> Pick | None:
-        now = self.clock()
-        if only is not None:
-            tried = [id_ for id_ in version.pool.endpoints if id_ != only]
-        pick = version.pool.decide(now, self.random, tried)
-        if pick is not None:
-            version.pool.begin(pick, now)
-        return pick
-
-    def _lined_up(
-        self, version: VersionState, tried: Collection[str], only: str | None, *, first: bool
-    ) -> Waiter:
-        """Line up for an endpoint that has as many calls as it may.
-
-        Raises:
-            AgentOverloadedError: Too many wait already.
-            AgentUnavailableError: No call's end would help.
-        """
-        if not busy(version, tried, only):
-            version.line.wake()  # those who wait would find the same, and nobody else tells them
-            raise self._unavailable(version, tried, only)
-        most = version.spec.max_queue
-        if most is not None and len(version.line) >= most and not first:
-            raise _overloaded(version, f"{most} calls wait for an endpoint already")
-        return version.line.join(first=first)
-
-    def _unavailable(
-        self, version: VersionState, tried: Collection[str], only: str | None
-    ) -> AgentUnavailableError:
-        pool, spec = version.pool, version.spec
-        held = {id_: each.why for id_, each in pool.skipped.items() if only is None or id_ == only}
-        shown = "; ".join(f"{id_}: {why}" for id_, why in list(held.items())[:_SHOWN])
-        if tried:
-            shown = "; ".join(filter(None, [shown, f"tried already: {sorted(tried)!r}"]))
-        return AgentUnavailableError(
-            f"no endpoint of agent {spec.agent_id!r} version {spec.version} takes calls now "
-            f"({shown}); `orchestration agents health` shows them all",
-            retry_after=pool.next_due(self.clock()),
-        )
 
     def shadow(self, used: VersionState, input_data: JsonObject, context: AgentContext) -> None:
         """Send copies of a call to the versions that are tried out, if it changes nothing."""
@@ -345,7 +296,8 @@ class Router:
             return
         from orchestration.routing.shadowing import shadow_call  # noqa: PLC0415  rarely needed
 
-        for version in list(self.groups[used.spec.agent_id].shadows(used)):
+        group = self.groups.get(used.spec.agent_id)
+        for version in () if group is None else list(group.shadows(used)):
             if self.random() < version.spec.shadow:
                 self.background.begin(shadow_call(self, version, input_data, context))
 
@@ -354,25 +306,18 @@ class Router:
         with self.lock:
             version.pool.end(pick, self.clock(), **how)
             version.line.wake()
-            left = pick.endpoint.switch == "disabled" and pick.endpoint.outstanding == 0
-        if left and version.pool.endpoints.get(pick.endpoint.id) is not pick.endpoint:
+            is_over = pick.endpoint.has_left and pick.endpoint.outstanding == 0
+        if is_over:
             self.close_connector(pick.endpoint)
 
 
-_SHOWN: Final = 5
-
-
-def busy(version: VersionState, tried: Collection[str], only: str | None) -> bool:
-    """Whether an endpoint would take a call once one of its calls has ended."""
-    return any(
-        held.stage == "concurrency" and (id_ == only if only is not None else id_ not in tried)
-        for id_, held in version.pool.skipped.items()
-    )
-
-
-def _overloaded(version: VersionState, why: str) -> AgentOverloadedError:
-    spec = version.spec
-    return AgentOverloadedError(
-        f"agent {spec.agent_id!r} version {spec.version}: {why}. Raise max_concurrency, "
-        "max_queue or queue_timeout, add an endpoint, or send less at once"
-    )
+def _hindered(version: VersionState) -> dict[str, object]:
+    """What keeps all endpoints of a version from getting calls, if anything does."""
+    if not version.spec.enabled:
+        why = "its version is disabled in the configuration"
+    elif version.switch == "disabled":
+        whole = version.agents_switch == "disabled"
+        why = "its agent is disabled" if whole else "its version is disabled"
+    else:
+        return {}
+    return {"takes_calls": False, "stage": "enabled", "why_not": why}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from checkpoints.traffic import CallRecord
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 SHADOW: str = "~"
 """Stands between the path of a task and the version that got a copy of its call."""
+LONGEST: timedelta = timedelta(minutes=5)
+"""Then a copy is broken off, whose call had no deadline."""
 
 
 async def shadow_call(
@@ -38,7 +42,8 @@ async def shadow_call(
     call = RoutedCall(router, spec, Terms(), context.thread_id)
     status = TaskStatus.SUCCEEDED
     try:
-        await call.call_version(version, input_data, copy)
+        async with asyncio.timeout(_seconds(context, router.clock())):
+            await call.call_version(version, input_data, copy)
     except Exception:  # noqa: BLE001  what a version does wrong that is tried out is counted
         status = TaskStatus.FAILED
     if router.sharing is None:
@@ -62,3 +67,9 @@ async def shadow_call(
         finished_at=router.clock(),
     )
     await router.sharing.store.record([record])
+
+
+def _seconds(context: AgentContext, now: float) -> float:
+    """How long a copy may take."""
+    longest = LONGEST.total_seconds()
+    return longest if context.deadline is None else min(context.deadline - now, longest)

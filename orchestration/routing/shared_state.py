@@ -42,6 +42,7 @@ def _is_moment(value: object) -> bool:
 
 
 _FIELDS: Final[Mapping[str, Callable[[object], bool]]] = {
+    "of": _is_text,
     "open": _is_flag,
     "due": _is_moment,
     "openings": _is_count,
@@ -60,6 +61,7 @@ def as_state(endpoint: EndpointState) -> JsonObject:
     """Say as JSON what others should know of an endpoint."""
     breaker = endpoint.breaker
     return {
+        "of": endpoint.whereabouts,
         "open": breaker.is_open,
         "due": breaker.due,
         "openings": breaker.openings,
@@ -75,21 +77,16 @@ def as_state(endpoint: EndpointState) -> JsonObject:
 
 
 def adopt(endpoint: EndpointState, shared: SharedState) -> bool:
-    """Take over what another process has written; return whether that could be."""
+    """Take over what another process has written.
+
+    Returns:
+        Whether that could be: it is readable, and about the place where this endpoint is.
+    """
     endpoint.revision = shared.revision
-    state = _readable(shared)
+    state = _readable(shared, endpoint)
     if state is None:
         return False
-    if state["open"]:
-        endpoint.breaker = Breaker(
-            is_open=True,
-            due=state["due"],
-            openings=state["openings"],
-            passed=state["passed"],
-            probe_until=state["probe_until"],
-        )
-    elif endpoint.breaker.is_open:
-        endpoint.breaker = CLOSED
+    _adopt_breaker(endpoint, state)
     endpoint.ejected_until = state["ejected_until"]
     endpoint.ejections = state["ejections"]
     endpoint.ejected_why = state["ejected_why"]
@@ -99,23 +96,54 @@ def adopt(endpoint: EndpointState, shared: SharedState) -> bool:
     return True
 
 
-def keep_later(endpoint: EndpointState, shared: SharedState) -> None:
-    """Of what two processes say at once, keep the ends that are further away."""
+def keep_later(endpoint: EndpointState, shared: SharedState) -> bool:
+    """Of what two processes say at once, keep the ends that are further away.
+
+    Of a breaker, keep what this process has found out since it knew what the others know.
+
+    Returns:
+        Whether the other's word could be read, and is about the place where this endpoint is.
+    """
     endpoint.revision = shared.revision  # what was just seen here is newer
-    state = _readable(shared)
+    state = _readable(shared, endpoint)
     if state is None:
-        return
+        return False
+    if shown(endpoint.breaker) == shown(endpoint.agreed):
+        _adopt_breaker(endpoint, state)
     endpoint.limited_until = max(endpoint.limited_until, state["limited_until"])
     endpoint.ejected_until = max(endpoint.ejected_until, state["ejected_until"])
     endpoint.ejections = max(endpoint.ejections, state["ejections"])
+    return True
 
 
-def _readable(shared: SharedState) -> Mapping[str, Any] | None:
-    """The state, if all of it is what it should be; nothing is there where it was deleted."""
+def shown(breaker: Breaker) -> Breaker:
+    """What others know of a breaker; the calls that it counts are this process's own."""
+    return breaker._replace(failures=0, recent=0, calls=0)
+
+
+def _adopt_breaker(endpoint: EndpointState, state: Mapping[str, Any]) -> None:
+    if state["open"] and endpoint.resilience.breaker is not None:
+        endpoint.breaker = Breaker(
+            is_open=True,
+            due=state["due"],
+            openings=state["openings"],
+            passed=state["passed"],
+            probe_until=state["probe_until"],
+        )
+    elif endpoint.breaker.is_open:
+        endpoint.breaker = CLOSED
+    endpoint.agreed = endpoint.breaker
+
+
+def _readable(shared: SharedState, endpoint: EndpointState) -> Mapping[str, Any] | None:
+    """The state, if all of it is what it should be, and of the same place.
+
+    Nothing is there where it was deleted.
+    """
     state = shared.state
     wrong = [name for name, fits in _FIELDS.items() if not fits(state.get(name))]
     if not wrong:
-        return state
+        return state if state["of"] == endpoint.whereabouts else None
     if shared.revision:
         log.warning("%s: what is shared of its state is not taken, for %s", shared.place, wrong)
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import SharedState
 from orchestration.routing.breaker import lets_by, probe_begun
+from orchestration.routing.loops import is_here
 from orchestration.routing.shared_state import adopt, as_state, keep_later
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ class Sharing:
 
     async def sync(self) -> None:
         """Read what others have written, unless that was done just now."""
-        if self._clock() >= self._read_at + SYNC_SECONDS:
+        if not 0 <= self._clock() - self._read_at < SYNC_SECONDS:
             await self._careful("read", self._read())
 
     async def ready(self) -> None:
         """Have read it once; after that, read it again now and then, beside the calls."""
         if self._read_at == _NEVER:
             await self._careful("read", self._read())
-        elif self._clock() >= self._read_at + SYNC_SECONDS:
+        elif not 0 <= self._clock() - self._read_at < SYNC_SECONDS:
             self._begin("read", self._read())
 
     def tell(self, endpoint: EndpointState) -> None:
@@ -80,18 +81,18 @@ class Sharing:
         """Whether this process, of all, may send a half-open endpoint its one call."""
         for _ in range(MOST_TRIES):
             now = self._clock()
-            claimed: JsonObject = {**as_state(endpoint)}
-            claimed["probe_until"] = probe_begun(endpoint.breaker, now).probe_until
-            there = await self._written(endpoint, claimed)
+            endpoint.breaker = probe_begun(endpoint.breaker, now)
+            there = await self._written(endpoint, as_state(endpoint))
             if there is None:
                 return True
             if not adopt(endpoint, there):
-                continue  # what was there is to be written over
+                continue
+            allowed = lets_by(endpoint.breaker, now)
+            if allowed and endpoint.breaker.is_open:  # nobody else here may try meanwhile
+                endpoint.breaker = probe_begun(endpoint.breaker, now)
             self._adopted(endpoint)
-            if not endpoint.breaker.is_open:
-                return True
-            if not lets_by(endpoint.breaker, now):
-                return False
+            if not endpoint.breaker.is_open or not allowed:
+                return allowed
         log.warning("%s: a probe cannot be claimed, so it is made without", endpoint.key)
         return True
 
@@ -100,13 +101,12 @@ class Sharing:
         there = await self._written(endpoint, as_state(endpoint))
         if there is None or not adopt(endpoint, there):
             return True
-        # another one has just asked, or knows better
-        self._adopted(endpoint)
+        self._adopted(endpoint)  # another one has just asked, or knows better
         return False
 
     async def settle(self) -> None:
         """Wait for what is under way, and write what is not written yet."""
-        here = [each for each in self._under_way.values() if _is_here(each)]
+        here = [each for each in self._under_way.values() if is_here(each)]
         if here:
             await asyncio.wait(here)
         if self._dirty:
@@ -117,20 +117,26 @@ class Sharing:
 
         Where the database fails, this process goes on as if it were alone.
         """
-        shared = SharedState(endpoint.key, state, endpoint.revision, self._clock())
         try:
-            there = await self.store.write(shared)
+            return await self._write_once(endpoint, state)
         except Exception as error:  # noqa: BLE001  whatever it is, the calls come first
             _complain("write", error)
             return None
+
+    async def _write_once(self, endpoint: EndpointState, state: JsonObject) -> SharedState | None:
+        """Write a state unless another is there, which is returned then."""
+        shared = SharedState(endpoint.key, state, endpoint.revision, self._clock())
+        breaker = endpoint.breaker
+        there = await self.store.write(shared)
         if there is None:
-            endpoint.revision += 1
+            endpoint.revision = max(endpoint.revision, shared.revision + 1)
+            endpoint.agreed = breaker
         return there
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Do something once at a time in the background; without a loop, later."""
         running = self._under_way.get(name)
-        if running is not None and not running.done() and _is_here(running):
+        if running is not None and not running.done() and is_here(running):
             work.close()
             return
         try:
@@ -157,8 +163,7 @@ class Sharing:
             endpoint = self._find(shared.place)
             if endpoint is None or shared.place in self._dirty:
                 continue
-            if shared.revision > endpoint.revision:
-                adopt(endpoint, shared)
+            if shared.revision > endpoint.revision and adopt(endpoint, shared):
                 self._adopted(endpoint)
         self._switched(await self.store.switches())
 
@@ -173,13 +178,11 @@ class Sharing:
 
     async def _write(self, endpoint: EndpointState) -> None:
         for _ in range(MOST_TRIES):
-            state = as_state(endpoint)
-            written = SharedState(endpoint.key, state, endpoint.revision, self._clock())
-            there = await self.store.write(written)
+            there = await self._write_once(endpoint, as_state(endpoint))
             if there is None:
-                endpoint.revision += 1
                 return
-            keep_later(endpoint, there)
+            if keep_later(endpoint, there):
+                self._adopted(endpoint)
         log.warning("%s: others change its state so fast that this one's was lost", endpoint.key)
 
 
@@ -189,11 +192,3 @@ def _complain(doing: str, error: Exception) -> None:
         doing,
         error,
     )
-
-
-def _is_here(task: asyncio.Task[None]) -> bool:
-    """Whether a task belongs to the running loop; one of a loop that has ended never goes on."""
-    try:
-        return task.get_loop() is asyncio.get_running_loop()
-    except RuntimeError:
-        return False

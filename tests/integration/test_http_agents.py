@@ -154,7 +154,7 @@ async def test_the_body_and_the_headers_say_all_there_is_to_say() -> None:
         Response(status_code=204),
         RedirectResponse("http://127.0.0.1:1/elsewhere", status_code=307),
         Response(
-            gzip.compress(b"{}"),
+            gzip.compress(b"{}", mtime=0),
             headers={"content-encoding": "gzip"},
             media_type="application/json",
         ),

@@ -49,7 +49,7 @@ def _kind(value: object) -> object:
     else:
         close = difflib.get_close_matches(str(value), REMOTE_KINDS, 1)
         meant = f" (did you mean {close[0]!r}?)" if close else ""
-        words = f"is no kind known here{meant}; known are {', '.join(REMOTE_KINDS)}"
+        words = f"use one of {', '.join(REMOTE_KINDS)}{meant}"
     raise PydanticCustomError("kind", "{words}", {"words": words})
 
 

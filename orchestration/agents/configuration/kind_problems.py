@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestration.agents.configuration.entries import REMOTE_KINDS
 from orchestration.agents.configuration.layout import agents_in, endpoints_in, versions_in
@@ -15,6 +15,9 @@ from orchestration.documents.source import Finding
 if TYPE_CHECKING:
     from orchestration.agents.configuration.layout import Part
     from orchestration.documents.source import KeyPath
+
+_IS_LIKE_A_HOST: Final = re.compile(r"[\w-]+(\.[\w-]+)*:\d+|[\w-]+(\.[\w-]+)+")
+"""Begins an address whose scheme somebody left out."""
 
 
 def kind_problems(content: object) -> Iterator[Finding]:
@@ -37,7 +40,10 @@ def _of_place(place: Part, key: str) -> Iterator[Finding]:
     at, said = (*place.path, key), place.said("kind")
     kind = kind_of(None, address) if said is None else said[0]
     if kind == "unknown":
-        yield Finding(at, f"does not say how to speak with it; give kind: {_KINDS}")
+        words = f"does not say how to speak with it; give kind: {_KINDS}"
+        if _IS_LIKE_A_HOST.match(address):
+            words += "; a URL begins with https:// or http://"
+        yield Finding(at, words)
     if kind not in REMOTE_KINDS:
         return
     settings = place.merged("settings")

@@ -188,7 +188,9 @@ class OutlierEntry(PolicyEntry):
     success_gap: Share = _OUTLIERS.success_gap
     """It is ejected if its success rate is lower than the others' median by more than this."""
     latency_factor: Factor = _OUTLIERS.latency_factor
-    """Or if its mean latency is more than this many times the others' median."""
+    """Or if its mean latency is more than this many times the others' median,"""
+    latency_gap: Duration = None
+    """and by more than this above it; by default 0.05 seconds."""
     ejected_for: Duration = None
     """Times how often it was ejected in a row; by default `30s`."""
     longest: Duration = None

@@ -66,6 +66,31 @@ def test_benchmark_reports_every_row_with_its_target(
         assert row["verdict"] in ({"met", "missed"} if row["target"] else {"no target"})
 
 
+def test_what_a_routing_decision_costs_is_measured_for_each_way_of_balancing() -> None:
+    report = json.loads(run_quickly("routing", "--json"))
+    assert len(report["rows"]) == 12
+    targets = {row["name"].partition(": ")[2]: row["target"] for row in report["rows"]}
+    assert targets == {
+        "among 100 / 50 µs": "≤ 1.00",
+        "among 100 / among 1": None,
+        "among 10,000 / among 100": "≤ 10.00",
+    }
+    assert all(is_measured(row["subject"]) for row in report["rows"])
+
+
+def test_a_pool_under_load_is_compared_with_naive_round_robin() -> None:
+    report = json.loads(run_quickly("pool_load", "--json"))
+    targets = {row["name"].partition(" / ")[0]: row["target"] for row in report["rows"]}
+    assert targets == {
+        "errors that callers see": "≤ 1.00",
+        "p99, ms": "≤ 2.00",
+        "calls of the returned agent": "≥ 0.70",
+        "endpoints without calls at once, most": "≤ 1.00",
+    }
+    errors = report["rows"][0]
+    assert errors["subject"] < errors["reference"]  # naive round robin shows them to callers
+
+
 def test_a_long_thread_is_compared_in_time_and_in_size() -> None:
     report = json.loads(run_quickly("long_thread", "--json"))
     rows = {row["name"]: row for row in report["rows"]}

@@ -26,7 +26,8 @@ class Dispatcher:
 
     def __init__(self, url: str) -> None:
         self.url, self.agents = url, MeteredRegistry()
-        self.agents.register(AgentSpec("clerk", handler=self._work))
+        # read_only: else it would not be called again, as it says that it was sent elsewhere
+        self.agents.register(AgentSpec("clerk", handler=self._work, read_only=True))
         self.runs = self.open()
         self.was_sent: dict[str, Dispatch | None] = {}
         self.hangs_in = ""

@@ -18,6 +18,7 @@ from orchestration import (
     AgentTimeoutError,
     Endpoint,
 )
+from orchestration.agents.chat import input_of
 
 
 async def echo(input_data: dict[str, Any], context: AgentContext) -> dict[str, Any]:
@@ -94,3 +95,16 @@ async def test_it_goes_the_way_of_all_calls() -> None:
         Endpoint(endpoint_id="up", handler=echo),
     ]
     assert str(await AgentSpec("agent", endpoints=ends).achat("hi")) == "You said hi"
+
+
+@pytest.mark.parametrize("message", [None, 5])
+def test_what_is_no_message_is_named(message: object) -> None:
+    with pytest.raises(TypeError, match=f"message is {message}; give text"):
+        input_of(message)  # type: ignore[arg-type]
+
+
+async def test_a_listener_that_would_have_to_be_awaited_is_refused(agent: AgentSpec) -> None:
+    async def listen(_: str) -> None: ...
+
+    with pytest.raises(TypeError, match="nobody would await it"):
+        await agent.achat("hi", on_token=listen)  # type: ignore[arg-type]

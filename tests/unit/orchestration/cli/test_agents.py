@@ -62,6 +62,18 @@ def test_an_agent_is_shown_with_its_versions_and_endpoints(invoke: Invoke, file:
     shown = words(invoke("agents", "show", "sales"))
     for part in ("sales@1", "sales@2", "weight 90, priority 0", "once for a key", "eu", "us"):
         assert part in shown
+    assert "limits none" in shown
+    assert "price unknown" in shown
+    file.write_text(
+        FILE.replace(
+            "  - id: sales\n",
+            "  - id: sales\n    max_concurrency: 3\n    max_queue: 20\n    queue_timeout: 5s\n"
+            "    cost: {per_call: 0.01, per_million_input: 0.8, per_million_output: 3.2}\n",
+        )
+    )
+    shown = words(invoke("agents", "show", "sales"))
+    assert "3 calls at once at an endpoint, 20 calls may wait, for 5.0 s at most" in shown
+    assert "0.01 a call, 0.8 a million in, 3.2 a million out" in shown
     assert invoke("agents", "show", "nobody").exit_code == 2
 
 
@@ -81,6 +93,9 @@ def test_what_is_switched_off_gets_no_calls_in_any_process_until_it_is_on_again(
     done = invoke("agents", "disable", "sales@1/eu", "--reason", "maintenance", "--by", "ann")
     assert "sales@1/eu is disabled, for every process" in words(done)
     assert invoke("agents", "drain", "sales@2").exit_code == 0
+    shown = words(invoke("agents", "show", "sales"))
+    assert "sales@1/eu is disabled (by ann, 20" in shown
+    assert "UTC): maintenance" in shown
     for _ in range(5):  # each is a registry of its own, as another process has
         found = json.loads(invoke("agents", "route", "sales", "--json").stdout)
         assert (found["version"], found["endpoint"]) == ("1", "us")
@@ -138,10 +153,15 @@ def test_health_says_what_is_well_and_what_is_not(
     assert json.loads(well.stdout)["versions"].keys() == {"ticketing", "sales", "finance", "hr"}
     monkeypatch.setenv("HR_ENDPOINT", "http://127.0.0.1:9/hr")  # nothing listens there
     for _ in range(2):
-        found = json.loads(invoke("agents", "health", "--json").stdout)
-        (probe,) = found["probes"]
+        done = invoke("agents", "health", "--json")
+        assert done.exit_code == 1
+        (probe,) = json.loads(done.stdout)["probes"]
         assert "could not be reached" in probe["error"] or "did not answer" in probe["error"]
     assert "did not answer" in words(invoke("agents", "health"))
+    assert invoke("agents", "disable", "hr").exit_code == 0
+    off = invoke("agents", "health")
+    assert off.exit_code == 0  # nobody expects it to be well
+    assert "its agent is disabled" in words(off)
 
 
 def test_what_is_secret_in_an_address_is_not_shown(

@@ -38,6 +38,10 @@ class Journal:
     def __init__(self) -> None:
         self.places: dict[str, Dispatch] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        return False
+
     async def sent(self, key: str) -> Dispatch | None:
         return self.places.get(key)
 
@@ -216,6 +220,24 @@ async def test_if_that_place_is_gone_a_person_has_to_look() -> None:
     assert "may have begun at endpoint 'old'" in str(error)
     assert not made.may_retry
     assert not places.calls
+
+
+async def test_a_retry_of_what_may_have_begun_stays_with_the_version_that_knows_the_key() -> None:
+    places, journal = Places(errors={"a": MAYBE}), Journal()
+    registry = registry_of(
+        spec_of(places, "a", idempotent=True),
+        spec_of(places, "b", idempotent=True, version="2", weight=1e-9),
+    )
+    _, made = await call(registry, terms=Terms(journal), thread_id="t")
+    for _ in range(4):  # the breaker opens, and the other version would get the call
+        await call(registry, key="other", thread_id="t")
+    places.errors.clear()
+    assert (await call(registry, key="new", thread_id="t"))[0] == {"by": "b"}
+    tries = made.told["tries"]
+    again, made = await call(registry, terms=Terms(journal, tries=tries), thread_id="t")
+    assert isinstance(again, AgentUnavailableError)
+    assert made.may_retry
+    assert places.calls["b"] == 1
 
 
 async def test_what_surely_did_not_begin_is_forgotten() -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from orchestration import AgentError, AgentRegistry, AgentSpec, Endpoint, ProbePolicy, Resilience
+from orchestration.routing.breaker import Breaker
 from orchestration.routing.health import MOST_AT_ONCE, HealthProbes
 from orchestration.routing.pool import Pool
 from state.agent_context import AgentContext
@@ -150,3 +151,75 @@ async def test_nothing_is_known_any_more_when_nobody_probes() -> None:
     assert stage.pool.serving == 1
     stage.pool.catch_up(START + 50)
     assert stage.pool.serving == 2
+
+
+async def test_what_a_connector_imports_takes_nothing_of_the_time_of_a_probe() -> None:
+    class Heavy(Remote):
+        async def get_ready(self) -> None:
+            await asyncio.sleep(0.1)
+
+    stage = Stage(policy=ProbePolicy(timeout=timedelta(seconds=0.05)))
+    for endpoint in stage.pool.endpoints.values():
+        endpoint.connector = Heavy()
+    (found,) = await stage.probes.all()
+    assert found.error is None
+    assert found.seconds < 0.05
+
+
+async def test_a_kind_that_cannot_be_asked_leaves_the_probe_to_a_call() -> None:
+    stage = Stage()
+
+    async def cannot() -> None:
+        raise NotImplementedError
+
+    stage.remote.probe = cannot  # type: ignore[method-assign]
+    endpoint = stage.pool.endpoints["0"]
+    endpoint.breaker = Breaker(is_open=True, due=START)
+    await stage.pass_(30)
+    assert not endpoint.can_be_probed
+    assert stage.pool.decide(stage.clock(), random.Random(1).random) is not None
+
+
+async def test_a_probe_that_fails_in_any_way_says_that_the_endpoint_is_unwell() -> None:
+    stage = Stage()
+
+    async def broken() -> None:
+        raise ValueError("of the client")
+
+    stage.remote.probe = broken  # type: ignore[method-assign]
+    endpoint = stage.pool.endpoints["0"]
+    endpoint.breaker = Breaker(is_open=True, due=START)
+    await stage.pass_(30)
+    assert endpoint.failed_probes >= 1
+    assert endpoint.breaker.openings >= 1
+    assert endpoint.breaker.probe_until == 0
+
+
+async def test_a_probe_that_is_broken_off_leaves_the_next_one_to_others() -> None:
+    stage = Stage()
+    asked = asyncio.Event()
+
+    async def never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    stage.remote.probe = never  # type: ignore[method-assign]
+    endpoint = stage.pool.endpoints["0"]
+    endpoint.breaker = Breaker(is_open=True, due=START)
+    probing = asyncio.create_task(stage.probes.all())
+    await asked.wait()
+    assert stage.pool.decide(stage.clock(), random.Random(1).random) is None
+    probing.cancel()
+    await asyncio.wait([probing])
+    assert stage.pool.decide(stage.clock(), random.Random(1).random) is not None
+
+
+async def test_while_a_call_is_the_probe_no_other_is_made() -> None:
+    stage = Stage()
+    endpoint = stage.pool.endpoints["0"]
+    endpoint.breaker = Breaker(is_open=True, due=START)
+    pick = stage.pool.decide(stage.clock(), random.Random(1).random)
+    assert pick is not None
+    stage.pool.begin(pick, stage.clock())
+    await stage.probes.all()
+    assert stage.remote.probes == 0

@@ -34,6 +34,12 @@ def test_one_that_is_much_slower_is_left_out() -> None:
     assert not ejected({**GOOD, "x": tally(50, 50, 0.29)})
 
 
+def test_among_quick_ones_a_hiccup_says_nothing() -> None:
+    quick = {name: tally(50, 50, 0.001) for name in "abc"}
+    assert not ejected({**quick, "x": tally(50, 50, 0.05)})
+    assert ejected({**quick, "x": tally(50, 50, 0.052)}) == ["x"]
+
+
 def test_one_with_few_calls_is_not_judged() -> None:
     assert not ejected({**GOOD, "x": tally(19, 0)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from datetime import timedelta
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from orchestration import AgentSpec, BreakerPolicy, Endpoint, OutlierPolicy, Resilience
 from orchestration.routing.admission import hindrance
+from orchestration.routing.breaker import Breaker
 from orchestration.routing.policies import BALANCING
 from orchestration.routing.pool import Pick, Pool
 from state.errors import AgentError, AgentRateLimitedError, AgentRefusedError
@@ -268,3 +270,78 @@ def test_no_entry_is_left_behind_however_many_calls_there_were(balancing: str) -
     (tier,) = caller.pool._tiers.values()
     held = getattr(tier, "_turns", None) or getattr(tier, "_ranks", None) or []
     assert len(held) < 200
+
+
+def test_one_that_seems_unwell_is_called_where_no_other_takes_calls() -> None:
+    pool = pool_of(place("slow"), place("dead"), place("off", enabled=False))
+    pool.endpoints["slow"].ejected_until = 2000
+    pool.endpoints["dead"].breaker = Breaker(is_open=True, due=1500)
+    for endpoint in pool.endpoints.values():
+        pool.refresh(endpoint, 1000)
+    pick = pool.decide(1000, random.Random(1).random)
+    assert pick is not None
+    assert pick.endpoint.id == "slow"
+
+
+def test_one_that_seems_unwell_gets_no_more_than_its_breaker_its_pause_and_its_limit_allow() -> (
+    None
+):
+    pool = pool_of(place("a", max_concurrency=2))
+    endpoint = pool.endpoints["a"]
+    endpoint.ejected_until = 2000
+    for holds in ("open", "paused", "full"):
+        endpoint.breaker = Breaker(is_open=holds == "open", due=1500)
+        endpoint.limited_until = 1500 if holds == "paused" else 0
+        endpoint.outstanding = 2 if holds == "full" else 0
+        pool.refresh(endpoint, 1000)
+        assert pool.decide(1000, random.Random(1).random) is None, holds
+    endpoint.outstanding, endpoint.breaker = 0, Breaker(is_open=True, due=1500)
+    pool.refresh(endpoint, 1500)
+    probe = pool.decide(1500, random.Random(1).random)
+    assert probe is not None
+    assert probe.probe
+    pool.begin(probe, 1500)
+    assert pool.decide(1500, random.Random(1).random) is None
+
+
+def test_an_endpoint_whose_breaker_is_taken_away_gets_all_its_calls() -> None:
+    pool = pool_of(place("a"))
+    caller = Caller(pool)
+    for _ in range(5):
+        caller.call(BROKEN)
+    assert caller.begin() is None
+    pool.replace(AgentSpec("agent", endpoints=[place("a")], resilience=Resilience(breaker=None)))
+    assert caller.calls(3) == {"a": 3}
+
+
+def test_a_price_that_is_changed_counts_at_once() -> None:
+    def ends(price: float) -> AgentSpec:
+        places = [place("a", cost=price), place("b", cost=2)]
+        return AgentSpec("agent", endpoints=places, balancing="cost")
+
+    pool = Pool(ends(3), changed=lambda _: None)
+    caller = Caller(pool)
+    assert caller.calls(2) == {"b": 2}
+    pool.replace(ends(1))
+    assert caller.calls(2) == {"a": 2}
+
+
+def test_an_endpoint_that_was_switched_off_stays_off_at_another_address() -> None:
+    def at(address: str) -> AgentSpec:
+        ends = [Endpoint(endpoint_id="a", address=address)]
+        return AgentSpec("agent", endpoints=ends)
+
+    pool = Pool(at("https://old.example.com"), changed=lambda _: None)
+    pool.endpoints["a"].switch = "disabled"
+    pool.replace(at("https://new.example.com"))
+    assert pool.decide(1000, random.Random(1).random) is None
+
+
+@pytest.mark.parametrize("retry_after", [math.inf, 1e12])
+def test_no_endpoint_is_left_alone_for_ever_because_it_says_so(retry_after: float) -> None:
+    pool = pool_of(place("a"))
+    caller = Caller(pool)
+    caller.call(AgentRateLimitedError("later", retry_after=retry_after))
+    assert caller.begin() is None
+    caller.now += 24 * 3600
+    assert caller.call() == "a"

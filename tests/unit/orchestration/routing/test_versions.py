@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import AgentSpec, Ramp
+from checkpoints.traffic import Place
+from nodes.ports import Dispatch, Terms
+from orchestration import (
+    AgentSpec,
+    AgentTask,
+    PlanError,
+    Ramp,
+    Resilience,
+    SimpleCoordinator,
+)
 from orchestration.routing.versions import Split, ramped
 from tests.unit.orchestration.routing.stage import START, Clock, call, registry_of
 
@@ -102,6 +111,15 @@ async def test_a_version_that_is_gone_gives_its_threads_to_the_others_for_good()
     assert made.version not in again
 
 
+async def test_a_thread_stays_with_the_version_that_was_the_only_one() -> None:
+    registry = registry_of(version("1", resilience=Resilience()))
+    for thread in map(str, range(20)):
+        await call(registry, thread_id=thread)
+    registry.register(version("2", weight=1000))
+    has = {(await call(registry, thread_id=str(thread)))[1].version for thread in range(20)}
+    assert has == {"1"}
+
+
 async def test_of_a_draining_version_threads_that_have_it_keep_it_and_no_new_one_gets_it() -> None:
     registry = registry_of(version("1"), version("2"))
     has = {str(n): (await call(registry, thread_id=str(n)))[1].version for n in range(20)}
@@ -120,5 +138,66 @@ async def test_a_lower_priority_version_gets_no_threads_while_there_is_a_higher(
 async def test_why_a_version_was_chosen_is_told() -> None:
     registry = registry_of(version("1", weight=0), version("2", weight=3))
     first, again = [(await call(registry, thread_id="t"))[1].told for _ in range(2)]
-    assert first["routing"]["why"].startswith("version 2 of 2 100%")
+    assert first["routing"]["why"].startswith("version 2 of 1 0%, 2 100%")
     assert again["routing"]["why"].startswith("version 2, as before in this thread")
+
+
+async def test_a_draining_agent_gets_no_new_runs_and_finishes_those_that_began() -> None:
+    registry = registry_of(version("1"))
+    registry.register(AgentSpec("other", ["work"], handler=answer))
+    registry.register(AgentSpec("drained", ["work"], handler=answer, priority=9))
+    async with SimpleCoordinator(registry=registry, database_url="memory://") as coordinator:
+        paused = await coordinator.execute_sequential([AgentTask("agent", requires_approval=True)])
+        for agent in ("agent", "drained"):
+            await registry.switch(Place(agent), "draining")
+        with pytest.raises(PlanError, match="'agent' is being drained"):
+            await coordinator.execute_sequential([AgentTask("agent")])
+        result = await coordinator.resume(paused.thread_id, {"agent": "approve"})
+        assert result.status == "completed"
+        elsewhere = await coordinator.execute_sequential([AgentTask(capability="work")])
+        assert elsewhere[0].agent == "other"
+        await registry.switch(Place("agent"), "enabled")
+        assert (await coordinator.execute_sequential([AgentTask("agent")])).status == "completed"
+
+
+class Assigned:
+    """A journal that keeps versions as the database does."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, str] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return False
+
+    async def sent(self, key: str) -> Dispatch | None:  # noqa: ARG002
+        return None
+
+    async def note(self, key: str, dispatch: Dispatch | None) -> None:
+        """What is called where does not matter here."""
+
+    async def version_of(self, agent_id: str) -> str | None:
+        return self.versions.get(agent_id)
+
+    async def assign(self, agent_id: str, version: str, *, instead_of: str | None = None) -> str:
+        if instead_of is not None and self.versions.get(agent_id) == instead_of:
+            self.versions[agent_id] = version
+        return self.versions.setdefault(agent_id, version)
+
+
+@pytest.mark.parametrize("how", ["switched", "in the specification"])
+async def test_threads_of_a_version_that_is_disabled_get_another_one_and_keep_that(
+    how: str,
+) -> None:
+    registry = registry_of(version("1"), version("2", weight=0), version("3", weight=0))
+    journal = Assigned()
+    terms = Terms(journal)
+    assert (await call(registry, thread_id="t", terms=terms))[1].version == "1"
+    if how == "switched":
+        await registry.switch(Place("agent", "1"), "disabled")
+    else:
+        registry.disable("agent", "1")
+    used = {(await call(registry, thread_id="t", terms=terms))[1].version for _ in range(9)}
+    assert len(used) == 1
+    assert used < {"2", "3"}
+    assert journal.versions["agent"] in used

@@ -19,6 +19,8 @@ from orchestration import (
     Endpoint,
     Resilience,
 )
+from orchestration.routing.picking import endpoint_for
+from orchestration.routing.pool import Pick
 from tests.unit.orchestration.routing.stage import Clock, call, registry_of
 
 
@@ -176,3 +178,134 @@ def test_calls_of_several_event_loops_share_the_limit(threads: int) -> None:
     assert not any(each.is_alive() for each in running)
     assert not failures
     assert most == 2
+
+
+async def test_a_caller_that_never_pauses_does_not_overtake_those_who_wait() -> None:
+    done: list[str] = []
+
+    async def answer(_input: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {}
+
+    ends = [Endpoint(endpoint_id="a", handler=answer, max_concurrency=1)]
+    registry = registry_of(AgentSpec("agent", endpoints=ends))
+
+    async def again_and_again() -> None:
+        for _ in range(50):
+            await call(registry)
+            done.append("busy")
+
+    async def once() -> None:
+        await call(registry)
+        done.append("patient")
+
+    await asyncio.gather(again_and_again(), once(), once())
+    assert done.index("patient") <= 2
+    assert done.count("patient") == 2
+
+
+async def test_who_waits_for_one_endpoint_keeps_nobody_from_another() -> None:
+    slow = Slow()
+    ends = [slow.endpoint("a", max_concurrency=1), slow.endpoint("b", max_concurrency=1)]
+    registry = registry_of(AgentSpec("agent", endpoints=ends))
+    version = registry.router.groups["agent"].versions["1"]
+
+    async def use(only: str | None) -> str:
+        pick = await endpoint_for(registry.router, version, (), only)
+        await slow.gate.acquire()
+        registry.router.ended(version, pick, seconds=0.0)
+        return pick.endpoint.id
+
+    first = asyncio.create_task(use("a"))
+    await settled()
+    pinned = asyncio.create_task(use("a"))
+    await settled()
+    other = asyncio.create_task(use(None))
+    await settled()
+    assert len(version.line) == 1  # b takes the other call at once
+    third = asyncio.create_task(use(None))
+    await settled()
+    assert len(version.line) == 2
+    registry.router.ended(version, Pick(version.pool.endpoints["b"], "", probe=False), seconds=0.0)
+    await settled()
+    assert len(version.line) == 1  # that which is free is not for the first in line
+    version.pool.endpoints["b"].outstanding += 1  # as `other` is still to end
+    slow.let_go(9)
+    used = await asyncio.wait_for(asyncio.gather(first, pinned, other, third), 30)
+    assert [*used] == ["a", "a", "b", "b"]
+
+
+async def test_the_time_in_line_counts_as_a_whole() -> None:
+    slow = Slow()
+    spec = AgentSpec(
+        "agent",
+        endpoints=[slow.endpoint("a", max_concurrency=1)],
+        queue_timeout=timedelta(milliseconds=60),
+    )
+    registry = registry_of(spec)
+    version = registry.router.groups["agent"].versions["1"]
+    first = asyncio.create_task(call(registry))
+    await settled()
+    waiting = asyncio.create_task(call(registry))
+    for _ in range(40):
+        await asyncio.sleep(0.01)
+        with registry.router.lock:
+            version.line.wake_all()  # e.g. as others write what they know
+        if waiting.done():
+            break
+    assert waiting.done()
+    assert isinstance(waiting.result()[0], AgentOverloadedError)
+    slow.let_go(1)
+    await first
+
+
+async def test_who_waits_looks_again_when_another_endpoint_may_be_back() -> None:
+    slow, clock = Slow(), Clock()
+    ends = [slow.endpoint("a", max_concurrency=1), slow.endpoint("b")]
+    registry = registry_of(AgentSpec("agent", endpoints=ends), clock=clock)
+    version = registry.router.groups["agent"].versions["1"]
+    version.pool.endpoints["b"].limited_until = clock() + 0.2
+    registry.router.refresh(version.pool.endpoints["b"])
+    first = asyncio.create_task(call(registry))
+    await settled()
+    waiting = asyncio.create_task(call(registry))
+    await settled()
+    assert slow.inside == ["a"]
+    clock.pass_(1)
+    await asyncio.wait([waiting], timeout=0.4)
+    assert slow.inside == ["a", "b"]
+    slow.let_go(2)
+    await asyncio.gather(first, waiting)
+
+
+async def test_those_who_wait_for_a_busy_one_do_not_wake_each_other_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow = Slow()
+    ends = [slow.endpoint("a", max_concurrency=1), slow.endpoint("b", max_concurrency=1)]
+    registry = registry_of(AgentSpec("agent", endpoints=ends))
+    router, version = registry.router, registry.router.groups["agent"].versions["1"]
+    taken = await endpoint_for(router, version, (), "a")
+    pinned = [asyncio.create_task(endpoint_for(router, version, (), "a")) for _ in range(5)]
+    await settled()
+    looked = 0
+    decide = version.pool.decide
+
+    def counted(*given: Any) -> Pick | None:  # noqa: ANN401
+        nonlocal looked
+        looked += 1
+        return decide(*given)
+
+    monkeypatch.setattr(version.pool, "decide", counted)
+    version.line.wake()
+    for _ in range(10):
+        await settled()
+    assert looked <= 5
+    order = []
+    for _ in range(5):
+        router.ended(version, taken, seconds=0.0)
+        await settled()
+        (done,) = [each for each in pinned if each.done() and each not in order]
+        order.append(done)
+        taken = done.result()
+    assert order == pinned

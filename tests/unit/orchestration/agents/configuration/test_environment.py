@@ -196,8 +196,8 @@ def test_every_problem_is_listed_with_its_variable() -> None:
         ),
         "SALES_HEADERS: should be a JSON object, e.g. '{\"key\": 1}'",
         (
-            "FINANCE_KIND: is no kind known here (did you mean 'http'?); known are http, a2a, "
-            "langgraph, vertex_chat, vertex_predict, vertex_agent_engine, not 'htp'"
+            "FINANCE_KIND: use one of http, a2a, langgraph, vertex_chat, vertex_predict, "
+            "vertex_agent_engine (did you mean 'http'?), not 'htp'"
         ),
         (
             "HR_COST: per_cal: is no key known here (did you mean 'per_call'?); known are "
@@ -304,3 +304,9 @@ def test_an_environment_without_agents_loads_no_pydantic() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8701/agent", "localhost:8701", "sales.example.com"])
+def test_an_address_without_a_scheme_is_told_how_a_url_begins(address: str) -> None:
+    (problem,) = refused(SALES_ENDPOINT=address)
+    assert problem.endswith("; a URL begins with https:// or http://")

@@ -56,7 +56,7 @@ WRONG = [
     (
         "10:28",
         "agents[0].versions[0].endpoints[1].kind",
-        "is no kind known here (did you mean 'http'?); known are http, a2a",
+        "use one of http, a2a",
     ),
     ("11:13", "agents[0].versions[0].endpoints[2]", "has no id; give each of several"),
     ("11:23", "agents[0].versions[0].endpoints[2].address", "the address is 'https://'"),
