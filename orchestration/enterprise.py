@@ -17,8 +17,9 @@ from graph.plan_request import PlanRequest
 from orchestration.enterprise_result import EnterpriseResult
 from orchestration.planning.pipeline import RequestPlanning
 from orchestration.planning.policy import EnterprisePolicy
+from orchestration.run_options import check_thread_id, new_id
 from orchestration.session import Session
-from orchestration.simple_coordinator import SimpleCoordinator, check_thread_id, new_id
+from orchestration.simple_coordinator import SimpleCoordinator
 from orchestration.workflow_events import WorkflowEvent
 from state.errors import (
     ConfigurationError,

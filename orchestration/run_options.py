@@ -1,8 +1,11 @@
-"""What may be said of a run beside its tasks."""
+"""What may be said of a run beside its tasks, and what of that is refused."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+import secrets
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from state.errors import PlanError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from state.failure_mode import FailureMode
     from state.task import AgentTask, Condition
     from state.workflow import Aggregation, Router
+
+
+LONGEST_THREAD_ID: Final = 200
 
 
 class RunOptions(TypedDict, total=False):
@@ -49,3 +55,37 @@ class CoordinatorSettings(TypedDict, total=False):
     history_window: HistoryWindow | None
     notifier: Notifier | None
     clock: Callable[[], float]
+
+
+def new_id() -> str:
+    """Return an id that no thread and no run has."""
+    return secrets.token_hex(16)
+
+
+def check_thread_id(thread_id: str | None) -> None:
+    """Return if a caller's thread id can be used.
+
+    Raises:
+        PlanError: It is empty, too long, or no text.
+    """
+    if thread_id is None:
+        return
+    if not isinstance(thread_id, str) or not 0 < len(thread_id.strip()) <= LONGEST_THREAD_ID:
+        message = (
+            f"thread id {thread_id!r} cannot be used; give 1 to {LONGEST_THREAD_ID} characters"
+        )
+        raise PlanError([Problem("bad_thread_id", message)])
+
+
+def refuse_twice(*said: object) -> None:
+    """Return if nothing was said beside a definition that the definition says.
+
+    Raises:
+        PlanError: Something was.
+    """
+    if any(each is not None for each in said):
+        message = (
+            "strategy, router and input_data are said by the definition; leave them out, or give "
+            "a list of tasks"
+        )
+        raise PlanError([Problem("said_twice", message)])

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graph.plan_request import Planned, PlanRequest
 from graph.planner import plan
 from nodes.concurrency import ConcurrencyLimit
 from orchestration.agent_registry import get_registry
-from orchestration.engines.local_parts import LocalParts
+from orchestration.engines.local_parts import LocalParts, local_parts
 from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import Announcer, notifier_from_environment
 from orchestration.routing.new_work import NewWork
-from orchestration.run_options import RunOptions
-from orchestration.workflow_events import EventTranslator, WorkflowEvent
+from orchestration.run_options import RunOptions, check_thread_id, new_id, refuse_twice
+from orchestration.workflow_events import EventTranslator, Piece, WorkflowEvent
 from orchestration.workflows.requests import plan_request, planned_for
 from state.cancellation import Cancellation
 from state.conversation import HistoryWindow
@@ -60,13 +59,10 @@ if TYPE_CHECKING:
     from orchestration.routing.upkeep import Upkeep
     from orchestration.workflows.registry import WorkflowRegistry
     from state.jsonvalue import JsonValue
-    from state.outcome import Outcome
     from state.plan import Plan
     from state.result import TaskResult, WorkflowResult
     from state.task import Task
     from state.workflow import Router
-
-LONGEST_THREAD_ID = 200
 
 
 class SimpleCoordinator:
@@ -922,64 +918,3 @@ def close_database(
 def named_database(url: str | None) -> str | None:
     """How commands in messages name a database: not at all by default, or with a password."""
     return None if url is None or "@" in url else url
-
-
-def new_id() -> str:
-    """Return an id that no thread and no run has."""
-    return secrets.token_hex(16)
-
-
-def check_thread_id(thread_id: str | None) -> None:
-    """Return if a caller's thread id can be used.
-
-    Raises:
-        PlanError: It is empty, too long, or no text.
-    """
-    if thread_id is None:
-        return
-    if not isinstance(thread_id, str) or not 0 < len(thread_id.strip()) <= LONGEST_THREAD_ID:
-        message = (
-            f"thread id {thread_id!r} cannot be used; give 1 to {LONGEST_THREAD_ID} characters"
-        )
-        raise PlanError([Problem("bad_thread_id", message)])
-
-
-def refuse_twice(*said: object) -> None:
-    """Return if nothing was said beside a definition that the definition says.
-
-    Raises:
-        PlanError: Something was.
-    """
-    if any(each is not None for each in said):
-        message = (
-            "strategy, router and input_data are said by the definition; leave them out, or give "
-            "a list of tasks"
-        )
-        raise PlanError([Problem("said_twice", message)])
-
-
-class Piece(NamedTuple):
-    """A piece of an agent's text."""
-
-    path: str
-    """Of its task."""
-    text: str
-
-
-class RecordOutcomes:
-    """Sets `status`, `output` and `error` of the caller's own task objects."""
-
-    def __init__(self, order: Sequence[str], tasks: Sequence[Task]) -> None:
-        self._tasks = dict(zip(order, tasks, strict=True))
-
-    def __call__(self, path: str, outcome: Outcome) -> None:
-        """Take over one outcome; of what is inside a task, only the task's own is."""
-        task = self._tasks.get(path)
-        if task is not None:
-            task.record(outcome)
-
-
-def local_parts(planned: Planned, tasks: Sequence[Task] | None = None) -> LocalParts:
-    """What this process has of a run beside its plan; `tasks` take over what becomes of them."""
-    observe = None if tasks is None else RecordOutcomes(planned.plan.document["order"], tasks)
-    return LocalParts(run_id=planned.plan.run_id, callables=planned.callables, observe=observe)

@@ -68,6 +68,14 @@ class WorkflowEvent:
         }
 
 
+class Piece(NamedTuple):
+    """A piece of an agent's text."""
+
+    path: str
+    """Of its task."""
+    text: str
+
+
 class EventTranslator:
     """Says LangGraph's `tasks` stream in the project's terms, each fact once.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from graph.plan_request import Planned
     from state.outcome import Outcome
+    from state.task import Task
 
     Chunk = tuple[tuple[str, ...], Any]
     """Namespace and payload of LangGraph's `tasks` stream."""
@@ -37,3 +39,22 @@ class LocalParts(NamedTuple):
         if self.observe is not None:
             for task_id, outcome in known.items():
                 self.observe(task_id, outcome)
+
+
+class RecordOutcomes:
+    """Sets `status`, `output` and `error` of the caller's own task objects."""
+
+    def __init__(self, order: Sequence[str], tasks: Sequence[Task]) -> None:
+        self._tasks = dict(zip(order, tasks, strict=True))
+
+    def __call__(self, path: str, outcome: Outcome) -> None:
+        """Take over one outcome; of what is inside a task, only the task's own is."""
+        task = self._tasks.get(path)
+        if task is not None:
+            task.record(outcome)
+
+
+def local_parts(planned: Planned, tasks: Sequence[Task] | None = None) -> LocalParts:
+    """What this process has of a run beside its plan; `tasks` take over what becomes of them."""
+    observe = None if tasks is None else RecordOutcomes(planned.plan.document["order"], tasks)
+    return LocalParts(run_id=planned.plan.run_id, callables=planned.callables, observe=observe)

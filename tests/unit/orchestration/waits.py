@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from graph.plan_request import Planned, PlanRequest
 from graph.planner import plan
-from orchestration.simple_coordinator import local_parts
+from orchestration.engines.local_parts import local_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

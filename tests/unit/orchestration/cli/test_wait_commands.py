@@ -10,7 +10,7 @@ import pytest
 
 from orchestration import AgentTask, SimpleCoordinator, get_registry
 from orchestration.cli.words import event_line
-from orchestration.simple_coordinator import local_parts
+from orchestration.engines.local_parts import local_parts
 from orchestration.workflow_events import EventTranslator
 from tests.unit.orchestration.cli.test_approval_commands import commands, flat
 from tests.unit.orchestration.waits import DAY, planned, run, signal, timer
