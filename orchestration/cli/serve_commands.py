@@ -42,6 +42,9 @@ def a2a(  # noqa: PLR0913  one for each option
             metavar="NAME", help="Serve this workflow; may be repeated.", show_default=False
         ),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Serve all agents and workflows.")
+    ] = False,
     url: Annotated[
         str | None,
         typer.Option(
@@ -70,12 +73,17 @@ def a2a(  # noqa: PLR0913  one for each option
     ] = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Serve agents and workflows to others over A2A 1.0; by default all there are.
+    """Serve agents and workflows to others over A2A 1.0.
 
     Without a bearer token in the environment, ANYBODY WHO REACHES THE PORT CAN ACT through
     whatever is served. So it listens on 127.0.0.1 only, unless there is a token.
     """
     with reported():
+        if everything == bool(agent or workflow):
+            raise ConfigurationError(
+                "say what to serve: --agent ID and --workflow NAME, each as often as you like, or "
+                "--all for every agent and workflow there is"
+            )
         token = os.environ.get(token_variable, "").strip() or None
         if token is None and host not in _LOOPBACK and not without_token:
             raise ConfigurationError(
