@@ -32,7 +32,7 @@ from tests.faults.commit_crash import THREAD, When, in_child, kill_at, let_the_l
 from tests.unit.orchestration.metered import MeteredRegistry
 
 LOADED: Final = (traffic_stores,)
-HERE: Final = Dispatch("shop", "1", "eu")
+HERE: Final = Dispatch("shop", "1", "default")  # as a handler's only place is called
 TASKS: Final = 4
 
 

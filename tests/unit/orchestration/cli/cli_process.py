@@ -30,6 +30,7 @@ def buy(input_data: JsonObject, context: AgentContext) -> JsonObject:
 
 
 async def hold(_: JsonObject) -> JsonObject:
+    await asyncio.to_thread(Path("held").touch)
     if not await asyncio.to_thread(Path("open").exists):
         await asyncio.Event().wait()
     return {"message": "held"}
