@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -194,6 +194,7 @@ class SimpleCoordinator:
             PlanError: The tasks cannot run as given; no agent was called.
             ThreadBusyError, ThreadPendingError: The thread takes no new tasks now.
         """
+        await self.know_agents()
         return await self._execute(tasks, CoordinationStrategy.SEQUENTIAL, None, None, options)
 
     async def execute_parallel(
@@ -205,6 +206,7 @@ class SimpleCoordinator:
         `result.aggregate` collects the outputs. Arguments and errors as in
         `execute_sequential`.
         """
+        await self.know_agents()
         return await self._execute(tasks, CoordinationStrategy.PARALLEL, None, None, options)
 
     async def execute_conditional(
@@ -229,6 +231,7 @@ class SimpleCoordinator:
             RoutingError: The router failed, or returned nothing that can run.
             PlanError, ThreadBusyError, ThreadPendingError: As in `execute_sequential`.
         """
+        await self.know_agents()
         return await self._execute(
             tasks, CoordinationStrategy.CONDITIONAL, router, input_data, options
         )
@@ -254,6 +257,7 @@ class SimpleCoordinator:
         Raises:
             PlanError, ThreadBusyError, ThreadPendingError: As in `execute_sequential`.
         """
+        await self.know_agents()
         return await self._execute(tasks, CoordinationStrategy.CYCLIC, None, None, options)
 
     async def execute_workflow(
@@ -266,6 +270,7 @@ class SimpleCoordinator:
         **options: Unpack[RunOptions],
     ) -> WorkflowResult:
         """Run tasks under any strategy; see the methods named after them."""
+        await self.know_agents()
         return await self._execute(tasks, strategy, router, input_data, options)
 
     def planned(self, request: PlanRequest) -> Planned:
@@ -827,17 +832,17 @@ class SimpleCoordinator:
         request = plan_request(workflow, parameters=parameters, options=options)
         return self.planned(request), workflow.tasks
 
-    async def _execute(
+    def _execute(
         self,
         tasks: Sequence[Task],
         strategy: CoordinationStrategy | str,
         router: Router | None,
         input_data: Mapping[str, Any] | None,
         options: RunOptions,
-    ) -> WorkflowResult:
-        await self.know_agents()
+    ) -> Coroutine[Any, Any, WorkflowResult]:
+        """Plan tasks; return the run, so that no frame more stands between it and its caller."""
         planned = self._plan(tasks, strategy, router, input_data, options)
-        return await self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
+        return self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def _start(
         self, chosen_id: str | None, planned: Planned, parts: LocalParts

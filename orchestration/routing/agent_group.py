@@ -29,11 +29,14 @@ class VersionState:
         self.line = WaitingLine()
         self.own_switch = "enabled"
         self.agents_switch = "enabled"
-
-    @property
-    def switch(self) -> str:
+        self.switch = "enabled"
         """Whether people want it to get calls: what was said of it, or of the whole agent."""
-        return max(self.own_switch, self.agents_switch, key=_STRICTNESS.index)
+
+    def switched(self, *, own: str | None = None, agents: str | None = None) -> None:
+        """Note what people want, of the version or of the agent as a whole."""
+        self.own_switch = self.own_switch if own is None else own
+        self.agents_switch = self.agents_switch if agents is None else agents
+        self.switch = max(self.own_switch, self.agents_switch, key=_STRICTNESS.index)
 
     @property
     def spec(self) -> AgentSpec:

@@ -217,10 +217,10 @@ class Router:
             if place.version not in {"", version.spec.version}:
                 continue
             if not place.version:
-                version.agents_switch = switch
+                version.switched(agents=switch)
                 continue
             if not place.endpoint:
-                version.own_switch = switch
+                version.switched(own=switch)
                 continue
             endpoint = version.pool.endpoints.get(place.endpoint)
             if endpoint is not None and endpoint.switch != switch:

@@ -123,7 +123,7 @@ async def test_a_thread_stays_with_the_version_that_was_the_only_one() -> None:
 async def test_of_a_draining_version_threads_that_have_it_keep_it_and_no_new_one_gets_it() -> None:
     registry = registry_of(version("1"), version("2"))
     has = {str(n): (await call(registry, thread_id=str(n)))[1].version for n in range(20)}
-    registry.router.groups["agent"].versions["1"].own_switch = "draining"
+    registry.router.groups["agent"].versions["1"].switched(own="draining")
     for thread, name in has.items():
         assert (await call(registry, thread_id=thread))[1].version == name
     new = {(await call(registry, thread_id=f"new {n}"))[1].version for n in range(20)}
