@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.agents.headers import clear_text_problems, header_problems
-from orchestration.agents.http import address_problems, timeout_problems
+from orchestration.agents.headers import OF_HTTP, clear_text_problems, header_problems
+from orchestration.agents.http import address_problems, timeout_problems, unknown_problems
 from state.jsonvalue import described
 
 if TYPE_CHECKING:
@@ -17,18 +17,7 @@ if TYPE_CHECKING:
 
 REFUSE: Final = "refuse"
 WAIT: Final = "wait"
-_TAKEN: Final = frozenset(
-    {
-        "a2a-version",
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "transfer-encoding",
-    }
-)
+_TAKEN: Final = OF_HTTP | {"a2a-version", "transfer-encoding"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +55,7 @@ def endpoint_problems(endpoint: Endpoint) -> Iterator[str]:
     """What is wrong with an A2A endpoint, in words."""
     yield from address_problems(endpoint.address)
     settings = endpoint.settings
-    known = [each.name for each in fields(A2ASettings)]
-    if unknown := sorted(map(str, set(settings) - set(known))):
-        yield f"the settings {unknown!r} are unknown; there are {known!r}"
+    yield from unknown_problems(settings, A2ASettings)
     headers = settings.get("headers", {})
     yield from header_problems(headers, taken=_TAKEN)
     urls = [endpoint.address or "", *_texts(settings.get("interface_origins"))]

@@ -27,6 +27,10 @@ _CREDENTIAL: Final = re.compile(r"auth|cookie|key|passw|secret|signature|token",
 """In the name of a header whose value is secret, also where it stands in a file."""
 _SCHEME: Final = re.compile(r"^[A-Za-z]+\s+")
 """`Bearer` and the like, which may be told."""
+OF_HTTP: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host"}
+)
+"""Headers that every client over HTTP sets itself."""
 _SHORTEST_SECRET: Final = 4
 """Characters; hiding something shorter would only garble what is said."""
 

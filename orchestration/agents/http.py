@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from orchestration.agents.addresses import told
-from orchestration.agents.headers import clear_text_problems, header_problems
+from orchestration.agents.headers import OF_HTTP, clear_text_problems, header_problems
 from state.jsonvalue import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from _typeshed import DataclassInstance
 
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.http_connector import HttpConnector
@@ -23,19 +25,7 @@ _PATH: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*\Z")
 """Not of another host, as what begins with two slashes."""
 _LONGEST_TIMEOUT: Final = 1e9
 """Seconds; event loops cannot take all that a file can say."""
-_TAKEN: Final = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "idempotency-key",
-        "transfer-encoding",
-        "x-deadline-seconds",
-    }
-)
+_TAKEN: Final = OF_HTTP | {"idempotency-key", "transfer-encoding", "x-deadline-seconds"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +49,7 @@ def problems(endpoint: Endpoint) -> Iterator[str]:
     """What is wrong with an endpoint, in words."""
     yield from address_problems(endpoint.address)
     settings = endpoint.settings
-    known = [each.name for each in fields(HttpSettings)]
-    if unknown := sorted(map(str, set(settings) - set(known))):
-        yield f"the settings {unknown!r} are unknown; there are {known!r}"
+    yield from unknown_problems(settings, HttpSettings)
     headers = settings.get("headers", {})
     yield from header_problems(headers, taken=_TAKEN)
     allowed = settings.get("allow_clear_text", False)
@@ -70,9 +58,7 @@ def problems(endpoint: Endpoint) -> Iterator[str]:
     if path is not None and not (isinstance(path, str) and _PATH.match(path)):
         yield f"health_path is {described(path)}; give a path that begins with '/', not with '//'"
     yield from timeout_problems(settings.get("timeout_seconds", 1.0))
-    verify = settings.get("verify", True)
-    if not isinstance(verify, bool) and not (isinstance(verify, str) and Path(verify).is_file()):
-        yield f"verify is {described(verify)}; give true, false or a file of certificates"
+    yield from verify_problems(settings.get("verify", True))
 
 
 def connect(endpoint: Endpoint) -> HttpConnector:
@@ -80,6 +66,19 @@ def connect(endpoint: Endpoint) -> HttpConnector:
     from orchestration.agents.http_connector import HttpConnector  # noqa: PLC0415  httpx is heavy
 
     return HttpConnector(endpoint.address or "", HttpSettings(**endpoint.settings))
+
+
+def unknown_problems(settings: Mapping[str, Any], kinds: type[DataclassInstance]) -> Iterator[str]:
+    """Which settings a kind does not have, in words; `kinds` is what may stand there."""
+    known = [each.name for each in fields(kinds)]
+    if unknown := sorted(map(str, set(settings) - set(known))):
+        yield f"the settings {unknown!r} are unknown; there are {known!r}"
+
+
+def verify_problems(verify: object) -> Iterator[str]:
+    """What is wrong with what is said of a server's certificate, in words."""
+    if not isinstance(verify, bool) and not (isinstance(verify, str) and Path(verify).is_file()):
+        yield f"verify is {described(verify)}; give true, false or a file of certificates"
 
 
 def address_problems(address: str | None) -> Iterator[str]:

@@ -13,16 +13,21 @@ The graph gets the task's input as its own, and in `config["configurable"]`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from orchestration.agents.headers import (
+    OF_HTTP,
     clear_text_problems,
     header_problems,
     reference_problems,
 )
-from orchestration.agents.http import address_problems, timeout_problems
+from orchestration.agents.http import (
+    address_problems,
+    timeout_problems,
+    unknown_problems,
+    verify_problems,
+)
 from state.jsonvalue import described
 
 if TYPE_CHECKING:
@@ -30,10 +35,6 @@ if TYPE_CHECKING:
 
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.remote_graph_connector import RemoteGraphConnector
-
-_TAKEN: Final = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +60,12 @@ def problems(endpoint: Endpoint) -> Iterator[str]:
     """What is wrong with an endpoint, in words."""
     yield from address_problems(endpoint.address)
     settings = endpoint.settings
-    known = [each.name for each in fields(RemoteGraphSettings)]
-    if unknown := sorted(map(str, set(settings) - set(known))):
-        yield f"the settings {unknown!r} are unknown; there are {known!r}"
+    yield from unknown_problems(settings, RemoteGraphSettings)
     graph = settings.get("graph")
     if not isinstance(graph, str) or not graph:
         yield f"graph is {described(graph)}; give the name of a graph, or an assistant's id"
     headers, key = settings.get("headers", {}), settings.get("api_key")
-    yield from header_problems(headers, taken=_TAKEN)
+    yield from header_problems(headers, taken=OF_HTTP)
     if isinstance(headers, Mapping):
         sent = {**headers, **({"x-api-key": key} if isinstance(key, str) else {})}
         allowed = settings.get("allow_clear_text", False)
@@ -76,9 +75,7 @@ def problems(endpoint: Endpoint) -> Iterator[str]:
     elif key is not None:
         yield f"api_key is a {type(key).__name__}; give text like ${{LANGGRAPH_API_KEY}}"
     yield from timeout_problems(settings.get("timeout_seconds", 1.0))
-    verify = settings.get("verify", True)
-    if not isinstance(verify, bool) and not (isinstance(verify, str) and Path(verify).is_file()):
-        yield f"verify is {described(verify)}; give true, false or a file of certificates"
+    yield from verify_problems(settings.get("verify", True))
 
 
 def connect(endpoint: Endpoint) -> RemoteGraphConnector:

@@ -64,7 +64,6 @@ class EndpointState:
     """Of what the processes share, as it was last read or written."""
     serving: bool = False
     """Whether it is among those that calls are spread over."""
-    why_not: str = ""
     turn: float = 0.0
     """When its turn is next, in the balancer's own time."""
     has_left: bool = False

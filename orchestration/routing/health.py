@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE: Final = 8
 """Probes at the same time, whatever the number of endpoints."""
-LOOK_SECONDS: Final = 1.0
-"""How often it is looked at who is to be probed."""
 JITTER: Final = 0.2
 """Between two probes an interval passes, give or take this share of it."""
 
@@ -69,12 +67,6 @@ class HealthProbes:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
-
-    async def run(self) -> None:
-        """Probe for ever what is to be probed."""
-        while True:
-            await self.look()
-            await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> list[Probed]:
         """Probe what is to be probed now; whoever is seen first gets a random time to come."""

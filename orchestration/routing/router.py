@@ -279,14 +279,13 @@ class Router:
     ) -> Chosen:
         """Let a thread stay with a version; another call of it may have been faster."""
         spec = chosen.version.spec
-        gone = has  # or switched off, else it would have been chosen
         stays = spec.version
-        if journal is not None:
-            stays = await journal.assign(spec.agent_id, spec.version, instead_of=gone)
+        if journal is not None:  # what it has is gone or switched off, else it would be chosen
+            stays = await journal.assign(spec.agent_id, spec.version, instead_of=has)
         with self.lock:
-            known = group.known_version(thread_id)
             if journal is None:
-                stays = known if known is not None and known != gone else stays
+                known = group.known_version(thread_id)
+                stays = known if known is not None and known != has else stays
                 group.remember(thread_id, stays)
             if stays != spec.version and (kept := group.kept(stays)) is not None:
                 return Chosen(kept, f"version {stays}, as before in this thread")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from orchestration.agents.configuration.variables import (
@@ -30,11 +30,17 @@ _BETWEEN: Final = re.compile(r"\s*,\s*(?=[a-z][a-z0-9+.-]*://|projects/)|\s+", r
 _LONGEST_ID: Final = 64
 
 
-def specs_from_environment(environment: Mapping[str, str]) -> list[AgentSpec]:
-    """Return the agents that the environment names; none of the built-in ones.
+class Named(NamedTuple):
+    """The agents that the environment names, by where; none of the built-in ones."""
 
-    What the file of `ORCHESTRATION_AGENTS_FILE` says of an agent is all that counts for it;
-    variables count for the agents that it does not name.
+    file: str | None
+    """The path of the agents file, if there is one."""
+    in_file: list[AgentSpec]
+    in_variables: list[AgentSpec]
+
+
+def named_in(environment: Mapping[str, str]) -> Named:
+    """Return the agents that the environment names.
 
     Args:
         environment: See `docs/agents-file.md` for its variables.
@@ -58,21 +64,18 @@ def specs_from_environment(environment: Mapping[str, str]) -> list[AgentSpec]:
         raise _refusal([*said.problems, *(map(str, broken.problems) if broken else ())])
     if broken is not None:
         raise broken
+    return Named(file, in_file, in_variables)
+
+
+def specs_from_environment(environment: Mapping[str, str]) -> list[AgentSpec]:
+    """Return the agents that the environment names, as `named_in` does, each once.
+
+    What the file says of an agent is all that counts for it; variables count for the agents
+    that it does not name.
+    """
+    _, in_file, in_variables = named_in(environment)
     named = {spec.agent_id for spec in in_file}
     return [*in_file, *(spec for spec in in_variables if spec.agent_id not in named)]
-
-
-def specs_of_variables(environment: Mapping[str, str]) -> list[AgentSpec]:
-    """Return the agents that variables of the environment speak of, without those of its file.
-
-    Raises:
-        ConfigurationError: A variable is not what it should be; with every problem.
-    """
-    said = _Variables(environment)
-    specs = said.specs()
-    if said.problems:
-        raise _refusal(said.problems)
-    return specs
 
 
 def agents_file(environment: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestration.agents.built_in import built_in_team
-from orchestration.agents.configuration.environment import agents_file, specs_of_variables
+from orchestration.agents.configuration.environment import named_in
 from orchestration.agents.configuration.variables import BUILT_IN_IDS
 from orchestration.routing.discovery.fixed import Fixed, Seldom, WithNames, is_at_name
 from state.errors import ConfigurationError
@@ -45,19 +45,18 @@ def layers(environment: Mapping[str, str], *, clock: Callable[[], float]) -> lis
 
     Raises:
         AgentFileError: The file is not what it should be; with every problem.
-        ConfigurationError: A variable is not; with every problem.
+        ConfigurationError: A variable is not; with every problem, those of the file too.
     """
     found: list[Layer] = []
-    file = agents_file(environment)
-    if file is not None:
-        from orchestration.agents.configuration.reading import load_agents  # noqa: PLC0415  pydantic
+    named = named_in(environment)
+    if named.file is not None:
         from orchestration.routing.discovery.watched_file import WatchedFile  # noqa: PLC0415
 
-        said = load_agents(file, environment=environment)
-        found.append(_layer(WatchedFile(file, environment=environment), said, clock))
-    variables = specs_of_variables(environment)
-    if variables:
-        found.append(_layer(Fixed("environment", variables), variables, clock))
+        file = WatchedFile(named.file, environment=environment)
+        found.append(_layer(file, named.in_file, clock))
+    if named.in_variables:
+        variables = Fixed("environment", named.in_variables)
+        found.append(_layer(variables, named.in_variables, clock))
     found.extend(Layer(each, ()) for each in _cards(environment, clock))
     found.append(Layer(_packages(clock), ()))
     team = built_in_team(environment)

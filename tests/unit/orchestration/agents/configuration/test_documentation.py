@@ -15,7 +15,7 @@ from orchestration.agents.configuration.entries import (
     EndpointEntry,
     VersionEntry,
 )
-from orchestration.agents.configuration.environment import specs_of_variables
+from orchestration.agents.configuration.environment import specs_from_environment
 from orchestration.agents.configuration.policy_entries import (
     BreakerEntry,
     OutlierEntry,
@@ -67,7 +67,7 @@ def test_every_end_of_a_variable_kind_and_way_of_balancing_is_explained() -> Non
 def test_the_variables_on_the_page_can_be_read() -> None:
     shell = PAGE[PAGE.index("export ORCHESTRATION_AGENTS=") :].split("```")[0]
     said = dict(re.findall(r'export (\w+)="?([^"\n#]*?)"?\s*(?:#.*)?\n', shell))
-    weather, legal = specs_of_variables(said)
+    weather, legal = specs_from_environment(said)
     assert (weather.agent_id, legal.agent_id) == ("weather", "legal-eu")
     assert [each.max_concurrency for each in legal.places] == [4, 4]
 

@@ -16,8 +16,8 @@ from orchestration import AgentFileError, AgentSpec
 from orchestration.agents.configuration.environment import (
     agents_file,
     id_of,
+    named_in,
     specs_from_environment,
-    specs_of_variables,
 )
 from orchestration.agents.configuration.variables import BUILT_IN_IDS, ENDPOINT, SUFFIXES
 from orchestration.agents.endpoint import Endpoint
@@ -92,7 +92,7 @@ def test_every_variable_reaches_the_specification() -> None:
     assert {*said} == {ENDPOINT, *SUFFIXES}
     environment = {f"TICKETING{name}": value for name, value in said.items()}
     with pytest.raises(ConfigurationError) as caught:  # as the fake kind has fewer settings
-        specs_of_variables(environment)
+        specs_from_environment(environment)
     told = (
         "TICKETING_API_ENDPOINT: the settings ['api_endpoint', 'graph', 'health_path', 'model', '"
     )
@@ -100,7 +100,7 @@ def test_every_variable_reaches_the_specification() -> None:
     for name in ("_API_ENDPOINT", "_GRAPH", "_MODEL", "_HEALTH_PATH"):
         environment.pop(f"TICKETING{name}")
     environment["TICKETING_SETTINGS"] = '{"transport": "rest"}'
-    assert specs_of_variables(environment) == [
+    assert specs_from_environment(environment) == [
         AgentSpec(
             "ticketing",
             ["ticket_purchase", "fleet_booking"],
@@ -140,14 +140,14 @@ def test_every_variable_reaches_the_specification() -> None:
     ],
 )
 def test_several_endpoints_have_ids_that_keep_in_any_order(written: str) -> None:
-    (spec,) = specs_of_variables({"HR_ENDPOINT": written, "HR_CAPABILITIES": ","})
+    (spec,) = specs_from_environment({"HR_ENDPOINT": written, "HR_CAPABILITIES": ","})
     a = Endpoint(endpoint_id="a.example-x", address="https://a.example/x")
     b = Endpoint(endpoint_id="b.example-8443", address="https://b.example:8443")
     assert spec == AgentSpec("hr", endpoints=[a, b], description="own endpoint")
 
 
 def test_a_comma_may_stand_in_an_address() -> None:
-    (spec,) = specs_of_variables({"HR_ENDPOINT": "https://a.example/x?of=1,2"})
+    (spec,) = specs_from_environment({"HR_ENDPOINT": "https://a.example/x?of=1,2"})
     assert spec.endpoint == "https://a.example/x?of=1,2"
 
 
@@ -237,7 +237,7 @@ def test_what_the_file_says_of_an_agent_is_all_that_counts_for_it(write: Write) 
     hr, sales = specs_from_environment(environment)
     assert (hr.endpoint, hr.version, hr.read_only) == ("https://file.example", "7", False)
     assert (sales.agent_id, sales.endpoint) == ("sales", URL)
-    assert [each.agent_id for each in specs_of_variables(environment)] == ["sales", "hr"]
+    assert [each.agent_id for each in named_in(environment).in_variables] == ["sales", "hr"]
     assert agents_file(environment) == "agents.yaml"
     assert agents_file({}) is None
 
