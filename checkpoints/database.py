@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checkpoints.encryption import EncryptionKey, TextCipher
     from checkpoints.history import HistoryPolicy, HistoryStore
     from checkpoints.retention import Retention
+    from checkpoints.spending import SpendingStore
     from checkpoints.threads import ThreadStore
     from checkpoints.traffic import TrafficStore
 
@@ -54,6 +55,8 @@ class Database:
     """Trims, copies and deletes threads."""
     traffic: TrafficStore
     """What processes that share the database know together of agents' endpoints."""
+    spending: SpendingStore
+    """What runs have used up of their budgets."""
     cipher: TextCipher
     """Seals texts that are kept beside the checkpoints; a plain one without encryption."""
     close: Callable[[], None]
@@ -129,6 +132,7 @@ def _open_memory(
     from checkpoints.memory_threads import MemoryThreads  # noqa: PLC0415
     from checkpoints.memory_traffic import MemoryTraffic  # noqa: PLC0415
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
+    from checkpoints.spending import MemorySpending  # noqa: PLC0415
 
     approvals = MemoryApprovals(clock=clock)
     threads = MemoryThreads(approvals)
@@ -144,6 +148,7 @@ def _open_memory(
         durable=False,
         retention=MemoryRetention(saver, threads),
         traffic=traffic,
+        spending=MemorySpending(),
         cipher=_text_cipher(keyring),
         close=approvals.close,
     )
@@ -158,6 +163,7 @@ def _open_sqlite(
     from checkpoints.sqlite_history import SqliteHistory  # noqa: PLC0415
     from checkpoints.sqlite_retention import SqliteRetention  # noqa: PLC0415  heavy
     from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
+    from checkpoints.sqlite_spending import SqliteSpending  # noqa: PLC0415  heavy
     from checkpoints.sqlite_store import ThreadedSqliteStore  # noqa: PLC0415  heavy
     from checkpoints.sqlite_threads import SqliteThreads  # noqa: PLC0415
     from checkpoints.traffic_stores import SqliteTraffic  # noqa: PLC0415  heavy
@@ -196,6 +202,7 @@ def _open_sqlite(
         durable=True,
         retention=SqliteRetention(writer, serializer),
         traffic=SqliteTraffic(writer),
+        spending=SqliteSpending(writer),
         cipher=cipher,
         close=close,
     )

@@ -92,7 +92,8 @@ class _Builder:
 
 def _may_linger(task: PlannedTask) -> bool:
     """Whether the task can hold up its superstep: by waiting to retry, or for anything else."""
-    return task["retry"] is not None or bool(task["approval"]) or "wait" in task
+    asks = bool(task["approval"]) or "budgeted" in task
+    return task["retry"] is not None or asks or "wait" in task
 
 
 def _branch_name(tasks: list[str]) -> str:

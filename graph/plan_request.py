@@ -17,6 +17,7 @@ from state.task import DEFAULT_TURNS
 
 if TYPE_CHECKING:
     from nodes.ports import Agents
+    from state.budget import Budget, BudgetDocument
     from state.plan_document import Definition, RequestDocument
     from state.task import AgentTask, Condition, Task
     from state.workflow import Aggregation, Router, Workflow
@@ -46,6 +47,10 @@ class PlanRequest(NamedTuple):
     session: bool = False
     retry_budget: int | None = None
     """How often the run may call an agent again; None is no limit."""
+    budget: Budget | Sequence[Budget] | None = None
+    """What the run may use up."""
+    budgets: Sequence[BudgetDocument] = ()
+    """The same, where it was planned before."""
 
 
 def request_of(workflow: Workflow, **of_the_run: Unpack[OfTheRun]) -> PlanRequest:
@@ -74,6 +79,7 @@ class OfTheRun(TypedDict, total=False):
     parameters: Mapping[str, Any] | None
     session: bool
     retry_budget: int | None
+    budget: Budget | Sequence[Budget] | None
 
 
 class Planned(NamedTuple):
@@ -101,6 +107,8 @@ class Draft:
     """Whether its tasks are done again and again."""
     in_turns: bool = False
     """Whether they are, or what they are inside of is."""
+    budgets: Sequence[BudgetDocument] = ()
+    """Of the run as a whole."""
 
     def problem(self, code: str, message: str, task_id: str | None = None) -> None:
         """Note one more reason why this cannot run."""
@@ -130,6 +138,7 @@ class Draft:
             variables=self.variables | knows,
             loops=knows == IN_TURNS,
             in_turns=self.in_turns or knows == IN_TURNS,
+            budgets=self.budgets,
         )
 
 

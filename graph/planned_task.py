@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from graph.expressions import planned_expression
 from graph.plan_request import Draft, Place, checked_input
+from graph.planned_budget import may_pause
+from graph.planned_call import add_call_settings
 from nodes.expressions import expression_problem
 from state.approval import DEFAULT_POLICY, ApprovalPolicy
 from state.capability import AgentCapability
@@ -53,6 +55,10 @@ def planned_task(task: AgentTask, place: Place, draft: Draft) -> PlannedTask:
     }
     if task.input_from:
         planned["input_from"] = _input_from(task.input_from, id_, draft)
+    if task.cache is not None or task.compress_to is not None or task.context:
+        add_call_settings(planned, task, draft)
+    if draft.budgets and may_pause(draft.budgets):
+        planned["budgeted"] = True
     return planned
 
 

@@ -15,6 +15,7 @@ from graph.expressions import (
 )
 from graph.layout import extra_waits, find_cycles, layout
 from graph.plan_request import Draft, Place, Planned, PlanRequest, checked_input
+from graph.planned_budget import planned_budgets
 from graph.planned_compensation import planned_compensation
 from graph.planned_nesting import planned_nesting
 from graph.planned_supervision import planned_supervision
@@ -52,6 +53,7 @@ def plan(request: PlanRequest, *, agents: Agents, run_id: str) -> Planned:
         PlanError: With every problem of the request, not just the first.
     """
     draft = Draft(agents, run_id)
+    draft.budgets = planned_budgets(request, draft)
     document = _document(request, draft)
     if draft.problems:
         raise PlanError(draft.problems)
@@ -110,6 +112,8 @@ def _add_of_the_run(document: PlanDocument, request: PlanRequest, draft: Draft) 
         document["session"] = True
     if request.retry_budget is not None:
         document["retry_budget"] = _retry_budget(request.retry_budget, draft)
+    if draft.budgets and not draft.inside:
+        document["budgets"] = [*draft.budgets]
     if request.parameters is not None:
         document["parameters"] = checked_input(request.parameters, "parameters", None, draft)
 

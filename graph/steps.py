@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langgraph.graph import START, StateGraph
 
-from nodes.agent_call import NEXT_NODES, call_agent, call_agent_with_retry
+from nodes.agent_call import AGAIN_NODE, NEXT_NODES, call_agent, call_agent_with_retry
 from nodes.aggregate import aggregate
-from nodes.approval import APPROVAL, CONDITION, approve, decide_condition, first_node
+from nodes.approval import (
+    APPROVAL,
+    BUDGET,
+    CONDITION,
+    approve,
+    before_call,
+    decide_condition,
+    first_node,
+)
+from nodes.budget_gate import ask_for_budget
 from nodes.compensate import compensate
 from nodes.plan_loader import LoaderInput, load_plan
 from nodes.waiting import wait_for_signal, wait_for_time
@@ -74,6 +83,9 @@ def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
             before.append(task["id"] + CONDITION)
         graph.add_node(task["id"] + APPROVAL, approve)
         before.append(task["id"] + APPROVAL)
+    if "budgeted" in task:
+        graph.add_node(task["id"] + BUDGET, ask_for_budget)
+        before.append(task["id"] + BUDGET)
     for node, successor in pairwise([*before, task["id"]]):
         graph.add_edge(node, successor)
     if "body" in task:
@@ -86,8 +98,8 @@ def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
         graph.add_node(
             task["id"],
             call_agent_with_retry,
-            metadata={NEXT_NODES: following},
-            destinations=(task["id"], *following),
+            metadata={NEXT_NODES: following, AGAIN_NODE: before_call(task)},
+            destinations=(before_call(task), *following),
         )
     return Ends([first_node(task)], [task["id"]], routes_itself=task["retry"] is not None)
 

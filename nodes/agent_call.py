@@ -22,7 +22,7 @@ from state.agent_context import AgentContext
 from state.jsonvalue import JsonObject
 from state.outcome import Outcome, blocks, error_record, is_finished, skipped
 from state.plan import in_turn, is_stale
-from state.plan_document import Handoff, PlanDocument, PlannedTask, Work
+from state.plan_document import Handoff, PlanDocument, PlannedTask
 from state.run_state import ApprovalRecord, RunState, RunUpdate
 from state.status import SkipCause, TaskStatus
 
@@ -42,6 +42,8 @@ _OF_CALLS: Final = (
 )
 NEXT_NODES: Final = "orchestration_next"
 """Node metadata: where a node that may retry goes after its last attempt."""
+AGAIN_NODE: Final = "orchestration_again"
+"""Node metadata: where it goes for another attempt."""
 
 
 async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
@@ -82,7 +84,7 @@ async def call_agent_with_retry(state: RunState, config: RunnableConfig) -> Comm
     task_id = metadata["langgraph_node"]
     outcome = update.get("outcomes", {}).get(task_id)
     again = outcome is not None and not is_finished(outcome)
-    goto: list[str] = [task_id] if again else metadata[NEXT_NODES]
+    goto: list[str] = [metadata[AGAIN_NODE]] if again else metadata[NEXT_NODES]
     return Command(goto=goto, update=update)
 
 
@@ -321,7 +323,8 @@ def _attempt(
     if decided or "input_from" in task or "handoff" in state["plan"]:
         return _attempt_with_input(state, task, run, config)
     context = _context(state, task, run, config)
-    return attempt(task, context, run=run, stop=run.stop, previous=_previous(state, context))
+    previous, stop = _previous(state, context), run.stop
+    return attempt(task, context, run=run, stop=stop, previous=previous, chain=run.chain)
 
 
 async def _attempt_with_input(
@@ -334,15 +337,10 @@ async def _attempt_with_input(
         given = record["arguments"] if record is not None and edited else input_of(state, task)
     except ExpressionError as error:
         return Outcome(status=TaskStatus.FAILED.value, attempts=0, error=error_record(error))
-    work: Work = {
-        "agent": task["agent"],
-        "capability": task["capability"],
-        "input": given,
-        "timeout_seconds": task["timeout_seconds"],
-        "retry": task["retry"],
-    }
+    work: PlannedTask = {**task, "input": given}
     context, stop = _context(state, task, run, config), run.stop
-    return await attempt(work, context, run=run, stop=stop, previous=_previous(state, context))
+    previous = _previous(state, context)
+    return await attempt(work, context, run=run, stop=stop, previous=previous, chain=run.chain)
 
 
 def _previous(state: RunState, context: AgentContext) -> Outcome | None:

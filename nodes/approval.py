@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 APPROVAL = ".approval"
 CONDITION = ".condition"
+BUDGET = ".budget"
 NEEDLESS = "needless"
 """Stands as the decision where the policy's threshold is not reached."""
 
@@ -45,8 +46,13 @@ NEEDLESS = "needless"
 def first_node(task: PlannedTask) -> str:
     """The node where a task begins."""
     if not task["approval"]:
-        return task["id"]
+        return before_call(task)
     return task["id"] + (CONDITION if asks_first(task) else APPROVAL)
+
+
+def before_call(task: PlannedTask) -> str:
+    """The node where an attempt at a task begins, once it is approved."""
+    return task["id"] + BUDGET if "budgeted" in task else task["id"]
 
 
 async def decide_condition(state: RunState, config: RunnableConfig) -> RunUpdate:

@@ -14,6 +14,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.types import Interrupt
 
 from nodes.expressions import ExpressionError
+from nodes.middleware import AgentCall
 from nodes.stop_signal import CancelledByStopError
 from state.errors import (
     AgentAuthError,
@@ -22,6 +23,7 @@ from state.errors import (
     AgentNotStartedError,
     AgentRefusedError,
     AgentTimeoutError,
+    BudgetExceededError,
     LeaseLostError,
     UnknownReplyError,
 )
@@ -35,6 +37,7 @@ from state.status import TaskStatus
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
+    from nodes.middleware import Chain
     from nodes.ports import Agent, Terms
     from nodes.run_handle import RunHandle
     from nodes.stop_signal import StopSignal
@@ -46,6 +49,7 @@ _NEVER_RETRIED = (
     AgentAuthError,
     AgentNotFoundError,
     AgentRefusedError,
+    BudgetExceededError,
     ExpressionError,
     UnknownReplyError,
 )
@@ -57,13 +61,14 @@ _STEERS: Final = (
 )
 
 
-async def attempt(  # noqa: C901  each way in which it can end is one line
+async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one line
     work: Work,
     context: AgentContext,
     *,
     run: RunHandle,
     stop: StopSignal | None,
     previous: Outcome | None = None,
+    chain: Chain | None = None,
 ) -> Outcome:
     """Call the agent once, if this process may still act for the thread; say what became of it.
 
@@ -73,21 +78,24 @@ async def attempt(  # noqa: C901  each way in which it can end is one line
         run: The live things of the run.
         stop: What may end the call early; None for work that the end of the run leaves alone.
         previous: What became of the attempt before.
+        chain: What runs around the call; None for a call that is made as it is.
     """
     if run.lease is not None:
         await run.lease.confirm()
     started = run.clock.now()
     agent: Agent | None = None
+    made: AgentCall | None = None
     if run.say is not None:
         context = context._replace(emit=partial(run.say, path_in(context.run_id, context.task_id)))
     try:
-        agent = run.agents.choose(
-            agent_id=work["agent"],
-            capability=work["capability"],
-            thread_id=context.thread_id,
-            terms=run.terms if previous is None else _going_on(run.terms, previous),
-        )
-        call = agent.call(json_object(work["input"], at="input_data"), context)
+        terms = run.terms if previous is None else _going_on(run.terms, previous)
+        agent = _chosen(work, context, run, terms)
+        given = json_object(work["input"], at="input_data")
+        if chain is None:
+            call = agent.call(given, context)
+        else:
+            made = _wrapped(agent, given, work, context, run=run, terms=terms)
+            call = chain(made)
         bounded = stop is not None or work["timeout_seconds"] is not None
         reply = await (_bounded(call, agent, work, stop) if bounded else call)
         outcome: Outcome = {
@@ -108,14 +116,52 @@ async def attempt(  # noqa: C901  each way in which it can end is one line
             raise
         outcome = _failure(AgentError("the agent cancelled itself"), agent, run, work, context)
     if agent is not None:
-        _tell(outcome, agent)
+        _tell(outcome, agent, served=made is not None and made.was_served)
+    if made is not None and made.verdicts:
+        outcome["middleware"] = made.verdicts
     outcome["started_at"], outcome["finished_at"] = started, run.clock.now()
     return outcome
 
 
-def _tell(outcome: Outcome, agent: Agent) -> None:
-    """Add who did it, and what is known of the call beside its reply."""
+def _chosen(work: Work, context: AgentContext, run: RunHandle, terms: Terms) -> Agent:
+    """Choose who does the work.
+
+    Raises:
+        AgentNotFoundError: Nobody enabled fits.
+    """
+    return run.agents.choose(
+        agent_id=work["agent"],
+        capability=work["capability"],
+        thread_id=context.thread_id,
+        terms=terms,
+    )
+
+
+def _wrapped(  # noqa: PLR0913  what a call consists of
+    agent: Agent,
+    given: JsonObject,
+    work: Work,
+    context: AgentContext,
+    *,
+    run: RunHandle,
+    terms: Terms,
+) -> AgentCall:
+    """Put together what layers get of a call."""
+    return AgentCall(
+        agent=agent,
+        input=given,
+        context=context,
+        work=work,
+        terms=terms,
+        choose=partial(_chosen, work, context, run, terms),
+    )
+
+
+def _tell(outcome: Outcome, agent: Agent, *, served: bool) -> None:
+    """Add who did it, and what is known of the call beside its reply, if one was made."""
     outcome["agent"], outcome["version"] = agent.agent_id, agent.version
+    if served:
+        return
     if agent.told is not None:
         outcome.update(cast("Outcome", agent.told))
     reply = outcome.get("output")

@@ -14,8 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from checkpoints.spending import MemorySpending
 from nodes.brake import Brake
+from nodes.budgeting import BudgetLayer, Budgets
 from nodes.concurrency import Both, ConcurrencyLimit
+from nodes.middleware import Chain
 from nodes.ports import NO_TERMS, Terms
 from nodes.retry_budget import budget_of
 from nodes.stop_signal import StopSignal
@@ -68,6 +71,10 @@ class RunHandle:
     """Told the pieces of an agent's text as they come, after the path of its task."""
     terms: Terms = NO_TERMS
     """Under what calls are made."""
+    chain: Chain | None = None
+    """What runs around calls; None where nothing does."""
+    budgets: Budgets | None = None
+    """What the run may use up; None is no limit."""
     lease: LeaseGuard | None = None
     slots: AbstractAsyncContextManager[None] | None = None
     """Entered for the time of a call; bounds how many run at once."""
@@ -232,7 +239,16 @@ def _template_handle(run_id: str, known: Outcomes) -> RunHandle:
         if template.document is not None:
             handle.stop = stop_signal(template.document, known)
             handle.terms = Terms(budget=budget_of(template.document, known))
+            if "budgets" in template.document:
+                _count_here(handle, template.document, run_id)
         _TEMPLATE_HANDLES[run_id] = handle
         if len(_TEMPLATE_HANDLES) > KEPT_HANDLES:
             _TEMPLATE_HANDLES.popitem(last=False)
     return handle
+
+
+def _count_here(handle: RunHandle, document: PlanDocument, run_id: str) -> None:
+    """Let a template's run have its budgets, though there is no database to count in."""
+    plan: PlanDocument = {**document, "run_id": run_id}
+    handle.budgets = Budgets(plan, thread_id=run_id, store=MemorySpending(), clock=handle.clock)
+    handle.chain = Chain([BudgetLayer(handle.budgets)], inner=handle.chain)

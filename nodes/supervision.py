@@ -237,10 +237,10 @@ async def _call(state: CyclicState, run: RunHandle, config: RunnableConfig) -> J
     given: JsonObject = {**work["input"], **_situation(state)}
     asked: Work = {**work, "input": given}
     if run.slots is None:
-        outcome = await attempt(asked, context, run=run, stop=run.stop)
+        outcome = await attempt(asked, context, run=run, stop=run.stop, chain=run.chain)
     else:
         async with run.slots:
-            outcome = await attempt(asked, context, run=run, stop=run.stop)
+            outcome = await attempt(asked, context, run=run, stop=run.stop, chain=run.chain)
     if outcome["status"] != TaskStatus.SUCCEEDED:
         error = outcome.get("error")
         why = outcome["status"] if error is None else error["message"]

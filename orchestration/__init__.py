@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orchestration.workflows.registry import WorkflowRegistry, get_workflows
     from state.agent_context import AgentContext
     from state.approval import ApprovalPolicy
+    from state.budget import Budget
     from state.capability import AgentCapability
     from state.conversation import HistoryWindow
     from state.errors import (
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         AgentUnavailableError,
         AlreadyDecidedError,
         AmbiguousRequestError,
+        BudgetExceededError,
         CallableLostError,
         ConfigurationError,
         DatabaseError,
@@ -116,6 +118,7 @@ _HOMES = {
     "orchestration.workflows.registry": ("WorkflowRegistry", "get_workflows"),
     "state.agent_context": ("AgentContext",),
     "state.approval": ("ApprovalPolicy",),
+    "state.budget": ("Budget",),
     "state.capability": ("AgentCapability",),
     "state.conversation": ("HistoryWindow",),
     "state.errors": (
@@ -131,6 +134,7 @@ _HOMES = {
         "AgentUnavailableError",
         "AlreadyDecidedError",
         "AmbiguousRequestError",
+        "BudgetExceededError",
         "CallableLostError",
         "ConfigurationError",
         "DatabaseError",
@@ -195,6 +199,8 @@ __all__ = [
     "AmbiguousRequestError",
     "ApprovalPolicy",
     "BreakerPolicy",
+    "Budget",
+    "BudgetExceededError",
     "CallableLostError",
     "ConfigurationError",
     "CoordinationStrategy",

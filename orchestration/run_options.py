@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, TypedDict
 from state.errors import PlanError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from checkpoints.history import KeepRuns
     from orchestration.notifications import Notifier
+    from state.budget import Budget
     from state.conversation import HistoryWindow
     from state.failure_mode import FailureMode
     from state.task import AgentTask, Condition
@@ -44,6 +45,8 @@ class RunOptions(TypedDict, total=False):
     retry_budget: int | None
     """How often the run may call an agent again, over all of its tasks: retries and failovers,
     also after a crash. None is no limit, beside that of each task."""
+    budget: Budget | Sequence[Budget] | None
+    """What the run, its thread or its tenant may use up: tokens, money, time, calls."""
 
 
 class CoordinatorSettings(TypedDict, total=False):

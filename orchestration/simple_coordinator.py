@@ -812,6 +812,7 @@ class SimpleCoordinator:
             max_turns=options.get("max_turns", DEFAULT_TURNS),
             session=options.get("session", False),
             retry_budget=options.get("retry_budget"),
+            budget=options.get("budget"),
         )
         return self.planned(request)
 

@@ -82,4 +82,24 @@ _ACTIONS = {
     AgentCapability.EMPLOYEE_INFORMATION: ("find_employee", "employee_info"),
     AgentCapability.ONBOARDING: ("onboard", "start_onboarding", "onboard_employee"),
 }
+_READING = frozenset(
+    {
+        "event_info",
+        "list_events",
+        "check_availability",
+        "check_budget",
+        "budget_status",
+        "check_leave",
+        "find_employee",
+        "employee_info",
+    }
+)
+"""Known actions that change nothing."""
+
+
+def acts(action: str) -> bool:
+    """Whether an action is known to change something; of unknown ones nobody knows."""
+    return action in _BY_ACTION and action not in _READING
+
+
 _BY_ACTION = {action: capability for capability, actions in _ACTIONS.items() for action in actions}

@@ -12,6 +12,7 @@ OrchestrationError
 │       │   └── AgentOverloadedError  so many calls wait for it here that no more may
 │       ├── AgentAuthError         its endpoint does not accept our credentials
 │       └── AgentUnavailableError  no endpoint of it takes calls now
+├── BudgetExceededError      a budget allows no further call (becomes an outcome)
 ├── TurnError                a cycle or a loop ended before it was done (becomes a result's error)
 │   ├── OutOfTurnsError      it took as many turns as it may
 │   ├── HandoffError         an agent handed over to something that is no task there
@@ -195,6 +196,23 @@ class AgentUnavailableError(AgentNotStartedError):
     """No endpoint of the agent takes calls now."""
 
     code = "agent_unavailable"
+
+
+class BudgetExceededError(OrchestrationError):
+    """Stands in the outcome of a task that was not begun, as a budget is used up."""
+
+    code = "budget_exceeded"
+
+    def __init__(self, overruns: Sequence[str]) -> None:
+        """Say which budgets, with what was spent of them."""
+        self.overruns = tuple(overruns)
+        super().__init__(self.overruns)
+
+    def __str__(self) -> str:
+        return (
+            f"{'; '.join(self.overruns)}, so no agent is called any more; give a larger budget, "
+            "or let it pause for an approval (on_exceeded='pause')"
+        )
 
 
 class TurnError(OrchestrationError):

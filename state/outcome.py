@@ -77,6 +77,9 @@ class Outcome(TypedDict, total=False):
     """Of the last call."""
     usage: Usage
     """Of the last reply, if its agent said it."""
+    middleware: dict[str, JsonObject]
+    """What layers around the last call found out, by their names; e.g. `cache`, whether the answer
+    came from one, and why not."""
     cost: float
     """Of all calls for the task, in the currency that the prices are in."""
     started_at: float

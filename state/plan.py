@@ -193,6 +193,7 @@ _OF_A_RUN = frozenset(
         "request",
         "session",
         "retry_budget",
+        "budgets",
         "schema",
         "turn",
         "current",
@@ -263,6 +264,9 @@ def _traits_of(document: PlanDocument) -> PlanTraits:
             nodes.append((id_, retry is not None, asks_first(task)))
         else:
             nodes.append((id_, retry is not None))
+        if "budgeted" in task:
+            asks = True
+            nodes.append(("budget",))
         if "body" in task:
             nests = True
             inner = Plan(task["body"])

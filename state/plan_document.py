@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 from state.approval import PolicyDocument
+from state.budget import BudgetDocument
+from state.caching import CacheDocument
 from state.failure_mode import FailureModeDocument
 from state.jsonvalue import JsonObject, JsonValue
 from state.outcome import Outcome
@@ -80,6 +82,12 @@ class Work(TypedDict):
     retry: RetryDocument | None
     input_from: NotRequired[dict[str, str]]
     """CEL expressions for fields of the input; only there where there are some."""
+    cache: NotRequired[CacheDocument | bool]
+    """Whether its answer may come from a cache, and how; absent is what its agent says."""
+    compress_to: NotRequired[int]
+    """Most tokens of its input's messages."""
+    context: NotRequired[list[str]]
+    """Context sources whose values its agent gets."""
 
 
 class RepeatDocument(TypedDict):
@@ -121,6 +129,8 @@ class PlannedTask(Work):
     """Only with `body`."""
     wait: NotRequired[WaitDocument]
     """Instead of an agent."""
+    budgeted: NotRequired[bool]
+    """Whether a budget of the run may pause it before the agent is called."""
 
 
 class Region(TypedDict):
@@ -248,6 +258,8 @@ class PlanDocument(TypedDict):
     request: NotRequired[RequestDocument]
     session: NotRequired[bool]
     """Whether what the run comes to is kept when its thread begins another."""
+    budgets: NotRequired[list[BudgetDocument]]
+    """What the run may use up; absent is no limit."""
     retry_budget: NotRequired[int]
     """How often the run may call an agent again, over all of its tasks; absent is no limit."""
     parameters: NotRequired[JsonObject]

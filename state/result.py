@@ -101,6 +101,11 @@ class TaskResult:
         return self._outcome.get("usage")
 
     @property
+    def middleware(self) -> Mapping[str, JsonObject]:
+        """What layers around the last call found out, e.g. under `cache` and `budget`."""
+        return self._outcome.get("middleware", {})
+
+    @property
     def tasks(self) -> tuple[TaskResult, ...]:
         """What became of the tasks it is made of; of items, in their order."""
         return tuple(TaskResult(id_, each) for id_, each in self._outcome.get("inner", {}).items())
@@ -153,7 +158,7 @@ class TaskResult:
     def _called_json(self) -> JsonObject:
         """What only tasks of agents with endpoints, or with models, have."""
         said: JsonObject = {}
-        for key in ("endpoint", "tries", "routing", "usage"):
+        for key in ("endpoint", "tries", "routing", "usage", "middleware"):
             if key in self._outcome:
                 said[key] = json_like(self._outcome[key])
         return said

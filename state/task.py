@@ -12,6 +12,7 @@ from state.status import TaskStatus
 
 if TYPE_CHECKING:
     from state.approval import ApprovalPolicy
+    from state.caching import CachePolicy
     from state.capability import AgentCapability
     from state.failure_mode import FailureMode
     from state.outcome import ErrorRecord, Outcome
@@ -73,6 +74,13 @@ class AgentTask(Task):
     timeout: float | timedelta | None = field(default=None, kw_only=True)
     """For each attempt; a number is seconds."""
     retry: RetryPolicy | None = field(default=None, kw_only=True)
+    cache: CachePolicy | bool | None = field(default=None, kw_only=True)
+    """Whether the answer may come from a cache: `True`, or a policy, says that the task changes
+    nothing; `False` always calls the agent; by default it is as its agent says."""
+    compress_to: int | None = field(default=None, kw_only=True)
+    """Most tokens that the messages of its input may have; older content is cut first."""
+    context: Sequence[str] = field(default=(), kw_only=True)
+    """Context sources of the optimizer whose values the agent gets in its input's `context`."""
 
 
 @dataclass(slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoints.approvals import PENDING, STATUSES, Answer, Asked, Filter, NewRequest
 from checkpoints.threads import RUNNING
-from nodes.approval import APPROVAL, asked_about
+from nodes.approval import APPROVAL, BUDGET, asked_about
+from nodes.budget_gate import ACTION, asked_budget
 from orchestration.engines.snapshots import task_of
 from state.approval import DEFAULT_POLICY, policy_of
 from state.errors import DecisionError
@@ -17,7 +18,7 @@ from state.question import is_own
 from state.waiting import asked_by
 
 if TYPE_CHECKING:
-    from checkpoints.approvals import ApprovalLedger, ApprovalRequest
+    from checkpoints.approvals import ApprovalLedger, ApprovalRequest, Kind
     from checkpoints.threads import ThreadRecord
     from orchestration.engines.local_parts import Chunk
     from state.approval import PolicyDocument
@@ -39,7 +40,11 @@ def asked_in(chunk: Chunk) -> Iterator[Asked]:
     for interrupt in chunk[1].get("interrupts", ()):
         question = asked(interrupt["id"], interrupt["value"])
         last = question.task_id.rpartition(INSIDE)[2]
-        if not is_own(question.value) or chunk[1]["name"] in {last, last + APPROVAL}:
+        if not is_own(question.value) or chunk[1]["name"] in {
+            last,
+            last + APPROVAL,
+            last + BUDGET,
+        }:
             yield question
 
 
@@ -57,37 +62,43 @@ def all_asked(pending: Iterable[PendingInterrupt]) -> list[Asked]:
 def new_request(thread_id: str, plan: Plan, question: Asked) -> NewRequest:
     """What the ledger needs to judge answers to a question."""
     document = plan.document
-    task = plan.task_at(question.task_id)
-    waited_for = None if task is None else asked_by(task, question.value)
-    if waited_for is not None:
-        return NewRequest(
-            thread_id=thread_id,
-            run_id=plan.run_id,
-            asked=question,
-            kind=waited_for.kind,
-            action=waited_for.signal,
-            policy=QUESTION_POLICY,
-            requester=document["user"],
-            tenant=document["tenant"],
-            deadline_at=waited_for.deadline_at,
-        )
-    # who asks in the name of a task, an agent too, gets no laxer policy than the task has
-    policy = None if task is None else policy_of(task["approval"])
-    is_approval = isinstance(question.value, dict) and "action_requests" in question.value
-    if task is None or policy is None or not is_approval:
-        kind, action, policy = "question", "", QUESTION_POLICY
-    else:
-        kind, action = "approval", asked_about(task)
+    kind, action, policy, deadline_at = _judged_by(plan, question)
     return NewRequest(
         thread_id=thread_id,
         run_id=plan.run_id,
         asked=question,
-        kind="approval" if kind == "approval" else "question",
+        kind=kind,
         action=action,
         policy=policy,
         requester=document["user"],
         tenant=document["tenant"],
+        deadline_at=deadline_at,
     )
+
+
+class _Rules(NamedTuple):
+    """By what answers to a question are judged."""
+
+    kind: Kind
+    action: str
+    policy: PolicyDocument
+    deadline_at: float | None = None
+
+
+def _judged_by(plan: Plan, question: Asked) -> _Rules:
+    task, value = plan.task_at(question.task_id), question.value
+    waited_for = None if task is None else asked_by(task, value)
+    if waited_for is not None:
+        return _Rules(waited_for.kind, waited_for.signal, QUESTION_POLICY, waited_for.deadline_at)
+    budget = asked_budget(plan.document, value)
+    if budget is not None:
+        return _Rules("approval", ACTION, budget["approval"])
+    # who asks in the name of a task, an agent too, gets no laxer policy than the task has
+    policy = None if task is None else policy_of(task["approval"])
+    is_approval = isinstance(value, dict) and "action_requests" in value
+    if task is None or policy is None or not is_approval:
+        return _Rules("question", "", QUESTION_POLICY)
+    return _Rules("approval", asked_about(task), policy)
 
 
 def asks(plan: Plan) -> bool:
@@ -101,7 +112,7 @@ def has_deadlines(plan: Plan) -> bool:
 
 
 def _has_deadlines(document: PlanDocument) -> bool:
-    return any(
+    return any(each["approval"]["deadline_seconds"] for each in document.get("budgets", ())) or any(
         (policy is not None and policy["deadline_seconds"])
         or ("body" in task and _has_deadlines(task["body"]))
         for task in document["tasks"].values()

@@ -14,7 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from langgraph.types import Command
@@ -22,6 +22,8 @@ from langgraph.types import Command
 from checkpoints.approvals import Filter
 from checkpoints.threads import RUNNING, UNFINISHED
 from graph.compiler import Compiler
+from nodes.budgeting import BudgetLayer, Budgets
+from nodes.middleware import Chain
 from nodes.run_handle import SYSTEM_CLOCK, RunHandle, open_handle, stop_signal
 from orchestration.engines.asking import (
     MOST_QUESTIONS,
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from checkpoints.signals import NewSignal
     from checkpoints.threads import Claimed, Lease, ThreadRecord
     from graph.plan_request import Planned
+    from nodes.middleware import Middleware
     from nodes.ports import Agents, Clock
     from orchestration.engines.snapshots import Next
     from orchestration.engines.upgrading import Standing
@@ -117,6 +120,25 @@ NO_SEEDS: Final[Mapping[str, ScopeSeed]] = {}
 
 def as_it_began(_thread_id: str, _plan: Plan, *, as_begun: bool) -> None:
     """Know of no other version."""
+
+
+def wrap_nothing(_plan: Plan, _known: Outcomes, _ending: ExitStack) -> Sequence[Middleware]:
+    """Let calls be made as they are."""
+    return ()
+
+
+class Wrap(Protocol):
+    """Says what runs around the calls of a run, while it runs in this process."""
+
+    def __call__(self, plan: Plan, known: Outcomes, ending: ExitStack, /) -> Sequence[Middleware]:
+        """Return the layers, the first is the outermost.
+
+        Args:
+            plan: Of the run.
+            known: What became of its tasks so far.
+            ending: Takes what is to be done when the run pauses or ends.
+        """
+        ...
 
 
 class Current(Protocol):
@@ -155,6 +177,7 @@ class EmbeddedEngine:
         announce: Callable[[Sequence[Due]], None] = announce_nothing,
         current: Current = as_it_began,
         called: str | None = None,
+        wrap: Wrap = wrap_nothing,
     ) -> None:
         """Take what is to be used.
 
@@ -168,6 +191,7 @@ class EmbeddedEngine:
             current: Plans the request of a thread's run by the latest version of its
                 workflow, or by that which it began with; None where that is not known.
             called: How commands in messages name the database; None is the default.
+            wrap: Says what runs around the calls of a run.
         """
         self._database = database
         self._agents = agents
@@ -176,6 +200,7 @@ class EmbeddedEngine:
         self._announce = announce
         self._current = current
         self._called = called
+        self._wrap = wrap
         self._seconds = lease_seconds(lease)
         self._held = HeldThreads(database, self._seconds, announce)
         self._compiler = Compiler(database.checkpointer, database.store)
@@ -641,11 +666,12 @@ class EmbeddedEngine:
     ) -> WorkflowResult:
         plan = segment.plan
         graph = self._compiler.compile(plan, with_store=self._agents.need_store)
-        handle = self._handle(segment, known, local)
+        ending = ExitStack()
+        handle = self._handle(segment, known, local, ending)
         segment.status = RUNNING
         segment.may_ask = segment.may_ask or asks(plan)
         lapsed: set[str] = set()
-        with open_handle(plan.run_id, handle):
+        with ending, open_handle(plan.run_id, handle):
             while True:
                 given = _resumption(answers) or graph_input
                 if plan.is_plain() and local.watch is None:
@@ -670,12 +696,17 @@ class EmbeddedEngine:
                     answers = await self._held.answers(segment, asked)
         return self._conclude(segment, values, asked)
 
-    def _handle(self, segment: Segment, known: Outcomes, local: LocalParts) -> RunHandle:
+    def _handle(
+        self, segment: Segment, known: Outcomes, local: LocalParts, ending: ExitStack
+    ) -> RunHandle:
         """Put together what the nodes use beside their state."""
+        budgets = self._budgets(segment)
         handle = RunHandle(
             agents=self._agents,
             clock=self._clock,
             callables=local.callables,
+            chain=self._chain(segment.plan, known, budgets, ending),
+            budgets=budgets,
             observe=segment.keep_account(known).observing(local.observe),
             say=local.say,
             terms=terms_of(segment, known, self._database.traffic),
@@ -689,6 +720,22 @@ class EmbeddedEngine:
         for inner, found in segment.scopes:
             handle.scope(inner["run_id"].partition(INSIDE)[2], inner, found)
         return handle
+
+    def _budgets(self, segment: Segment) -> Budgets | None:
+        """What the run may use up; None is no limit."""
+        plan, store = segment.plan.document, self._database.spending
+        if "budgets" not in plan:
+            return None
+        return Budgets(plan, thread_id=segment.thread_id, store=store, clock=self._clock)
+
+    def _chain(
+        self, plan: Plan, known: Outcomes, budgets: Budgets | None, ending: ExitStack
+    ) -> Chain | None:
+        """Put together what runs around the run's calls; None where nothing does."""
+        layers = self._wrap(plan, known, ending)
+        if budgets is not None:
+            layers = [BudgetLayer(budgets), *layers]
+        return Chain(layers) if layers else None
 
     def _conclude(
         self, segment: Segment, values: Mapping[str, Any], interrupts: Iterable[Interrupt]

@@ -143,7 +143,7 @@ def thread_config(
         configurable[LEASE_TOKEN] = token
     if plan is None:
         return {"configurable": configurable}
-    limit = max(LEAST_LIMIT, 25 + 3 * plan.traits.attempts)
+    limit = max(LEAST_LIMIT, 25 + 4 * plan.traits.attempts)
     return {"configurable": configurable, "recursion_limit": limit}
 
 

@@ -14,7 +14,8 @@ from langgraph.types import StateSnapshot
 
 from checkpoints.upgrades import UpgradeRecord
 from nodes.agent_call import approval_key
-from nodes.approval import approval_record
+from nodes.approval import BUDGET, approval_record
+from nodes.budget_gate import budget_key
 from nodes.waiting import answered_wait
 from orchestration.engines.snapshots import belongs_to, known_outcomes, scopes_in, task_of
 from state.errors import MigrationError, UpgradeError
@@ -117,9 +118,9 @@ def with_waits(
 
 
 def by_path(interrupts: Iterable[Interrupt], answers: Mapping[str, object]) -> dict[str, object]:
-    """Return answers to approvals by the path of the task."""
+    """Return answers to approvals by the path of the task, to a budget's with a mark."""
     return {
-        task_of(each.value): answers[each.id]
+        task_of(each.value) + (BUDGET if "budget" in each.value else ""): answers[each.id]
         for each in interrupts
         if each.id in answers and _is_approval(each)
     }
@@ -228,14 +229,15 @@ def upgraded(
     scopes = {path: cast("ScopeSeed", {**seed}) for path, seed in standing.scopes.items()}
     approvals: dict[str, ApprovalRecord] = {**standing.values.get("approvals", {})}
     for path, answer in answers.items():
-        around, _, task_id = path.rpartition(INSIDE)
-        record = approval_record(answer)
+        around, _, asked = path.rpartition(INSIDE)
+        task_id, record = asked.removesuffix(BUDGET), approval_record(answer)
+        key_in = budget_key if asked.endswith(BUDGET) else approval_key
         if around:
             scope = scopes[around if around in scopes else around.rpartition("#")[0]]  # of a loop
-            key = approval_key(cast("PlanDocument", scope), task_id)
+            key = key_in(cast("PlanDocument", scope), task_id)
             scope["approvals"] = {**scope["approvals"], key: cast("JsonObject", record)}
         else:
-            approvals[approval_key(standing.plan, task_id)] = record
+            approvals[key_in(standing.plan, task_id)] = record
     seed: dict[str, Any] = {
         "outcomes": standing.outcomes,
         "approvals": approvals,

@@ -39,6 +39,7 @@ def plan_request(
         user=options.get("user"),
         session=options.get("session", False),
         retry_budget=options.get("retry_budget"),
+        budget=options.get("budget"),
     )
     on_failure, aggregate = options.get("on_failure"), options.get("aggregate")
     chosen = [name for name in CHOOSABLE if options.get(name) is not None]
@@ -66,7 +67,8 @@ def planned_for(workflow: Workflow, run: Plan, make: Callable[[PlanRequest], Pla
     }
     if "on_failure" in chosen:  # what tasks need depends on it
         options["on_failure"] = FailureMode(**before["on_failure"])
-    made = make(plan_request(workflow, parameters=before.get("parameters"), options=options))
+    request = plan_request(workflow, parameters=before.get("parameters"), options=options)
+    made = make(request._replace(budgets=before.get("budgets", ())))
     if not chosen:
         return made
     document: dict[str, Any] = {**made.plan.document, **{key: before[key] for key in chosen}}  # type: ignore[literal-required]

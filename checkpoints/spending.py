@@ -1,0 +1,115 @@
+"""What runs have used up of their budgets: a row for each attempt, written around its call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from state.budget import Balance, Spent
+
+if TYPE_CHECKING:
+    from state.budget import BudgetScope
+
+    Admit = Callable[[Sequence[Balance]], bool]
+    """Decides whether a call may begin, from how its budgets stand."""
+
+
+class Charged(NamedTuple):
+    """Whose budgets something counts for."""
+
+    key: str
+    """Of the attempt, or of what somebody granted; the same key is the same thing."""
+    run_id: str
+    thread_id: str
+    tenant: str | None
+    at: float
+    """Seconds since the epoch."""
+
+
+class Scope(NamedTuple):
+    """Whose spending is summed up."""
+
+    per: BudgetScope
+    name: str
+    since: float = 0.0
+    """Only what was used after it, in seconds since the epoch."""
+
+
+class SpendingStore(Protocol):
+    """Counts what is spent, also over processes that share a database."""
+
+    async def begin(
+        self, charged: Charged, scopes: Sequence[Scope], admit: Admit
+    ) -> Sequence[Balance]:
+        """Count a call that is about to be made, if it is admitted; return how budgets stood.
+
+        Looking and counting are one transaction. A call that is made again after a crash, under
+        the same key, counts again.
+        """
+        ...
+
+    async def end(self, charged: Charged, used: Spent) -> None:
+        """Add what a call used up, once it is over; `used.attempts` is 0 if none was made."""
+        ...
+
+    async def balances(self, scopes: Sequence[Scope]) -> Sequence[Balance]:
+        """Return how budgets stand."""
+        ...
+
+    async def grant(self, charged: Charged, amount: Spent, scope: BudgetScope) -> None:
+        """Let more be used up; the same key grants once."""
+        ...
+
+
+class MemorySpending:
+    """A `SpendingStore` for `memory://`, and for graphs without a database."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._calls: dict[str, tuple[Charged, Spent]] = {}
+        self._grants: dict[str, tuple[Charged, Spent, BudgetScope]] = {}
+
+    async def begin(
+        self, charged: Charged, scopes: Sequence[Scope], admit: Admit
+    ) -> Sequence[Balance]:
+        """Count a call that is about to be made, if it is admitted; return how budgets stood."""
+        with self._lock:
+            found = [self._balance(scope) for scope in scopes]
+            if admit(found):
+                self._add(charged, Spent(attempts=1))
+            return found
+
+    async def end(self, charged: Charged, used: Spent) -> None:
+        """Add what a call used up, once it is over."""
+        with self._lock:
+            self._add(charged, used._replace(attempts=used.attempts - 1))
+
+    async def balances(self, scopes: Sequence[Scope]) -> Sequence[Balance]:
+        """Return how budgets stand."""
+        with self._lock:
+            return [self._balance(scope) for scope in scopes]
+
+    async def grant(self, charged: Charged, amount: Spent, scope: BudgetScope) -> None:
+        """Let more be used up; the same key grants once."""
+        with self._lock:
+            self._grants.setdefault(charged.key, (charged, amount, scope))
+
+    def _add(self, charged: Charged, used: Spent) -> None:
+        known = self._calls.get(charged.key)
+        self._calls[charged.key] = charged, used if known is None else known[1].plus(used)
+
+    def _balance(self, scope: Scope) -> Balance:
+        spent = granted = Spent()
+        for charged, used in self._calls.values():
+            if _counts(charged, scope):
+                spent = spent.plus(used)
+        for charged, amount, per in self._grants.values():
+            if per == scope.per and _counts(charged, scope):
+                granted = granted.plus(amount)
+        return Balance(spent, granted)
+
+
+def _counts(charged: Charged, scope: Scope) -> bool:
+    names = {"run": charged.run_id, "thread": charged.thread_id, "tenant": charged.tenant}
+    return names[scope.per] == scope.name and charged.at > scope.since

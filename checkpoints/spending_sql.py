@@ -1,0 +1,89 @@
+"""What runs have used up of their budgets, as SQL inside somebody else's transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from state.budget import MEASURES, Balance, Spent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import TextClause
+
+    from checkpoints.spending import Admit, Charged, Scope
+    from checkpoints.statements import Execute
+    from state.budget import BudgetScope
+
+_COLUMNS: Final = {"run": "run_id", "thread": "thread_id", "tenant": "tenant"}
+_SUMS: Final = ", ".join(f"COALESCE(SUM({name}), 0) AS {name}" for name in MEASURES)
+_ADD: Final = text(
+    "INSERT INTO orchestration_spending "
+    "(spending_key, kind, run_id, thread_id, tenant, at, tokens, cost, seconds, attempts) "
+    "VALUES (:key, :kind, :run_id, :thread_id, :tenant, :at, :tokens, :cost, :seconds, :attempts) "
+    "ON CONFLICT (spending_key) DO UPDATE SET at = excluded.at, "
+    + ", ".join(f"{name} = orchestration_spending.{name} + excluded.{name}" for name in MEASURES)
+)
+_GRANT: Final = text(str(_ADD).partition("DO UPDATE")[0] + "DO NOTHING")
+_CALL: Final = "call"
+
+
+def _balance(column: str) -> TextClause:
+    return text(
+        f"SELECT kind, {_SUMS} FROM orchestration_spending "  # noqa: S608  names of columns
+        f"WHERE {column} = :name AND at > :since AND kind IN ('{_CALL}', :grant) GROUP BY kind"
+    )
+
+
+_BALANCES: Final[Mapping[str, TextClause]] = {
+    per: _balance(column) for per, column in _COLUMNS.items()
+}
+
+
+def begin(
+    execute: Execute, *, charged: Charged, scopes: Sequence[Scope], admit: Admit
+) -> list[Balance]:
+    """Count a call that is about to be made, if it is admitted; return how budgets stood."""
+    found = balances(execute, scopes=scopes)
+    if admit(found):
+        _add(execute, charged, Spent(attempts=1))
+    return found
+
+
+def end(execute: Execute, *, charged: Charged, used: Spent) -> None:
+    """Add what a call used up, once it is over."""
+    _add(execute, charged, used._replace(attempts=used.attempts - 1))
+
+
+def balances(execute: Execute, *, scopes: Sequence[Scope]) -> list[Balance]:
+    """Return how budgets stand."""
+    found = []
+    for scope in scopes:
+        values = {"name": scope.name, "since": scope.since, "grant": _grant_kind(scope.per)}
+        rows = {row["kind"]: row for row in execute(_BALANCES[scope.per], values)}
+        spent, granted = rows.get(_CALL), rows.get(_grant_kind(scope.per))
+        found.append(Balance(_spent(spent), _spent(granted)))
+    return found
+
+
+def grant(execute: Execute, *, charged: Charged, amount: Spent, scope: BudgetScope) -> None:
+    """Let more be used up; the same key grants once."""
+    execute(_GRANT, _values(charged, amount, _grant_kind(scope)))
+
+
+def _add(execute: Execute, charged: Charged, used: Spent) -> None:
+    execute(_ADD, _values(charged, used, _CALL))
+
+
+def _values(charged: Charged, amount: Spent, kind: str) -> dict[str, object]:
+    return {**charged._asdict(), **amount._asdict(), "kind": kind}
+
+
+def _grant_kind(per: BudgetScope) -> str:
+    return f"grant_{per}"
+
+
+def _spent(row: Mapping[str, float] | None) -> Spent:
+    return Spent() if row is None else Spent(*(row[name] for name in MEASURES))

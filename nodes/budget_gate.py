@@ -1,0 +1,135 @@
+"""The budget gate: asks a person whether a run may use up more, before it calls an agent.
+
+Like the approval node it does nothing before `interrupt()` but look. What is granted is written
+under a key of its own, so that a node that runs again grants nothing twice.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import interrupt
+
+from nodes.agent_call import announce, approval_key, hindrance
+from nodes.approval import BUDGET, approval_record
+from nodes.run_handle import handle_of
+from state.budget import Overrun, Spent, grant_in
+from state.outcome import Outcome, is_finished
+from state.plan import in_turn, is_stale, path_of
+from state.question import is_own
+from state.run_state import RunState, RunUpdate
+from state.status import TaskStatus
+
+if TYPE_CHECKING:
+    from nodes.budgeting import Budgets
+    from state.budget import BudgetDocument
+    from state.jsonvalue import JsonObject, JsonValue
+    from state.plan_document import PlanDocument
+    from state.run_state import ApprovalRecord
+
+ACTION: Final = "budget"
+
+
+async def ask_for_budget(state: RunState, config: RunnableConfig) -> RunUpdate:
+    """Pause as long as a budget is used up and nobody has granted more, or said no."""
+    plan = state["plan"]
+    task_id = config["metadata"]["langgraph_node"].removesuffix(BUDGET)
+    run, known = handle_of(state), _present(state, task_id)
+    if run.budgets is None or (known is not None and is_finished(known)):
+        return {}
+    if known is None and hindrance(plan["tasks"][task_id], state, run) is not None:
+        return {}
+    attempts = 0 if known is None else known["attempts"]
+    where = f"{path_of(plan, task_id)}#{plan.get('turn', 0)}:{attempts}"
+    earlier = state.get("approvals", {}).get(budget_key(plan, task_id))
+    refusal = await _ask(run.budgets, where, path_of(plan, task_id), earlier)
+    if refusal is None:
+        return {}
+    outcome = in_turn(_refused(refusal, known), plan)
+    announce(run, task_id, outcome)
+    return {"outcomes": {task_id: outcome}}
+
+
+def budget_key(plan: PlanDocument, task_id: str) -> str:
+    """Under what an answer is recorded that was given before the workflow was changed."""
+    return f"{approval_key(plan, task_id)}#{ACTION}"
+
+
+def asked_budget(plan: PlanDocument, question: JsonValue) -> BudgetDocument | None:
+    """The budget that one of the plan's own questions is about; None for any other question."""
+    if not isinstance(question, dict) or not is_own(question):
+        return None
+    asked, budgets = question.get("budget"), plan.get("budgets", [])
+    index = asked.get("index") if isinstance(asked, dict) else None
+    return budgets[index] if isinstance(index, int) and 0 <= index < len(budgets) else None
+
+
+def budget_question(overrun: Overrun, *, index: int, path: str) -> JsonObject:
+    """The question as a `HITLRequest` with one action: to let as much again be used up."""
+    again: JsonObject = dict(overrun.budget["limits"])
+    return {
+        "action_requests": [
+            {
+                "name": ACTION,
+                "args": again,
+                "arguments": again,
+                "description": f"{overrun}. May it use up as much again, from task {path!r} on?",
+            }
+        ],
+        "review_configs": [
+            {
+                "action_name": ACTION,
+                "allowed_decisions": [*overrun.budget["approval"]["allowed"]],
+                "args_schema": overrun.budget["approval"]["arguments"],
+            }
+        ],
+        "task_id": path,
+        "budget": {"index": index, **overrun.as_json()},
+    }
+
+
+async def _ask(
+    budgets: Budgets, where: str, path: str, earlier: ApprovalRecord | None
+) -> ApprovalRecord | None:
+    """Ask until no budget is used up any more; return an answer that grants nothing."""
+    for number in count():
+        over = await budgets.used_up()
+        if not over:
+            return None
+        overrun = over[0]
+        if number or earlier is None:
+            index = budgets.documents.index(overrun.budget)
+            answer = approval_record(interrupt(budget_question(overrun, index=index, path=path)))
+        else:
+            answer = earlier
+        granted = _granted(overrun, answer)
+        if granted is None:
+            return answer
+        await budgets.grant(f"{where}:{number}", granted, overrun.budget["per"])
+    raise AssertionError("counting has no end")
+
+
+def _granted(overrun: Overrun, answer: ApprovalRecord) -> Spent | None:
+    if answer["decision"] == "approve":
+        return grant_in(overrun.budget["limits"])
+    return grant_in(answer.get("arguments", {})) if answer["decision"] == "edit" else None
+
+
+def _refused(answer: ApprovalRecord, known: Outcome | None) -> Outcome:
+    said = answer["message"] or "nobody granted more"
+    refused = Outcome(
+        status=TaskStatus.REJECTED.value,
+        attempts=0 if known is None else known["attempts"],
+        reason=f"its budget is used up: {said}",
+    )
+    if known is not None and "error" in known:
+        refused["error"] = known["error"]
+    return refused
+
+
+def _present(state: RunState, task_id: str) -> Outcome | None:
+    """What became of the task so far, in the present turn."""
+    known = state["outcomes"].get(task_id)
+    return None if known is None or is_stale(known, state["plan"]) else known

@@ -1,0 +1,168 @@
+"""The budget layer: counts what calls use up, and lets none begin when a budget is used up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from checkpoints.spending import Charged, Scope
+from nodes.middleware import was_served
+from state.budget import Overrun, Spent, overruns
+from state.errors import BudgetExceededError
+from state.outcome import usage_in
+
+if TYPE_CHECKING:
+    from checkpoints.spending import SpendingStore
+    from nodes.middleware import AgentCall, Proceed, Reply
+    from nodes.ports import Clock
+    from state.budget import Balance, BudgetDocument, BudgetScope
+    from state.plan_document import PlanDocument
+
+NAME: Final = "budget"
+
+
+class WorkingTime:
+    """How long at least one call of a run has been under way; each part of it counts once."""
+
+    __slots__ = ("_clock", "_since", "_under_way")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._under_way = 0
+        self._since = 0.0
+
+    def begin(self) -> None:
+        """A call begins."""
+        if not self._under_way:
+            self._since = self._clock.now()
+        self._under_way += 1
+
+    def end(self) -> float:
+        """A call ends; return the seconds that nobody was charged for yet."""
+        seconds = self.uncharged
+        self._under_way -= 1
+        self._since = self._clock.now()
+        return seconds
+
+    @property
+    def uncharged(self) -> float:
+        """Seconds that no call was charged for yet."""
+        return max(0.0, self._clock.now() - self._since) if self._under_way else 0.0
+
+
+class Budgets:
+    """The budgets that count for one run."""
+
+    def __init__(
+        self,
+        plan: PlanDocument,
+        *,
+        thread_id: str,
+        store: SpendingStore,
+        clock: Clock,
+    ) -> None:
+        """Take what is to be used.
+
+        Args:
+            plan: Of the run as a whole.
+            thread_id: Whose run.
+            store: Where it is counted.
+            clock: What time it is.
+        """
+        self.documents: Sequence[BudgetDocument] = plan["budgets"]
+        self._run_id = plan["run_id"]
+        self._thread_id = thread_id
+        self._tenant = plan["tenant"]
+        self._store = store
+        self._clock = clock
+        self.working = WorkingTime(clock)
+
+    async def used_up(self) -> list[Overrun]:
+        """The budgets that a run is to be asked about now."""
+        balances = self._with_time(await self._store.balances(self._scopes()))
+        return overruns(self.documents, balances, "pause")
+
+    async def begin(self, charged: Charged) -> list[Overrun]:
+        """Count a call that begins; return budgets that are used up all the same.
+
+        Raises:
+            BudgetExceededError: It must not begin.
+        """
+
+        def admit(balances: Sequence[Balance]) -> bool:
+            return not overruns(self.documents, self._with_time(balances), "stop")
+
+        balances = await self._store.begin(charged, self._scopes(), admit)
+        balances = self._with_time(balances)
+        if stopped := overruns(self.documents, balances, "stop"):
+            raise BudgetExceededError([str(each) for each in stopped])
+        return overruns(self.documents, balances, "audit", "pause")
+
+    async def end(self, charged: Charged, used: Spent) -> None:
+        """Count what a call used up."""
+        await self._store.end(charged._replace(at=self._clock.now()), used)
+
+    async def grant(self, key: str, amount: Spent, per: BudgetScope) -> None:
+        """Let more be used up; the same key grants once."""
+        await self._store.grant(self.charged(key), amount, per)
+
+    def charged(self, key: str) -> Charged:
+        """Whose budgets something counts for."""
+        return Charged(key, self._run_id, self._thread_id, self._tenant, self._clock.now())
+
+    def _scopes(self) -> list[Scope]:
+        names = {"run": self._run_id, "thread": self._thread_id, "tenant": self._tenant or ""}
+        return [
+            Scope(each["per"], names[each["per"]], self._since(each)) for each in self.documents
+        ]
+
+    def _since(self, budget: BudgetDocument) -> float:
+        window = budget["window_seconds"]
+        return 0.0 if window is None else self._clock.now() - window
+
+    def _with_time(self, balances: Sequence[Balance]) -> list[Balance]:
+        """Let the time that calls under way have taken so far count too."""
+        time = Spent(seconds=self.working.uncharged)
+        return [each._replace(spent=each.spent.plus(time)) for each in balances]
+
+
+class BudgetLayer:
+    """Lets no call begin that a budget does not allow, and counts those that do."""
+
+    name = NAME
+
+    def __init__(self, budgets: Budgets) -> None:
+        self._budgets = budgets
+
+    async def __call__(self, call: AgentCall, proceed: Proceed) -> Reply:
+        """Count a call around it.
+
+        Raises:
+            BudgetExceededError: It must not begin.
+        """
+        budgets, context = self._budgets, call.context
+        charged = budgets.charged(f"{context.idempotency_key}@{context.attempt}")
+        if over := await budgets.begin(charged):
+            exceeded = [each.as_json() for each in over]
+            call.tell(NAME, {"verdict": "exceeded", "budgets": [*exceeded]})
+        budgets.working.begin()
+        reply: Reply = None
+        try:
+            reply = await proceed(call)
+        finally:
+            used = _used(call, reply)._replace(seconds=budgets.working.end())
+            await asyncio.shield(budgets.end(charged, used))
+        return reply
+
+
+def _used(call: AgentCall, reply: Reply) -> Spent:
+    """What a call used up, as far as anybody says."""
+    if was_served(call.verdicts):
+        return Spent()
+    told = call.agent.told or {}
+    usage = usage_in(reply) if isinstance(reply, dict) else None
+    usage = usage or told.get("usage")
+    tokens = 0 if usage is None else usage["input_tokens"] + usage["output_tokens"]
+    cost = told.get("cost", 0.0) - call.terms.cost  # that of earlier attempts was counted
+    return Spent(tokens=tokens, cost=max(0.0, cost), attempts=1)

@@ -1,0 +1,387 @@
+"""A run that has used up its budget stops or pauses before the next call, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestration import (
+    AgentContext,
+    AgentRegistry,
+    AgentSpec,
+    AgentTask,
+    ApprovalPolicy,
+    Budget,
+    CoordinationStrategy,
+    ForEach,
+    NotAllowedError,
+    PlanError,
+    Repeat,
+    RetryPolicy,
+    SimpleCoordinator,
+    WorkflowResult,
+)
+from tests.unit.orchestration.conftest import Wall
+
+AT_ONCE = RetryPolicy(max_attempts=5, initial_delay=timedelta(0), jitter=False)
+
+
+class Office:
+    """A coordinator with agents that each use ten tokens and half a coin, and count calls."""
+
+    def __init__(self, url: str) -> None:
+        self.wall, self.calls, self.failures, self.seconds = Wall(), list[str](), 0, 0.0
+        self.agents = AgentRegistry(clock=self.wall)
+        for agent_id in ("clerk", "mail", "bank"):
+            spec = AgentSpec(agent_id, handler=self.work, cost=0.5)
+            self.agents.register(spec)
+        self.url = url
+        self.runs = self.open()
+
+    def open(self) -> SimpleCoordinator:
+        return SimpleCoordinator(registry=self.agents, database_url=self.url, clock=self.wall)
+
+    def another(self) -> SimpleCoordinator:
+        """As in another process, where the database outlives one."""
+        return self.runs if self.url == "memory://" else self.open()
+
+    async def work(self, _input: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        self.calls.append(context.task_id)
+        self.wall.now += self.seconds
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the line is dead")
+        return {
+            "content": "done",
+            "n": len(self.calls),
+            "usage": {"input_tokens": 7, "output_tokens": 3},
+        }
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Office:
+    return Office("memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'a.db'}")
+
+
+def three() -> list[AgentTask]:
+    return [AgentTask("clerk"), AgentTask("mail"), AgentTask("bank")]
+
+
+def spent_in(result: WorkflowResult) -> dict[str, float]:
+    value: Any = result.interrupts[0].value
+    return cast("dict[str, float]", value["budget"]["spent"])
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        (Budget(attempts=2), "the run has used 2 of 2 calls"),
+        (Budget(tokens=15), "the run has used 20 of 15 tokens"),
+        (Budget(cost=1), "the run has used 1 of 1 money"),
+        (Budget(time=timedelta(seconds=5)), "the run has used 6 of 5 seconds of work"),
+    ],
+    ids=["attempts", "tokens", "cost", "time"],
+)
+async def test_a_run_stops_before_the_call_that_its_budget_does_not_allow(
+    office: Office, budget: Budget, told: str
+) -> None:
+    office.seconds = 3
+    result = await office.runs.execute_sequential(three(), budget=budget)
+    assert office.calls == ["clerk", "mail"]
+    assert result.status == "failed"
+    error = result["bank"].error
+    assert error is not None
+    assert error["code"] == "budget_exceeded"
+    assert told in error["message"]
+    assert result["bank"].attempts == 1
+
+
+async def test_a_run_pauses_with_what_was_spent_and_goes_on_once_somebody_agrees(
+    office: Office,
+) -> None:
+    budget = Budget(tokens=20, on_exceeded="pause")
+    result = await office.runs.execute_sequential(three(), budget=budget, thread_id="t")
+    assert result.status == "interrupted"
+    assert office.calls == ["clerk", "mail"]
+    assert spent_in(result) == {"tokens": 20, "cost": 1, "seconds": 0, "attempts": 2}
+    (request,) = await office.runs.approvals.list_pending()
+    assert (request.kind, request.action, request.task_id) == ("approval", "budget", "bank")
+    assert request.arguments == {"tokens": 20}
+
+    result = await office.another().resume("t", {"bank": "approve"})
+    assert result.status == "completed"
+    assert office.calls == ["clerk", "mail", "bank"]
+
+
+async def test_who_says_no_ends_the_run(office: Office) -> None:
+    budget = Budget(attempts=1, on_exceeded="pause")
+    await office.runs.execute_sequential(three(), budget=budget, thread_id="t")
+    result = await office.runs.resume("t", {"mail": "reject"})
+    assert result.status == "rejected"
+    assert office.calls == ["clerk"]
+    assert "budget is used up" in (result["mail"].reason or "")
+
+
+async def test_an_edit_grants_other_amounts_and_too_little_is_asked_about_again(
+    office: Office,
+) -> None:
+    budget = Budget(tokens=10, on_exceeded="pause")
+    await office.runs.execute_sequential(three(), budget=budget, thread_id="t")
+    little = {
+        "decisions": [{"type": "edit", "edited_action": {"name": "budget", "args": {"tokens": 1}}}]
+    }
+    result = await office.runs.resume("t", {"mail": little})  # 10 of 11: one more call
+    assert result.status == "interrupted"
+    assert office.calls == ["clerk", "mail"]
+    result = await office.runs.resume("t", {"bank": little})  # 20 of 12: still nothing
+    assert result.status == "interrupted"
+    assert office.calls == ["clerk", "mail"]
+    result = await office.runs.resume("t", {"bank": "approve"})
+    assert result.status == "completed"
+
+
+async def test_an_edit_that_is_no_amount_is_refused_before_anything_happens(
+    office: Office,
+) -> None:
+    budget = Budget(attempts=1, on_exceeded="pause")
+    await office.runs.execute_sequential(three(), budget=budget, thread_id="t")
+    wrong = {
+        "decisions": [
+            {"type": "edit", "edited_action": {"name": "budget", "args": {"attempts": -3}}}
+        ]
+    }
+    with pytest.raises(Exception, match="attempts"):
+        await office.runs.resume("t", {"mail": wrong})
+    assert (await office.runs.get_state("t")).status == "interrupted"
+
+
+async def test_only_who_may_can_grant_more(office: Office) -> None:
+    policy = ApprovalPolicy(roles=["controller"])
+    budget = Budget(attempts=1, on_exceeded="pause", approval=policy)
+    await office.runs.execute_sequential(three(), budget=budget, thread_id="t", user="ann")
+    for who, roles in (("bob", []), ("ann", ["controller"])):
+        with pytest.raises(NotAllowedError):
+            await office.runs.resume("t", {"mail": "approve"}, by=who, roles=roles)
+    result = await office.runs.resume("t", {"mail": "approve"}, by="eve", roles=["controller"])
+    assert result.status == "interrupted"  # as much again is one call
+    assert office.calls == ["clerk", "mail"]
+
+
+async def test_an_audit_only_notes_it(office: Office) -> None:
+    budget = Budget(attempts=1, on_exceeded="audit")
+    result = await office.runs.execute_sequential(three(), budget=budget)
+    assert result.status == "completed"
+    assert "budget" not in result["clerk"].middleware
+    verdict: Any = result["mail"].middleware["budget"]
+    assert verdict["verdict"] == "exceeded"
+    assert verdict["budgets"][0]["spent"]["attempts"] == 1
+
+
+async def test_retries_count_and_pause_too(office: Office) -> None:
+    office.failures = 3
+    budget = Budget(attempts=2, on_exceeded="pause")
+    tasks = [AgentTask("clerk", retry=AT_ONCE)]
+    result = await office.runs.execute_sequential(tasks, budget=budget, thread_id="t")
+    assert result.status == "interrupted"
+    assert len(office.calls) == 2
+    result = await office.runs.resume("t", {"clerk": "approve"})
+    assert result.status == "completed"
+    assert len(office.calls) == 4
+    assert result["clerk"].attempts == 4
+
+
+async def test_a_budget_is_never_exceeded_by_a_retry_of_a_call_it_refused(office: Office) -> None:
+    tasks = [AgentTask("clerk"), AgentTask("mail", retry=AT_ONCE)]
+    result = await office.runs.execute_sequential(tasks, budget=Budget(attempts=1))
+    assert result["mail"].attempts == 1
+    assert office.calls == ["clerk"]
+
+
+async def test_calls_beside_each_other_cannot_take_the_same_attempt_twice(
+    office: Office,
+) -> None:
+    tasks = [AgentTask("clerk", task_id=f"t{number}") for number in range(8)]
+    result = await office.runs.execute_parallel(tasks, budget=Budget(attempts=3))
+    assert len(office.calls) == 3
+    assert result.status == "partial"
+
+
+async def test_branches_beside_each_other_can_each_be_asked_about(office: Office) -> None:
+    tasks = [
+        AgentTask("clerk", task_id="a"),
+        AgentTask("mail", task_id="b"),
+        AgentTask("bank", task_id="c", depends_on=["a"]),
+        AgentTask("bank", task_id="d", depends_on=["b"]),
+    ]
+    budget = Budget(attempts=2, on_exceeded="pause")
+    result = await office.runs.execute_parallel(tasks, budget=budget, thread_id="t")
+    assert {each.task_id for each in result.interrupts} == {"c", "d"}
+    result = await office.runs.resume("t", {"c": "approve", "d": "approve"})
+    assert result.status == "completed"
+    assert sorted(office.calls) == ["a", "b", "c", "d"]
+
+
+async def test_turns_of_loops_and_items_of_lists_count(office: Office) -> None:
+    loop = Repeat([AgentTask("clerk")], until="false", max_turns=9)
+    result = await office.runs.execute_sequential([loop], budget=Budget(attempts=4))
+    assert len(office.calls) == 4
+    assert result.status == "failed"
+    items = ForEach([1, 2, 3, 4, 5, 6], AgentTask("mail"))
+    await office.runs.execute_sequential([items], budget=Budget(attempts=5))
+    assert len(office.calls) == 9
+
+
+async def test_a_loop_pauses_in_the_middle_and_goes_on_there(office: Office) -> None:
+    loop = Repeat([AgentTask("clerk", task_id="x")], until="turn >= 4", max_turns=9, task_id="l")
+    budget = Budget(attempts=2, on_exceeded="pause")
+    result = await office.runs.execute_sequential([loop], budget=budget, thread_id="t")
+    assert result.status == "interrupted"
+    (asked,) = result.interrupts
+    assert asked.task_id == "l#3/x"
+    result = await office.runs.resume("t", {"l#3/x": "approve"})
+    assert (result.status, len(office.calls)) == ("completed", 4)
+
+
+async def test_turns_of_a_cycle_count_and_pause(office: Office) -> None:
+    budget = Budget(attempts=2, on_exceeded="pause")
+    result = await office.runs.execute_workflow(
+        three(),
+        strategy=CoordinationStrategy.CYCLIC,
+        supervisor="outputs.size() < 3 ? ['clerk', 'mail', 'bank'][outputs.size()] : 'finish'",
+        budget=budget,
+        thread_id="t",
+    )
+    assert result.status == "interrupted"
+    result = await office.runs.resume("t", {"bank": "approve"})
+    assert (result.status, office.calls) == ("completed", ["clerk", "mail", "bank"])
+
+
+async def test_a_task_whose_condition_is_false_is_not_asked_about(office: Office) -> None:
+    tasks = [AgentTask("clerk"), AgentTask("mail", condition="false"), AgentTask("bank")]
+    budget = Budget(attempts=1, on_exceeded="pause")
+    result = await office.runs.execute_sequential(tasks, budget=budget, thread_id="t")
+    assert [each.task_id for each in result.interrupts] == ["bank"]
+
+
+async def test_an_approval_and_a_budget_of_one_task_are_asked_one_after_the_other(
+    office: Office,
+) -> None:
+    tasks = [AgentTask("clerk"), AgentTask("mail", requires_approval=True)]
+    budget = Budget(attempts=1, on_exceeded="pause")
+    result = await office.runs.execute_sequential(tasks, budget=budget, thread_id="t")
+    assert (result.interrupts[0].task_id, office.calls) == ("mail", ["clerk"])
+    first: Any = result.interrupts[0].value
+    assert "budget" not in first
+    result = await office.runs.resume("t", {"mail": "approve"})
+    assert spent_in(result)["attempts"] == 1
+    result = await office.runs.resume("t", {"mail": "approve"})
+    assert (result.status, office.calls) == ("completed", ["clerk", "mail"])
+
+
+async def test_a_thread_has_one_budget_over_its_runs(office: Office) -> None:
+    budget = Budget(attempts=4, per="thread")
+    first = await office.runs.execute_sequential(three(), budget=budget, thread_id="t")
+    assert first.status == "completed"
+    second = await office.runs.execute_sequential(three(), budget=budget, thread_id="t")
+    assert second.status == "failed"
+    assert len(office.calls) == 4
+    other = await office.runs.execute_sequential(three(), budget=budget, thread_id="u")
+    assert other.status == "completed"
+
+
+async def test_a_tenants_budget_counts_over_threads_and_comes_back_with_its_window(
+    office: Office,
+) -> None:
+    budget = Budget(cost=2, per="tenant", window=timedelta(days=1))
+    ours = {"budget": budget, "tenant": "acme"}
+    await office.runs.execute_sequential(three(), **ours)  # type: ignore[arg-type]  # options
+    result = await office.another().execute_sequential(three(), **ours)  # type: ignore[arg-type]
+    assert (result.status, len(office.calls)) == ("failed", 4)
+    other = await office.runs.execute_sequential(three(), budget=budget, tenant="globex")
+    assert other.status == "completed"
+    office.wall.now += 86_401
+    again = await office.runs.execute_sequential(three(), **ours)  # type: ignore[arg-type]
+    assert again.status == "completed"
+
+
+async def test_undoing_needs_no_budget(office: Office) -> None:
+    tasks = [
+        AgentTask("clerk", compensate={"action": "undo"}),
+        AgentTask("mail"),
+        AgentTask("bank"),
+    ]
+    result = await office.runs.execute_sequential(tasks, budget=Budget(attempts=2))
+    assert result["clerk"].status == "compensated"
+    assert len(office.calls) == 3
+
+
+async def test_a_compiled_graph_counts_in_its_own_process(office: Office) -> None:
+    graph = office.runs.compile(three(), budget=Budget(attempts=2))
+    done: Any = await graph.ainvoke({})  # type: ignore[call-overload]  # it brings its plan
+    assert done["outcomes"]["bank"]["error"]["code"] == "budget_exceeded"
+    assert office.calls == ["clerk", "mail"]
+
+
+async def test_several_budgets_all_count(office: Office) -> None:
+    budgets = [Budget(attempts=100), Budget(tokens=10, per="thread")]
+    result = await office.runs.execute_sequential(three(), budget=budgets)
+    assert office.calls == ["clerk"]
+    error = result["mail"].error
+    assert error is not None
+    assert "the thread has used 10 of 10 tokens" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        (Budget(), "limits nothing"),
+        (Budget(tokens=0), "tokens is 0"),
+        (Budget(cost=float("nan")), "cost is nan"),
+        (Budget(attempts=True), "attempts is True"),
+        (Budget(time=timedelta(0)), "time is"),
+        (Budget(tokens=1, per="week"), "per is 'week'"),  # type: ignore[arg-type]
+        (Budget(tokens=1, on_exceeded="cry"), "on_exceeded is 'cry'"),  # type: ignore[arg-type]
+        (Budget(tokens=1, window=timedelta(days=1)), "a run has no window"),
+        (Budget(tokens=1, per="tenant"), "no tenant"),
+        (Budget(tokens=1, approval=ApprovalPolicy(allowed=["reject"])), "somebody must say yes"),
+        (7, "budget is 7"),
+        ([Budget(tokens=1), "x"], "'x' is none"),
+    ],
+)
+async def test_a_budget_that_cannot_be_is_refused_before_anything_happens(
+    office: Office,
+    budget: Any,  # noqa: ANN401  what nobody should give
+    words: str,
+) -> None:
+    with pytest.raises(PlanError, match=words):
+        await office.runs.execute_sequential(three(), budget=budget)
+    assert office.calls == []
+
+
+async def test_time_of_calls_beside_each_other_counts_once() -> None:
+    from nodes.budgeting import WorkingTime  # noqa: PLC0415
+
+    wall = Wall()
+
+    class Clock:
+        def now(self) -> float:
+            return wall.now
+
+        async def sleep(self, _seconds: float) -> None:
+            await asyncio.sleep(0)
+
+    working = WorkingTime(Clock())
+    working.begin()
+    wall.now += 2
+    working.begin()
+    wall.now += 3
+    assert working.end() == 5
+    wall.now += 1
+    assert working.uncharged == 1
+    assert working.end() == 1
+    wall.now += 100
+    assert working.uncharged == 0
