@@ -47,7 +47,7 @@ class CachePolicy:
     """Names by which answers can be invalidated together."""
     semantic: bool = False
     """Whether a question that means the same may be answered from the cache, too."""
-    semantic_threshold: float = 0.85
+    semantic_threshold: float = 0.8
     """The cosine from which two questions may mean the same."""
 
     def problems(self) -> Iterator[str]:

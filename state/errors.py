@@ -7,6 +7,7 @@ OrchestrationError
 │   ├── AgentRefusedError    it understood and said no: not enough seats, over budget
 │   ├── AgentTimeoutError    it did not answer before its deadline
 │   ├── UnknownReplyError    it answered with something that is not a JSON object
+│   ├── SharedCallError      the call it was to share failed in another process
 │   └── AgentNotStartedError   it surely did not begin, so anybody else may do it
 │       ├── AgentRateLimitedError  its endpoint takes no more calls for a while
 │       │   └── AgentOverloadedError  so many calls wait for it here that no more may
@@ -47,6 +48,8 @@ OrchestrationError
 │   └── AmbiguousRequestError  several begin with it
 ├── DatabaseError            the database URL or file cannot be used
 │   └── EncryptionError      a stored value is plain where it must not be, or no key opens it
+├── CacheError               a cache's URL or file cannot be used, or what is asked of it
+│   └── CacheUnreachableError  its server does not answer, or its file not now
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
 └── DrawingError             a graph cannot be drawn (graph)
@@ -139,6 +142,16 @@ class UnknownReplyError(AgentError):
     """The agent answered with something that is not a JSON object."""
 
     code = "unknown_reply"
+
+
+class SharedCallError(AgentError):
+    """A call that was shared failed in another process, with an error that only it knows.
+
+    The message begins with the name of that error's class. Errors of this family arrive as
+    what they were.
+    """
+
+    code = "agent_raised"
 
 
 LONGEST_PAUSE: Final = 86400.0
@@ -727,6 +740,18 @@ class EncryptionError(DatabaseError):
     """Raised when a stored value is not encrypted as it has to be, or no key opens it."""
 
     code = "encryption_error"
+
+
+class CacheError(OrchestrationError):
+    """Raised when a cache's URL or file cannot be used, or not for what is asked of it."""
+
+    code = "cache_error"
+
+
+class CacheUnreachableError(CacheError):
+    """Raised when a cache does not answer now; calls are made without it."""
+
+    code = "cache_unreachable"
 
 
 class ConfigurationError(OrchestrationError):

@@ -1,0 +1,167 @@
+"""Clients of a Redis or Valkey server: one for each event loop, one for other code."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from state.errors import CacheError, CacheUnreachableError
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+
+EXTRA: Final = "agent-orchestration-layer[redis]"
+ANSWER_SECONDS: Final = 1.0
+"""How long the server may take to accept a connection, or to answer."""
+FIRST_PAUSE: Final = 0.5
+"""Seconds in which nobody asks a server that did not answer; doubles each time."""
+LONGEST_PAUSE: Final = 15.0
+CLOSE_SECONDS: Final = 5.0
+"""How long another loop may take to close its client."""
+
+_LIMITS: Final[dict[str, Any]] = {
+    "socket_timeout": ANSWER_SECONDS,
+    "socket_connect_timeout": ANSWER_SECONDS,
+    "max_connections": 32,
+    "timeout": 5.0,  # until one of them is free
+}
+_SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
+
+
+class RedisClients:
+    """Makes clients when they are first needed; leaves a server that is down alone for a while.
+
+    A client belongs to the loop it was made in, and is closed when that ends.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Take the URL, without connecting.
+
+        Raises:
+            CacheError: It cannot be, or the extra `redis` is not installed.
+        """
+        scheme, rest = url.split("://", 1)
+        self._url = f"{_SCHEMES.get(scheme, scheme)}://{rest}"
+        self.where = _shown(url)
+        """The URL without its password."""
+        self._lock = Lock()
+        self._lives: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[AsyncRedis, AsyncGenerator[AsyncRedis, None]]
+        ] = WeakKeyDictionary()
+        self._pause = FIRST_PAUSE
+        self._not_before = 0.0
+        self._why = ""
+        try:
+            self._sync: Redis = self._make_sync()
+        except ImportError as error:
+            raise CacheError(
+                f"the cache {self.where} needs redis; run `pip install '{EXTRA}'`"
+            ) from error
+        except ValueError as error:
+            raise CacheError(f"the cache's URL {self.where} cannot be: {error}") from None
+
+    @contextmanager
+    def sync(self) -> Iterator[Redis]:
+        """Give the client of code that is not asynchronous."""
+        with self.watched():
+            yield self._sync
+
+    async def ask(self, script: str, *values: str | bytes | float) -> Any:  # noqa: ANN401  by script
+        """Run a script on the server, asked by the running loop's client."""
+        with self.watched():
+            client = await self.client()
+            return await client.register_script(script)(args=list(values))
+
+    async def mget(self, *keys: str) -> list[bytes | None]:
+        """Read several keys at one moment."""
+        with self.watched():
+            found = await (await self.client()).mget(keys)
+            return [None if each is None else _bytes(each) for each in found]
+
+    async def client(self) -> AsyncRedis:
+        """Return the running loop's client."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            found = self._lives.get(loop)
+        if found is not None:
+            return found[0]
+        life = self._life()
+        client = await anext(life)  # does not wait, so no other task comes in between
+        with self._lock:
+            self._lives[loop] = client, life
+        return client
+
+    async def aclose(self) -> None:
+        """Close all clients; those of other loops in their loops."""
+        with self._lock:
+            lives, self._lives = self._lives, WeakKeyDictionary()
+        self._sync.close()
+        here = asyncio.get_running_loop()
+        for loop, (_, life) in list(lives.items()):
+            if loop is here:
+                await life.aclose()
+            elif loop.is_running():
+                ending = asyncio.run_coroutine_threadsafe(_end(life), loop)
+                with suppress(TimeoutError):  # it may have ended just now, and so the client
+                    await asyncio.wait_for(asyncio.wrap_future(ending), CLOSE_SECONDS)
+
+    async def _life(self) -> AsyncGenerator[AsyncRedis, None]:
+        """A client's life; a loop that ends closes its asynchronous generators, and so this."""
+        from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415  heavy
+        from redis.asyncio import Redis as AsyncRedis  # noqa: PLC0415  heavy
+        from redis.asyncio.retry import Retry  # noqa: PLC0415  heavy
+        from redis.backoff import NoBackoff  # noqa: PLC0415  heavy
+
+        pool = BlockingConnectionPool.from_url(self._url, retry=Retry(NoBackoff(), 1), **_LIMITS)
+        client = AsyncRedis.from_pool(pool)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    def _make_sync(self) -> Redis:
+        from redis import BlockingConnectionPool, Redis  # noqa: PLC0415  heavy
+        from redis.backoff import NoBackoff  # noqa: PLC0415  heavy
+        from redis.retry import Retry  # noqa: PLC0415  heavy
+
+        pool = BlockingConnectionPool.from_url(self._url, retry=Retry(NoBackoff(), 1), **_LIMITS)
+        return Redis.from_pool(pool)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Refuse at once while the server is left alone; note when it does not answer."""
+        from redis import exceptions  # noqa: PLC0415  heavy
+
+        if time.monotonic() < self._not_before:
+            raise CacheUnreachableError(f"{self._why}; it is left alone for a while")
+        try:
+            yield
+        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+            self._why = f"the cache {self.where} does not answer: {error}"
+            self._not_before = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            raise CacheUnreachableError(self._why) from error
+        except exceptions.RedisError as error:
+            raise CacheUnreachableError(f"the cache {self.where} refused: {error}") from error
+        self._pause = FIRST_PAUSE
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+async def _end(life: AsyncGenerator[AsyncRedis, None]) -> None:
+    await life.aclose()
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"

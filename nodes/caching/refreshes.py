@@ -1,0 +1,67 @@
+"""Answers that are fetched anew in the background, each once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from threading import Lock
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from nodes.caching.question import FullKey
+
+_log = logging.getLogger(__name__)
+
+
+class Refreshes:
+    """Owns the background tasks of each event loop."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._by_loop: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[FullKey, asyncio.Task[bool]]
+        ] = WeakKeyDictionary()
+        self.done = 0
+        self.failed = 0
+
+    def begin(self, key: FullKey, work: Coroutine[Any, Any, bool]) -> None:
+        """Begin to fetch, unless it is being fetched."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            tasks = self._by_loop.setdefault(loop, {})
+        if key in tasks:
+            work.close()
+            return
+        tasks[key] = task = asyncio.create_task(work)
+        task.add_done_callback(lambda ended: self._ended(tasks, key, ended))
+
+    async def aclose(self) -> None:
+        """Cancel what is being fetched, and wait for this loop's to end."""
+        here = asyncio.get_running_loop()
+        with self._lock:
+            found = [(loop, list(tasks.values())) for loop, tasks in self._by_loop.items()]
+        for loop, tasks in found:
+            for task in tasks:
+                if loop is here:
+                    task.cancel()
+                elif loop.is_running():
+                    loop.call_soon_threadsafe(task.cancel)
+            if loop is here and tasks:
+                await asyncio.wait(tasks)
+
+    def _ended(
+        self, tasks: dict[FullKey, asyncio.Task[bool]], key: FullKey, task: asyncio.Task[bool]
+    ) -> None:
+        tasks.pop(key, None)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self.done += task.result()
+            return
+        self.failed += 1
+        _log.warning("a kept answer of agent %r could not be refreshed: %s", key[0][1], error)

@@ -1,0 +1,1 @@
+"""What makes calls of agents fewer, smaller and earlier."""
