@@ -30,6 +30,8 @@ OrchestrationError
 │   ├── ThreadNotFoundError  no thread has that id
 │   ├── ThreadBusyError      another process (or task) is running the thread
 │   ├── ThreadPendingError   the thread has unfinished work, so it takes no new input
+│   ├── ThreadExistsError    a new thread was wanted, and that one is there already
+│   │   └── BatchConflictError  it was made for another request than the one of the batch
 │   ├── ThreadFinishedError  its run is over, so it can be neither cancelled nor signalled
 │   ├── DrainedError         the process shuts down; the thread stopped where it can be resumed
 │   ├── LeaseLostError       this process lost the thread to another one
@@ -44,6 +46,13 @@ OrchestrationError
 │   ├── MigrationError       what is to become of a run's tasks in a new version does not fit
 │   └── CallableLostError    a condition or router lived in a process that is gone
 ├── ForkError                a run cannot be forked like that
+├── ToolError                why a call of a tool has no result
+│   ├── ToolCallError        what was given is no call of a tool; nothing was called
+│   ├── ToolNotFoundError    no tool has that name
+│   ├── ToolTimeoutError     it did not answer in time
+│   └── ToolBackendError     a backend of batches did not answer each of its calls
+├── UnknownSourceError       no source of context has that name
+├── MetricsError             figures of a request that cannot be
 ├── RequestNotFoundError     no approval request has that id
 │   └── AmbiguousRequestError  several begin with it
 ├── DatabaseError            the database URL or file cannot be used
@@ -428,6 +437,32 @@ class ThreadPendingError(ThreadError):
         self.args = (thread_id,)
 
 
+class ThreadExistsError(ThreadError):
+    """Raised when a new thread is wanted under an id that is taken; nothing was changed."""
+
+    code = "thread_exists"
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(thread_id, "it is there already; resume it, or use another id")
+        self.args = (thread_id,)
+
+
+class BatchConflictError(ThreadExistsError):
+    """Raised when an item's thread was made for another request; nothing was run."""
+
+    code = "batch_conflict"
+
+    def __init__(self, thread_id: str, differences: Sequence[str]) -> None:
+        self.differences = tuple(differences)
+        """What differs: `tasks`, `workflow`, `parameters`, `tenant`, `user`."""
+        super().__init__(thread_id)
+        self.message = (
+            f"it was made for another request ({', '.join(self.differences)} differ); nothing was "
+            "run. Give the item another key, or the batch another id"
+        )
+        self.args = (thread_id, self.differences)
+
+
 class ThreadFinishedError(ThreadError):
     """Raised when something is asked of a run that is over."""
 
@@ -698,6 +733,82 @@ class ForkError(OrchestrationError):
     """Raised when a run cannot be forked as asked; nothing was made."""
 
     code = "invalid_fork"
+
+
+class ToolError(OrchestrationError):
+    """Root of why a call of a tool has no result."""
+
+    code = "tool_failed"
+
+
+class ToolCallError(ToolError):
+    """Raised for what is no call of a tool; nothing was called."""
+
+    code = "invalid_tool_call"
+
+
+class ToolNotFoundError(ToolError):
+    """Stands in place of a result where no tool has the name."""
+
+    code = "tool_not_found"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(sorted(known))
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        return f"no tool {self.name!r}; known are {list(self.known)!r}. Register it first."
+
+
+class ToolTimeoutError(ToolError):
+    """Stands in place of a result that did not come in time; the call may have acted."""
+
+    code = "tool_timed_out"
+
+    def __init__(self, seconds: float, *, begun: bool = True) -> None:
+        self.seconds = seconds
+        self.begun = begun
+        """Whether the tool was called at all."""
+        super().__init__(seconds, begun)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the keyword argument."""
+        return _tool_timeout, (self.seconds, self.begun)
+
+    def __str__(self) -> str:
+        act = "the call did not answer" if self.begun else "the call was not begun"
+        return f"{act} within {self.seconds:g} s"
+
+
+def _tool_timeout(seconds: float, begun: bool) -> ToolTimeoutError:  # noqa: FBT001  as pickled
+    return ToolTimeoutError(seconds, begun=begun)
+
+
+class ToolBackendError(ToolError):
+    """Raised to each caller of a batch whose backend did not answer each of its calls."""
+
+    code = "tool_backend_failed"
+
+
+class UnknownSourceError(OrchestrationError):
+    """Raised for names of context sources that nobody registered; nothing was fetched."""
+
+    code = "unknown_context_source"
+
+    def __init__(self, wanted: Iterable[str], known: Iterable[str]) -> None:
+        self.wanted = tuple(wanted)
+        self.known = tuple(sorted(known))
+        super().__init__(self.wanted, self.known)
+
+    def __str__(self) -> str:
+        return f"no context source {list(self.wanted)!r}; registered are {list(self.known)!r}"
+
+
+class MetricsError(OrchestrationError):
+    """Raised for figures of a request that cannot be; nothing was recorded."""
+
+    code = "invalid_metrics"
 
 
 class RequestNotFoundError(OrchestrationError):
