@@ -60,6 +60,8 @@ OrchestrationError
 ├── CacheError               a cache's URL or file cannot be used, or what is asked of it
 │   └── CacheUnreachableError  its server does not answer, or its file not now
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
+├── RetrievalError           a retrieval cannot be made as asked
+│   └── RetrievalFailedError no retriever answered; lists every failure
 ├── NoRunHandleError         a graph runs that nobody in this process can serve (nodes)
 └── DrawingError             a graph cannot be drawn (graph)
     └── DrawingFormatError   no drawing has that suffix
@@ -869,6 +871,27 @@ class ConfigurationError(OrchestrationError):
     """Raised when a setting, or a variable of the environment, has a value that cannot be."""
 
     code = "invalid_configuration"
+
+
+class RetrievalError(OrchestrationError):
+    """Raised when documents cannot be retrieved as asked; no retriever was asked."""
+
+    code = "invalid_retrieval"
+
+
+class RetrievalFailedError(RetrievalError):
+    """Raised when no retriever answered any query."""
+
+    code = "retrieval_failed"
+
+    def __init__(self, failures: Iterable[str]) -> None:
+        self.failures = tuple(failures)
+        """A line for each call."""
+        super().__init__(self.failures)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {failure}" for failure in self.failures)
+        return f"no retriever answered; nothing was retrieved:\n{lines}"
 
 
 def _utc(seconds: float) -> str:

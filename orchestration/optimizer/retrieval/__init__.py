@@ -1,0 +1,1 @@
+"""Retrieval made better and smaller, over any LangChain retriever."""

@@ -1,0 +1,105 @@
+"""The terms of a text: its words, made comparable, and what in it is exact."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+from orchestration.optimizer.retrieval.small_words import NEGATIONS, STOP_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+QUOTED: Final = (
+    r"\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」|`[^`\n]+`"
+    r"|(?<!\w)'[^'\n]+'(?!\w)"
+)
+"""The pattern of a quotation; what stands in one is somebody's exact words."""
+
+_QUOTED: Final = re.compile(QUOTED)
+_WORD: Final = re.compile(r"\w+(?:[-./:@#&+'\u2019]+\w+)*(?:\+\+|#)?")
+_PART: Final = re.compile(r"[^\W_]+(?:\+\+|#)?")
+_NO_SPACES: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Characters of scripts that put no spaces between words: each counts as a word."""
+_EXACT: Final = re.compile(r"\d|_|[/@]|[a-z][A-Z]|\w[.:]\w")
+_NAMING: Final = re.compile(r"[^\W\d_].*\d|\d.*[^\W\d_]|_|@|\d{4}")
+_POSSESSIVE: Final = re.compile(r"['\u2019]s$")
+_NEGATIONS: Final = frozenset(NEGATIONS.split())
+_CONTRACTED: Final = re.compile(r"n['\u2019]t\b", re.IGNORECASE)
+_STOP_WORDS: Final = frozenset(STOP_WORDS.split())
+
+
+def words(text: str) -> list[str]:
+    """Return a text's words as they compare: case, form and plural don't count.
+
+    A compound such as `ERR-42` or `state/errors.py` counts as a whole and by its parts, so
+    that the whole finds only itself and a part still finds it.
+    """
+    found: list[str] = []
+    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
+        whole = _POSSESSIVE.sub("", match.group())
+        if _NO_SPACES.search(whole):
+            found += _NO_SPACES.findall(whole)
+            whole = _NO_SPACES.sub(" ", whole)
+        parts = _PART.findall(whole)
+        if len(parts) > 1 and " " not in whole:
+            found.append(whole)
+        found += [_singular(part) for part in parts]
+    return found
+
+
+def keywords(text: str) -> list[str]:
+    """Return the words that say what a text is about; all of them where none does."""
+    every = words(text)
+    return [word for word in every if word not in _STOP_WORDS] or every
+
+
+def is_stop_word(word: str) -> bool:
+    """Whether a word of a question says nothing about its subject; English only."""
+    return _POSSESSIVE.sub("", word.strip(",;:.!?").casefold()) in _STOP_WORDS
+
+
+def quotations(text: str) -> list[str]:
+    """Return what is quoted in a text, with its quotation marks."""
+    return _QUOTED.findall(text)
+
+
+def exact_terms(text: str) -> list[str]:
+    """Return a text's numbers and identifiers as they stand: nothing else means the same."""
+    return [found for found in _WORD.findall(text) if _EXACT.search(found)]
+
+
+def naming_terms(text: str) -> list[str]:
+    """Return the quotations and identifiers that can find a document by themselves."""
+    outside = _QUOTED.sub(" ", text)
+    return [*quotations(text), *(term for term in exact_terms(outside) if _NAMING.search(term))]
+
+
+def negations(text: str) -> frozenset[str]:
+    """Return the words of a text that turn what it says into the contrary."""
+    contracted = {"not"} if _CONTRACTED.search(text) else set()
+    return frozenset((set(words(text)) & _NEGATIONS) | contracted)
+
+
+def has_exact(word: str) -> bool:
+    """Whether a word is, or holds, a number or an identifier."""
+    return _EXACT.search(word) is not None or any(each.isnumeric() for each in word)
+
+
+def distinct(texts: Iterable[str]) -> list[str]:
+    """Return texts in their order, those of the same words only once, and none without any."""
+    seen: dict[tuple[str, ...], str] = {}
+    for text in texts:
+        seen.setdefault(tuple(words(text)), text)
+    seen.pop((), None)
+    return list(seen.values())
+
+
+def _singular(word: str) -> str:
+    """Take an English plural's ending off; the same is done to both sides, so no harm is done."""
+    if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):  # noqa: PLR2004
+        return word
+    if word.endswith("ies") and len(word) > 4:  # noqa: PLR2004
+        return f"{word[:-3]}y"
+    return word[:-1]
