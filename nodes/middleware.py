@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from nodes.ports import Agent, Terms
     from state.agent_context import AgentContext
-    from state.caching import CacheDocument
     from state.jsonvalue import JsonObject
     from state.plan_document import Work
 
@@ -25,19 +24,6 @@ Reply = Any
 Proceed = Callable[["AgentCall"], Awaitable[Reply]]
 SERVED: Final = frozenset({"hit", "stale", "joined"})
 """Verdicts of a cache on calls that were not made."""
-
-
-class CallSettings(NamedTuple):
-    """What is said of calls of an agent, or of all agents; None is nothing."""
-
-    cache: CacheDocument | bool | None = None
-    compress_to: int | None = None
-    """Most tokens of the input's messages."""
-    context: tuple[str, ...] = ()
-    """Names of context sources whose values the agent gets."""
-
-
-NO_SETTINGS: Final = CallSettings()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +68,7 @@ class Middleware(Protocol):
         """Under which its verdicts stand in outcomes and events."""
         ...
 
-    async def __call__(self, call: AgentCall, proceed: Proceed) -> Reply:
+    async def __call__(self, call: AgentCall, proceed: Proceed, /) -> Reply:
         """Answer the call, mostly by awaiting `proceed(call)`.
 
         Raises:
@@ -111,6 +97,12 @@ class Chain:
 def call_the_agent(call: AgentCall) -> Awaitable[Reply]:
     """Make the call itself."""
     return call.agent.call(call.input, call.context)
+
+
+def context_names(call: AgentCall) -> tuple[str, ...]:
+    """The context sources whose values the agent is to get: its task's, else its own."""
+    named = call.work.get("context")
+    return call.agent.settings.context if named is None else tuple(named)
 
 
 def was_served(verdicts: JsonObject | dict[str, JsonObject]) -> bool:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from nodes.retry_budget import RetryBudget
     from state.agent_context import AgentContext
+    from state.caching import CacheDocument
     from state.errors import Problem
     from state.jsonvalue import JsonObject
     from state.outcome import Routing, Try, Usage
@@ -88,6 +89,19 @@ class Terms(NamedTuple):
 NO_TERMS: Final = Terms()
 
 
+class CallSettings(NamedTuple):
+    """What an agent says of its calls; None is nothing."""
+
+    cache: CacheDocument | bool | None = None
+    compress_to: int | None = None
+    """Most tokens of the input's messages."""
+    context: tuple[str, ...] = ()
+    """Context sources whose values it gets."""
+
+
+NO_SETTINGS: Final = CallSettings()
+
+
 class Agent(Protocol):
     """One version of one agent, ready to be called; of one with endpoints, for one task."""
 
@@ -99,6 +113,24 @@ class Agent(Protocol):
     @property
     def version(self) -> str:
         """Which version of it."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the version changes nothing anywhere."""
+        ...
+
+    @property
+    def settings(self) -> CallSettings:
+        """What it says of its calls."""
+        ...
+
+    async def settle(self, context: AgentContext) -> None:
+        """Decide on the version for a call, if that is not decided yet.
+
+        Raises:
+            AgentError: No version can be called.
+        """
         ...
 
     @property

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from orchestration.agents.spec import AgentSpec
     from orchestration.enterprise import EnterpriseOrchestrator
     from orchestration.enterprise_result import EnterpriseResult
+    from orchestration.optimizations import Optimizer, get_optimizer
+    from orchestration.optimizer.metrics import PerformanceMetrics
     from orchestration.planning.model import ModelPlanner
     from orchestration.planning.policy import EnterprisePolicy
     from orchestration.routing.policies import (
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from state.agent_context import AgentContext
     from state.approval import ApprovalPolicy
     from state.budget import Budget
+    from state.caching import CachePolicy
     from state.capability import AgentCapability
     from state.conversation import HistoryWindow
     from state.errors import (
@@ -116,6 +119,9 @@ _HOMES = {
     "orchestration.workflow_events": ("WorkflowEvent",),
     "orchestration.workflows.reading": ("load_workflow",),
     "orchestration.workflows.registry": ("WorkflowRegistry", "get_workflows"),
+    "state.caching": ("CachePolicy",),
+    "orchestration.optimizations": ("Optimizer", "get_optimizer"),
+    "orchestration.optimizer.metrics": ("PerformanceMetrics",),
     "state.agent_context": ("AgentContext",),
     "state.approval": ("ApprovalPolicy",),
     "state.budget": ("Budget",),
@@ -201,6 +207,7 @@ __all__ = [
     "BreakerPolicy",
     "Budget",
     "BudgetExceededError",
+    "CachePolicy",
     "CallableLostError",
     "ConfigurationError",
     "CoordinationStrategy",
@@ -223,9 +230,11 @@ __all__ = [
     "ModelPlanner",
     "NewerPlanError",
     "NotAllowedError",
+    "Optimizer",
     "OrchestrationError",
     "OutOfTurnsError",
     "OutlierPolicy",
+    "PerformanceMetrics",
     "PlanError",
     "Price",
     "ProbePolicy",
@@ -262,6 +271,7 @@ __all__ = [
     "WorkflowRegistry",
     "WorkflowResult",
     "WorkflowStatus",
+    "get_optimizer",
     "get_registry",
     "get_workflows",
     "load_workflow",

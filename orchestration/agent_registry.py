@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from checkpoints.traffic import Switched
-from nodes.ports import NO_TERMS, Terms
+from nodes.ports import NO_SETTINGS, NO_TERMS, Terms
 from orchestration.agents.kinds import problems_of
 from orchestration.agents.plain_agent import PlainAgent, WaryAgent
 from orchestration.agents.spec import AgentSpec
@@ -59,6 +59,8 @@ class AgentRegistry:
         self._agents: dict[str, dict[str, AgentSpec]] = {}
         self._plain: dict[str, PlainAgent] = {}
         self._runnables = False
+        self.has_settings = False
+        """Whether any agent says what is to run around its calls."""
 
     def register(self, spec: AgentSpec) -> None:
         """Add an agent, or a version of it; the same id and version replaces the old one.
@@ -77,6 +79,7 @@ class AgentRegistry:
         self._runnables = self._runnables or any(
             hasattr(place.handler, "ainvoke") for place in spec.places
         )
+        self.has_settings = self.has_settings or spec.call_settings is not NO_SETTINGS
         self._shorten(spec.agent_id)
 
     def unregister(self, agent_id: str, version: str | None = None) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from checkpoints.traffic import GroupBy, Totals, TrafficStore
     from checkpoints.upgrades import TurnResult, UpgradeRecord
     from graph.compiler import CompiledPlan
+    from nodes.middleware import Middleware
     from orchestration.agent_registry import AgentRegistry
     from orchestration.approvals import ApprovalInbox
     from orchestration.engines.embedded import Answered, EmbeddedEngine
@@ -56,9 +57,11 @@ if TYPE_CHECKING:
     from orchestration.engines.signalling import Signalled
     from orchestration.engines.time_travel import Moment
     from orchestration.notifications import Notifier
+    from orchestration.optimizations import Optimizer
     from orchestration.routing.upkeep import Upkeep
     from orchestration.workflows.registry import WorkflowRegistry
     from state.jsonvalue import JsonValue
+    from state.outcome import Outcome
     from state.plan import Plan
     from state.result import TaskResult, WorkflowResult
     from state.task import Task
@@ -77,6 +80,8 @@ class SimpleCoordinator:
 
     Args:
         registry: Who the agents are; by default `get_registry()`.
+        optimizer: What runs around calls of agents: cache, compression, context, budgets. By
+            default `get_optimizer()`, only where agents or tasks ask for some of it.
         database_url: Where threads are kept; see `checkpoints.open_database`. By default
             the environment's `ORCHESTRATION_DATABASE_URL`, or a file in `.orchestration/`.
         max_concurrency: Agent calls at the same time, over all workflows of this
@@ -99,6 +104,7 @@ class SimpleCoordinator:
         self,
         *,
         registry: AgentRegistry | None = None,
+        optimizer: Optimizer | None = None,
         database_url: str | None = None,
         max_concurrency: int | None = None,
         lease_seconds: float | None = None,
@@ -113,6 +119,7 @@ class SimpleCoordinator:
                 f"max_concurrency is {max_concurrency}; give at least 1, or None"
             )
         self._registry = registry
+        self._optimizer = optimizer
         self._database_url = database_url
         self._lease_seconds = lease_seconds
         self._keep_runs = keep_runs
@@ -136,6 +143,13 @@ class SimpleCoordinator:
         if self._registry is None:
             self._registry = get_registry()
         return self._registry
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What runs around the calls of agents, where anything does."""
+        from orchestration.optimizations import get_optimizer  # noqa: PLC0415  only where used
+
+        return self._optimizer or get_optimizer()
 
     @property
     def slots(self) -> ConcurrencyLimit | None:
@@ -279,7 +293,13 @@ class SimpleCoordinator:
         Raises:
             PlanError: With every problem of the request.
         """
-        return plan(request, agents=NewWork(self.registry), run_id=new_id())
+        if self._optimizer is not None:
+            standing = self._optimizer.standing_budgets(request.tenant)
+            request = request._replace(budgets=[*request.budgets, *standing])
+        planned = plan(request, agents=NewWork(self.registry), run_id=new_id())
+        if planned.plan.traits.wrapped:
+            self.optimizer.check_context(planned.plan)
+        return planned
 
     async def run(self, planned: Planned, *, thread_id: str | None = None) -> WorkflowResult:
         """Run a plan on a new thread, or on one whose last run is over.
@@ -639,6 +659,7 @@ class SimpleCoordinator:
         embedded in others, and nothing of this coordinator's database or leases.
         """
         from graph.compiler import compile_template  # noqa: PLC0415  LangGraph is heavy
+        from nodes.middleware import Chain  # noqa: PLC0415
         from nodes.run_handle import RunHandle  # noqa: PLC0415
 
         if isinstance(tasks, Workflow | str):
@@ -650,7 +671,10 @@ class SimpleCoordinator:
         registry, slots = self.registry, self._slots
 
         def make_handle() -> RunHandle:
-            return RunHandle(agents=registry, callables=planned.callables, slots=slots)
+            layers = self._wrap(planned.plan, {}, ExitStack())
+            chain = Chain(layers) if layers else None
+            callables = planned.callables
+            return RunHandle(agents=registry, callables=callables, slots=slots, chain=chain)
 
         return compile_template(planned.plan, make_handle)
 
@@ -788,6 +812,15 @@ class SimpleCoordinator:
 
     # -- inside --------------------------------------------------------------------------
 
+    def _wrap(
+        self, plan_: Plan, known: Mapping[str, Outcome], ending: ExitStack, /
+    ) -> Sequence[Middleware]:
+        """Say what runs around the calls of a run."""
+        asked = plan_.traits.wrapped or self.registry.has_settings
+        if self._optimizer is None and not asked:
+            return ()
+        return self.optimizer.layers(plan_, known, ending, agents=self.registry)
+
     def _plan(
         self,
         tasks: Sequence[Task],
@@ -909,6 +942,7 @@ class SimpleCoordinator:
                 announce=announcer,
                 current=self._current,
                 called=named_database(self._database_url),
+                wrap=self._wrap,
             )
             return self._opened
 

@@ -44,6 +44,8 @@ class PlanTraits(NamedTuple):
     """Whether any task waits for a time or a signal."""
     beside: bool = False
     """Whether anything that may be asked can be asked while other tasks run."""
+    wrapped: bool = False
+    """Whether any task says what is to run around its call: cache, compression, context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ def _of(inside: str) -> str:
 
 def _traits_of(document: PlanDocument) -> PlanTraits:
     """Look at every task once."""
-    asks = compensates = nests = waits = beside = False
+    asks = compensates = nests = waits = beside = wrapped = False
     speaks = "request" in document
     attempts = 0
     nodes: list[tuple[object, ...]] = []
@@ -275,17 +277,21 @@ def _traits_of(document: PlanDocument) -> PlanTraits:
             asks, waits = asks or traits.asks, waits or traits.waits
             compensates = compensates or traits.compensates
             beside = beside or traits.beside or (traits.asks and "for_each" in task)
+            wrapped = wrapped or traits.wrapped
             attempts += (traits.attempts + 2) * task.get("repeat", _ONCE)["max_turns"]
         elif "wait" in task:
             asks = waits = True
             nodes.append(("wait", task["wait"]["kind"] == "signal"))
+        wrapped = wrapped or bool(_OF_A_CALL & task.keys())
         speaks = speaks or "messages" in task["input"]
     beside = beside or (asks and document["strategy"] == CoordinationStrategy.PARALLEL)
     if "supervision" in document:
         attempts = (attempts + 1) * document["supervision"]["max_turns"]
-    return PlanTraits(asks, compensates, speaks, attempts, tuple(nodes), nests, waits, beside)
+    shape = tuple(nodes)
+    return PlanTraits(asks, compensates, speaks, attempts, shape, nests, waits, beside, wrapped)
 
 
+_OF_A_CALL = frozenset({"cache", "compress_to", "context"})
 _ONCE: RepeatDocument = {"until": {"kind": "cel", "expression": "true"}, "max_turns": 1}
 
 

@@ -11,7 +11,7 @@ from orchestration.routing.sent_before import made_nowhere_else
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from nodes.ports import DispatchJournal, Told
+    from nodes.ports import CallSettings, DispatchJournal, Told
     from orchestration.agents.local import Call
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.agent_group import VersionState
@@ -39,6 +39,19 @@ class PlainAgent:
         self._limit = None if most is None else ConcurrencyLimit(most)
 
     @property
+    def read_only(self) -> bool:
+        """Whether the agent changes nothing anywhere."""
+        return self.state.spec.read_only
+
+    @property
+    def settings(self) -> CallSettings:
+        """What it says of its calls."""
+        return self.state.spec.call_settings
+
+    async def settle(self, context: AgentContext) -> None:
+        """There is one version only."""
+
+    @property
     def may_retry(self) -> bool:
         """A handler may always be called again: it gets the same key."""
         return True
@@ -60,15 +73,29 @@ class PlainAgent:
 class WaryAgent:
     """A plain agent for a task whose call may have begun elsewhere, as it was another one then."""
 
-    __slots__ = ("_journal", "_plain", "agent_id", "may_retry", "told", "version")
+    __slots__ = (
+        "_journal",
+        "_plain",
+        "agent_id",
+        "may_retry",
+        "read_only",
+        "settings",
+        "told",
+        "version",
+    )
 
     def __init__(self, plain: PlainAgent, journal: DispatchJournal) -> None:
         self.agent_id = plain.agent_id
         self.version = plain.version
         self.may_retry = True
         self.told: Told | None = None
+        self.read_only = plain.read_only
+        self.settings = plain.settings
         self._plain = plain
         self._journal = journal
+
+    async def settle(self, context: AgentContext) -> None:
+        """There is one version only."""
 
     async def call(self, input_data: JsonObject, context: AgentContext) -> Any:  # noqa: ANN401
         """Do one task.

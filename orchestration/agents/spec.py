@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
+from nodes.ports import NO_SETTINGS, CallSettings
 from orchestration.agents.endpoint import Endpoint, kind_of
 from orchestration.agents.kinds import KINDS
 from orchestration.agents.price import Price
@@ -19,6 +20,7 @@ from orchestration.routing.policies import (
     Ramp,
     Resilience,
 )
+from state.caching import CachePolicy
 from state.capability import AgentCapability
 from state.errors import RegistrationError
 from state.jsonvalue import described
@@ -63,6 +65,10 @@ class AgentSpec:
             away. None is no limit.
         queue_timeout: How long a call may wait for a free endpoint; None is no limit.
         balancing: How an endpoint is picked; one of `BALANCING`.
+        cache: How answers are used again: a policy, or True for the default; only if it is
+            `read_only`. False never; None is as the optimizer says.
+        compress_to: Most tokens of the messages that it is given; None is no limit of its own.
+        context: Context sources of the optimizer whose values it gets in its input's `context`.
         resilience: What becomes of endpoints that fail; None, the default, watches nothing
             where all that there is is one handler.
 
@@ -92,10 +98,15 @@ class AgentSpec:
     queue_timeout: timedelta | None = field(default=None, kw_only=True)
     balancing: str = field(default=WEIGHTED_ROUND_ROBIN, kw_only=True)
     resilience: Resilience | None = field(default=None, kw_only=True)
+    cache: CachePolicy | bool | None = field(default=None, kw_only=True)
+    compress_to: int | None = field(default=None, kw_only=True)
+    context: Sequence[str] = field(default=(), kw_only=True)
     enabled: bool = field(default=True, kw_only=True)
     metadata: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     places: tuple[Endpoint, ...] = field(init=False, compare=False, repr=False)
     """Its endpoints, with what is said for all of them."""
+    call_settings: CallSettings = field(init=False, compare=False, repr=False)
+    """What is said here of its calls."""
     home: AgentRegistry | None = field(default=None, init=False, compare=False, repr=False)
     """The registry that it is from."""
 
@@ -108,6 +119,7 @@ class AgentSpec:
         put(self, "name", self.name or self.agent_id)
         put(self, "places", tuple(map(self._filled, self.endpoints)) or (self._only(),))
         put(self, "kind", self.places[0].kind)
+        put(self, "call_settings", self._call_settings())
         if found := [each for place in self.places for each in endpoint_problems(place)]:
             raise RegistrationError(f"agent {self.agent_id!r}: {'; '.join(found)}")
 
@@ -181,6 +193,12 @@ class AgentSpec:
             else place.max_concurrency,
         )
 
+    def _call_settings(self) -> CallSettings:
+        if self.cache is None and self.compress_to is None and not self.context:
+            return NO_SETTINGS
+        cache = self.cache.document() if isinstance(self.cache, CachePolicy) else self.cache
+        return CallSettings(cache, self.compress_to, tuple(self.context))
+
     def _problems(self) -> Iterator[str]:
         if not isinstance(self.agent_id, str) or not AGENT_ID.fullmatch(self.agent_id):
             yield "an id has 1 to 64 letters, digits, '_', '-' or '.'"
@@ -198,11 +216,28 @@ class AgentSpec:
                 f"shadow is {self.shadow!r}, but the version is not read_only: a copy of a call "
                 "would act a second time"
             )
+        yield from _call_problems(self)
         yield from _number_problems(self)
         yield from price_problems(self.cost)
         ids = [place.endpoint_id for place in self.endpoints]
         if twice := sorted({each for each in ids if ids.count(each) > 1}):
             yield f"the endpoint ids {twice!r} are there twice; give each its own"
+
+
+def _call_problems(spec: AgentSpec) -> Iterator[str]:
+    cache = spec.cache
+    if cache is not None and not isinstance(cache, bool | CachePolicy):
+        yield f"cache is {described(cache)}; give True, False, a CachePolicy or None"
+    if isinstance(cache, CachePolicy):
+        yield from cache.problems()
+    if cache and not spec.read_only:
+        yield (
+            "cache is given, but the version is not read_only: an answer that is used again would "
+            "do nothing"
+        )
+    yield from _limit_problems("compress_to", spec.compress_to, least=1)
+    if isinstance(spec.context, str) or not all(isinstance(each, str) for each in spec.context):
+        yield f"context is {described(spec.context)}; give a list of names of context sources"
 
 
 def _number_problems(spec: AgentSpec) -> Iterator[str]:

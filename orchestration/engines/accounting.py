@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.traffic import CallRecord
+from nodes.middleware import was_served
 from state.plan_document import INSIDE
 from state.run_state import merge_outcomes
 
@@ -123,17 +124,24 @@ class Account:
     def _records(self, called: Iterable[tuple[str, Outcome]]) -> Iterator[CallRecord]:
         run_id, tenant = self.plan.run_id, self.plan.document["tenant"]
         for path, outcome in called:
-            if "agent" in outcome and outcome["attempts"]:
+            if _was_called(outcome):
                 yield _record(run_id, path, self._thread_id, tenant, outcome)
             if "compensation" in outcome:
                 undoing = outcome["compensation"]
-                if "agent" in undoing and undoing["attempts"]:
+                if _was_called(undoing):
                     yield _record(run_id, path + UNDOING, self._thread_id, tenant, undoing)
 
     def _is_earlier(self, path: str, outcome: Outcome) -> bool:
         """Whether a task was done before the run began under this plan, and counted then."""
         earlier = self._earlier.get(_without_turns(path)) if self._earlier else None
         return earlier is not None and _as_done(earlier) == _as_done(outcome)
+
+
+def _was_called(outcome: Outcome) -> bool:
+    """Whether an agent was called, rather than answered for from a cache."""
+    if "agent" not in outcome or not outcome["attempts"]:
+        return False
+    return "middleware" not in outcome or not was_served(outcome["middleware"])
 
 
 def _record(

@@ -105,6 +105,11 @@ class PerformanceRecorder:
             if metrics.agent_id is not None:
                 self._of(metrics.agent_id).add(metrics)
 
+    def count_miss(self) -> None:
+        """Count a question that a cache had no answer to, where no request is measured."""
+        with self._lock:
+            self._all.sums["misses"] += 1
+
     def merge(self, other: PerformanceRecorder) -> None:
         """Count what another recorder has counted too."""
         taken = PerformanceRecorder(most_agents=other._most_agents)

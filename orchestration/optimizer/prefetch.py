@@ -77,6 +77,11 @@ class Prefetch:
         self._leave = leave
         self._left: set[str] = set()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of what was begun."""
+        return (*self._values, *self._flights)
+
     async def join(self, names: Iterable[str] | None = None) -> Context:
         """Wait for the fetches, and return what they brought; nothing is fetched again.
 
@@ -86,7 +91,7 @@ class Prefetch:
         Raises:
             UnknownSourceError: A name was not among them.
         """
-        known = [*self._values, *self._flights]
+        known = self.names
         wanted = known if names is None else [*names]
         if unknown := [name for name in wanted if name not in known]:
             raise UnknownSourceError(unknown, known)

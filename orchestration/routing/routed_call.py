@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nodes.ports import Dispatch, Told
 from orchestration.agents.kinds import KINDS
@@ -16,7 +16,7 @@ from state.errors import AgentUnavailableError, LeaseLostError
 from state.outcome import Routing, Try, usage_in
 
 if TYPE_CHECKING:
-    from nodes.ports import Terms
+    from nodes.ports import CallSettings, Terms
     from orchestration.agents.spec import AgentSpec
     from orchestration.routing.agent_group import VersionState
     from orchestration.routing.endpoint_state import EndpointState
@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 CANCELLED: Final = "cancelled"
 """Stands as the error of a call that nobody waited for any more."""
+
+
+class _Settled(NamedTuple):
+    """Which version is called, and why."""
+
+    version: VersionState
+    why: str
+    only: str | None
+    """The endpoint where the call was sent before."""
 
 
 class RoutedCall:
@@ -43,6 +52,29 @@ class RoutedCall:
         self._router = router
         self._terms = terms
         self._thread_id = thread_id
+        self._spec = spec
+        self._settled: _Settled | None = None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the version changes nothing anywhere."""
+        return self._spec.read_only
+
+    @property
+    def settings(self) -> CallSettings:
+        """What the version says of its calls."""
+        return self._spec.call_settings
+
+    async def settle(self, context: AgentContext) -> None:
+        """Decide on the version for a call, if that is not decided yet.
+
+        Raises:
+            AgentError: No version can be called.
+        """
+        if self._settled is None:
+            self._settled = settled = await self._settle(context)
+            self._spec = settled.version.spec
+            self.agent_id, self.version = self._spec.agent_id, self._spec.version
 
     async def call(self, input_data: JsonObject, context: AgentContext) -> JsonObject:
         """Do the task; at another endpoint if one fails and that is safe.
@@ -50,20 +82,26 @@ class RoutedCall:
         Raises:
             AgentError: No endpoint did it.
         """
+        settled = self._settled
+        if settled is None:
+            await self.settle(context)
+            settled = self._settled
+        assert settled is not None  # noqa: S101  as it is settled now
+        version, why, only = settled
+        self._router.shadow(version, input_data, context)
+        return await self._call_until_done(version, only, why, input_data, context)
+
+    async def _settle(self, context: AgentContext) -> _Settled:
         router = self._router
         sharing = router.sharing  # a coordinator in another thread may close it
         if sharing is not None:
             await sharing.ready()
         journal = self._terms.journal
         chosen = await router.version_for(self.agent_id, self._thread_id, journal)
-        version, why = chosen.version, chosen.why
-        sent = await self._sent_before(version, context)
-        if sent is not None:
-            version, why = self._there(sent), "where the call was sent before"
-        self.agent_id, self.version = version.spec.agent_id, version.spec.version
-        router.shadow(version, input_data, context)
-        only = None if sent is None else sent.endpoint
-        return await self._call_until_done(version, only, why, input_data, context)
+        sent = await self._sent_before(chosen.version, context)
+        if sent is None:
+            return _Settled(chosen.version, chosen.why, None)
+        return _Settled(self._there(sent), "where the call was sent before", sent.endpoint)
 
     async def call_version(
         self, version: VersionState, input_data: JsonObject, context: AgentContext

@@ -1,0 +1,133 @@
+"""The cache layer: answers calls of agents that change nothing from a cache, where it may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+from nodes.middleware import context_names
+from state.cache_key import Asked, Sight, cache_key
+from state.caching import CachePolicy
+from state.capability import acts
+
+if TYPE_CHECKING:
+    from nodes.caching.response_cache import ResponseCache
+    from nodes.middleware import AgentCall, Proceed, Reply
+    from state.cache_key import CacheKey
+    from state.caching import CacheDocument
+    from state.jsonvalue import JsonObject
+    from state.plan_document import PlannedTask
+
+NAME: Final = "cache"
+_DEFAULT: Final = CachePolicy().document()
+
+
+class CacheLayer:
+    """Uses answers again, of agents or tasks that are declared read-only."""
+
+    name = NAME
+
+    def __init__(self, cache: ResponseCache, policy: CacheDocument | None) -> None:
+        """Take the cache, and the policy of what says nothing itself; None caches none of that."""
+        self._cache = cache
+        self._policy = policy
+
+    async def __call__(self, call: AgentCall, proceed: Proceed) -> Reply:
+        """Answer from the cache, or by the call; whoever asks the same meanwhile waits for it."""
+        wanted = self._wanted(call)
+        if wanted is None:
+            return await proceed(call)
+        policy = wanted.policy
+        if policy is not None:
+            await call.agent.settle(call.context)
+        if policy is None or not (wanted.by_task or call.agent.read_only):
+            why = wanted.why or f"agent {call.agent.agent_id!r} is not read-only"
+            call.tell(NAME, {"verdict": "bypass", "why": why})
+            return await proceed(call)
+        asking = _Asking(call, proceed)
+        try:
+            found = await self._cache.answer(_key(call, policy), asking, policy=policy)
+        finally:
+            asking.is_over = True
+        call.verdicts.update(asking.verdicts)
+        call.tell(NAME, cast("JsonObject", {**found.verdict}))
+        return found.reply
+
+    def _wanted(self, call: AgentCall) -> _Wanted | None:
+        """What is said of caching this call; None if nothing is."""
+        said: CacheDocument | bool | None = call.work.get("cache")
+        by_task = bool(said)
+        if said is None:
+            said = call.agent.settings.cache
+        if said is None:
+            said = self._policy
+        if said is None:
+            return None
+        if said is False:
+            return _Wanted(None, why="it is switched off for the task or its agent")
+        if hindrance := _hindrance(call, by_task=by_task):
+            return _Wanted(None, why=hindrance)
+        return _Wanted((self._policy or _DEFAULT) if said is True else said, by_task=by_task)
+
+
+class _Wanted(NamedTuple):
+    """How a call is to be cached, or why not."""
+
+    policy: CacheDocument | None
+    by_task: bool = False
+    """Whether the task declares itself read-only, whatever its agent is."""
+    why: str = ""
+
+
+def _hindrance(call: AgentCall, *, by_task: bool) -> str:
+    """Why a call is not to be answered from a cache, whoever declares it read-only."""
+    if cast("PlannedTask", call.work).get("approval"):
+        return "the task needs an approval"
+    action = call.input.get("action")
+    if isinstance(action, str) and acts(action):
+        return f"the action {action!r} changes something"
+    if "#" in call.context.idempotency_key and not by_task:  # a turn's
+        return "the task is done in turns, which should not all get the same answer"
+    return ""
+
+
+def _key(call: AgentCall, policy: CacheDocument) -> CacheKey:
+    context, agent = call.context, call.agent
+    asked = Asked(
+        agent_id=agent.agent_id,
+        version=agent.version,
+        capability=call.work["capability"],
+        tenant=context.tenant,
+        user=context.user,
+    )
+    sight = Sight(
+        upstream=dict(context.upstream), history=tuple(context.history), tags=context.tags
+    )
+    scope = "user" if context_names(call) else policy["scope"]  # the context is a user's
+    return cache_key(call.input, asked, scope=scope, sight=sight)
+
+
+class _Asking:
+    """Makes the call where the cache needs it; also once more, or when nobody waits any more."""
+
+    def __init__(self, call: AgentCall, proceed: Proceed) -> None:
+        self._call = call
+        self._proceed = proceed
+        self._is_made = False
+        self.is_over = False
+        """Whether the call was answered, so that its outcome must not change any more."""
+        self.verdicts: dict[str, JsonObject] = {}
+
+    async def __call__(self) -> Reply:
+        call = self._call
+        context = call.context._replace(emit=self._emit) if call.context.streams else call.context
+        if self._is_made or self.is_over:
+            apart = replace(call, agent=call.choose(), context=context, verdicts={}, stream=None)
+            await apart.agent.settle(context)
+            return await self._proceed(apart)
+        self._is_made = True
+        return await self._proceed(replace(call, context=context, verdicts=self.verdicts))
+
+    def _emit(self, text: str) -> None:
+        if not self.is_over:
+            self._call.context.emit(text)
