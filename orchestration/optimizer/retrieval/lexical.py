@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    import bm25s
 
 _SHORTEST_TO_CORRECT: Final = 5
 _ALIKE: Final = 0.82
@@ -24,9 +27,7 @@ class WordIndex:
         self._vocabulary = sorted({word for text in texts for word in text})
         self._known = frozenset(self._vocabulary)
         if self._vocabulary:
-            import bm25s  # noqa: PLC0415  heavy
-
-            self._index = bm25s.BM25()
+            self._index = _new_index()
             self._index.index([list(text) for text in texts], show_progress=False)
 
     def ranked(self, query: Sequence[str], *, most: int) -> list[int]:
@@ -47,6 +48,13 @@ class WordIndex:
         if word in self._known or len(word) < _SHORTEST_TO_CORRECT or not word.isalpha():
             return word
         return _most_similar(word, self._vocabulary)
+
+
+def _new_index() -> bm25s.BM25:
+    import bm25s  # noqa: PLC0415  heavy
+
+    bm25s.logger.setLevel(logging.WARNING)  # it wants a line for each index in everybody's log
+    return bm25s.BM25()
 
 
 def _most_similar(word: str, vocabulary: Collection[str]) -> str:

@@ -24,7 +24,7 @@ class RetrievalPolicy:
 
     queries: int = 4
     """At most so many are asked for one question, the question itself among them."""
-    candidates: int = 30
+    candidates: int = 50
     """Of what a retriever finds for a query, so many at most; vector stores are asked for them."""
     at_once: int = 8
     """Calls of retrievers."""
@@ -40,9 +40,11 @@ class RetrievalPolicy:
     """What the ranks for a query other than the question itself count."""
     lexical_weight: float = 1.0
     """What the ranks by words count; at 0 words are not compared."""
-    rank_constant: float = 20.0
+    exact_weight: float = 2.0
+    """What it counts that a document has a quotation or an identifier of the question."""
+    rank_constant: float = 10.0
     """The higher, the less the first places count against the later ones."""
-    diversity: float = 0.15
+    diversity: float = 0.3
     """What being unlike the documents before it counts against a document's rank, 0 to 1."""
     near_duplicate: float = 0.6
     """Texts that have this share of their word triples in common are the same."""
@@ -76,7 +78,7 @@ class RetrievalPolicy:
         return value is not None and value <= timedelta()
 
     def _negative(self) -> list[str]:
-        single = ("expansion_weight", "lexical_weight", "rank_constant")
+        single = ("expansion_weight", "lexical_weight", "exact_weight", "rank_constant")
         values = {name: getattr(self, name) for name in single} | {
             f"weights[{name!r}]": weight for name, weight in self.weights.items()
         }

@@ -39,7 +39,7 @@ _CLOSING: Final = re.compile(
     (?:\s(?:a\slot|so\smuch|very\smuch|in\sadvance))?[\s,.!]*$""",
     re.IGNORECASE | re.VERBOSE,
 )
-_CLOSING_MARKS: Final = re.compile(r"[\s,]+$|(?<=[^\W\d_])\s*\?+$")
+_CLOSING_MARKS: Final = re.compile(r"[\s,]+$|(?<=\w)\s*\?+$")
 _JOINT: Final = re.compile(
     rf"{QUOTED}|(?P<end>[?;]\s+|\.\s+(?=[A-Z]))|(?P<and>,?\s(?:and|or|und|oder|et|ou|y)\s(?:also\s)?)",
     re.IGNORECASE,

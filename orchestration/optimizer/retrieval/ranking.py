@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestration.optimizer.retrieval.diversity import by_vectors, by_words, diverse, duplicates
 from orchestration.optimizer.retrieval.fusion import Fused, Ranking, fuse
 from orchestration.optimizer.retrieval.lexical import WordIndex
-from orchestration.optimizer.retrieval.terms import keywords, words
+from orchestration.optimizer.retrieval.terms import has_term, keywords, naming_terms, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from orchestration.optimizer.retrieval.asking import Answer
     from orchestration.optimizer.retrieval.policy import RetrievalPolicy
+
+_MOST_TERMS: Final = 8
+"""Of a question's quotations and identifiers, so many are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,16 @@ def fused(
         policy: Weights and bounds.
     """
     documents: dict[str, Document] = {}
-    for document in (each for answer in answers for each in answer.documents):
-        documents.setdefault(_key(document.page_content), document)
-    rankings = [_retrievers_ranking(answer, queries[0], policy) for answer in answers]
+    rankings: list[Ranking] = []
+    for answer in answers:
+        keyed = [(_key(each.page_content), each) for each in answer.documents]
+        for key, document in keyed:
+            documents.setdefault(key, document)
+        keys = [key for key, _ in keyed]
+        rankings.append(_retrievers_ranking(answer, keys, question=queries[0], policy=policy))
     if policy.lexical_weight and documents:
         rankings += _word_rankings(documents, queries, policy)
+    rankings += _exact_rankings(documents, queries[0], policy)
     found = fuse(rankings, constant=policy.rank_constant)
     return [RankedDocument(documents[each.key], each.score, _why(each)) for each in found]
 
@@ -88,11 +96,12 @@ def _key(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
 
 
-def _retrievers_ranking(answer: Answer, question: str, policy: RetrievalPolicy) -> Ranking:
+def _retrievers_ranking(
+    answer: Answer, keys: Sequence[str], *, question: str, policy: RetrievalPolicy
+) -> Ranking:
     weight = policy.weights.get(answer.retriever, 1.0)
     if answer.query != question:
         weight *= policy.expansion_weight
-    keys = [_key(each.page_content) for each in answer.documents]
     return Ranking(f"of {answer.retriever!r} for {answer.query!r}", weight, keys)
 
 
@@ -109,6 +118,17 @@ def _word_rankings(
         ranking = Ranking(f"by the words of {query!r}", weight, [keys[place] for place in order])
         rankings.setdefault(frozenset(wanted), ranking)
     return list(rankings.values())
+
+
+def _exact_rankings(
+    documents: Mapping[str, Document], question: str, policy: RetrievalPolicy
+) -> list[Ranking]:
+    """For each quotation and identifier of the question, the documents that have it."""
+    rankings = []
+    for term in naming_terms(question)[:_MOST_TERMS]:
+        having = [key for key, each in documents.items() if has_term(each.page_content, term)]
+        rankings.append(Ranking(f"having {term!r}", policy.exact_weight, having))
+    return rankings
 
 
 def _why(fused_: Fused) -> tuple[str, ...]:

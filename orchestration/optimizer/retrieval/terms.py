@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from orchestration.optimizer.retrieval.small_words import NEGATIONS, STOP_WORDS
@@ -18,12 +19,15 @@ QUOTED: Final = (
 """The pattern of a quotation; what stands in one is somebody's exact words."""
 
 _QUOTED: Final = re.compile(QUOTED)
+_MARKS: Final = re.compile(r"^.\s*|\s*.$")
 _WORD: Final = re.compile(r"\w+(?:[-./:@#&+'\u2019]+\w+)*(?:\+\+|#)?")
 _PART: Final = re.compile(r"[^\W_]+(?:\+\+|#)?")
 _NO_SPACES: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Characters of scripts that put no spaces between words: each counts as a word."""
 _EXACT: Final = re.compile(r"\d|_|[/@]|[a-z][A-Z]|\w[.:]\w")
 _NAMING: Final = re.compile(r"[^\W\d_].*\d|\d.*[^\W\d_]|_|@|\d{4}")
+_LONGEST_KEPT: Final = 40
+"""Characters of a word whose forms are remembered."""
 _POSSESSIVE: Final = re.compile(r"['\u2019]s$")
 _NEGATIONS: Final = frozenset(NEGATIONS.split())
 _CONTRACTED: Final = re.compile(r"n['\u2019]t\b", re.IGNORECASE)
@@ -37,15 +41,8 @@ def words(text: str) -> list[str]:
     that the whole finds only itself and a part still finds it.
     """
     found: list[str] = []
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
-        whole = _POSSESSIVE.sub("", match.group())
-        if _NO_SPACES.search(whole):
-            found += _NO_SPACES.findall(whole)
-            whole = _NO_SPACES.sub(" ", whole)
-        parts = _PART.findall(whole)
-        if len(parts) > 1 and " " not in whole:
-            found.append(whole)
-        found += [_singular(part) for part in parts]
+    for whole in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+        found += _forms(whole) if len(whole) <= _LONGEST_KEPT else _forms.__wrapped__(whole)
     return found
 
 
@@ -67,13 +64,20 @@ def quotations(text: str) -> list[str]:
 
 def exact_terms(text: str) -> list[str]:
     """Return a text's numbers and identifiers as they stand: nothing else means the same."""
-    return [found for found in _WORD.findall(text) if _EXACT.search(found)]
+    return [found for found in _WORD.findall(text) if _is_exact(found)]
 
 
 def naming_terms(text: str) -> list[str]:
     """Return the quotations and identifiers that can find a document by themselves."""
     outside = _QUOTED.sub(" ", text)
     return [*quotations(text), *(term for term in exact_terms(outside) if _NAMING.search(term))]
+
+
+def has_term(text: str, term: str) -> bool:
+    """Whether a text has a quotation or an identifier, whatever the case and the blanks."""
+    plain = _plain(_MARKS.sub("", term) if _QUOTED.fullmatch(term) else term)
+    found = re.search(rf"(?<!\w){re.escape(plain)}(?!\w)", _plain(text))
+    return found is not None
 
 
 def negations(text: str) -> frozenset[str]:
@@ -84,7 +88,7 @@ def negations(text: str) -> frozenset[str]:
 
 def has_exact(word: str) -> bool:
     """Whether a word is, or holds, a number or an identifier."""
-    return _EXACT.search(word) is not None or any(each.isnumeric() for each in word)
+    return _is_exact(word) or any(each.isnumeric() for each in word)
 
 
 def distinct(texts: Iterable[str]) -> list[str]:
@@ -94,6 +98,27 @@ def distinct(texts: Iterable[str]) -> list[str]:
         seen.setdefault(tuple(words(text)), text)
     seen.pop((), None)
     return list(seen.values())
+
+
+@lru_cache(maxsize=1 << 15)
+def _is_exact(word: str) -> bool:
+    return _EXACT.search(word) is not None
+
+
+@lru_cache(maxsize=1 << 15)
+def _forms(whole: str) -> tuple[str, ...]:
+    """What a word compares by; remembered, as most words of a text are a few."""
+    whole = _POSSESSIVE.sub("", whole)
+    characters = _NO_SPACES.findall(whole)
+    if characters:
+        return (*characters, *map(_singular, _PART.findall(_NO_SPACES.sub(" ", whole))))
+    parts = _PART.findall(whole)
+    forms = map(_singular, parts)
+    return (whole, *forms) if len(parts) > 1 else tuple(forms)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _singular(word: str) -> str:
