@@ -16,6 +16,7 @@ from orchestration.optimizer.retrieval.terms import (
 )
 
 _PIECES: Final = re.compile(f"({QUOTED})")
+_MARKS: Final = "\"'`“”„«»「」"
 _BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _END: Final = r"(?=\s|,\s|:\s|$)"
 _OPENING: Final = re.compile(
@@ -41,11 +42,16 @@ _CLOSING: Final = re.compile(
 )
 _CLOSING_MARKS: Final = re.compile(r"[\s,]+$|(?<=\w)\s*\?+$")
 _JOINT: Final = re.compile(
-    rf"{QUOTED}|(?P<end>[?;]\s+|\.\s+(?=[A-Z]))|(?P<and>,?\s(?:and|or|und|oder|et|ou|y)\s(?:also\s)?)",
+    rf"{QUOTED}|(?P<joint>[?;]\s+|\.\s+(?=\w)|,?\s(?:and|or|und|oder|et|ou|y)\s(?:also\s)?)",
+    re.IGNORECASE,
+)
+_ASKING: Final = re.compile(
+    r"(?:how|what|when|where|which|who|whom|whose|why|is|are|do|does|did|can|may|must|should"
+    r"|wie|was|wann|wo|welche[rsmn]?|wer|warum)\s",
     re.IGNORECASE,
 )
 _FEWEST_KEYWORDS: Final = 2
-"""A part of a question with fewer says too little to be asked by itself."""
+"""A part that is no question and has fewer says too little to be asked by itself."""
 
 
 def normalised(query: str) -> str:
@@ -84,7 +90,9 @@ def _tidy_piece(piece: str) -> str:
 def _tidy_word(word: str) -> str:
     if word.isascii() or has_exact(word):
         return word
-    return unicodedata.normalize("NFKC", word)
+    plain = unicodedata.normalize("NFKC", word)
+    makes_a_mark = any(mark in plain and mark not in word for mark in _MARKS)
+    return word if makes_a_mark else plain  # a new mark would make other parts of it a quotation
 
 
 def _without_courtesies(text: str) -> str:
@@ -94,21 +102,18 @@ def _without_courtesies(text: str) -> str:
 
 def _parts(query: str) -> list[str]:
     """The questions in a question, if it holds several that can stand alone."""
-    parts, since, kinds = [""], 0, set()
+    parts, since = [], 0
     for joint in _JOINT.finditer(query):
-        if joint.lastgroup is None:
-            continue
-        parts[-1] = query[since : joint.start()]
-        parts.append("")
-        kinds.add(joint.lastgroup)
-        since = joint.end()
-    parts[-1] = query[since:]
-    plain = [normalised(part) for part in parts]
+        if joint.group("joint"):  # and no quotation
+            parts.append(query[since : joint.start()])
+            since = joint.end()
+    plain = [normalised(part) for part in [*parts, query[since:]]]
     return plain if len(plain) > 1 and all(map(_stands_alone, plain)) else []
 
 
 def _stands_alone(part: str) -> bool:
-    return bool(naming_terms(part)) or _subjects(part) >= _FEWEST_KEYWORDS
+    fewest = 1 if _ASKING.match(part) else _FEWEST_KEYWORDS
+    return bool(naming_terms(part)) or _subjects(part) >= fewest
 
 
 def _subjects(part: str) -> int:

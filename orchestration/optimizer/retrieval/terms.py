@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 QUOTED: Final = (
-    r"\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」|`[^`\n]+`"
-    r"|(?<!\w)'[^'\n]+'(?!\w)"
+    r"\"[^\"]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」|`[^`]+`"
+    r"|(?<!\w)'[^']+'(?!\w)"
 )
-"""The pattern of a quotation; what stands in one is somebody's exact words."""
+"""The pattern of a quotation; what stands in one is somebody's exact words.
+
+It may go over lines: so what pairs with what is the same before and after lines are joined.
+"""
 
 _QUOTED: Final = re.compile(QUOTED)
 _MARKS: Final = re.compile(r"^.\s*|\s*.$")
