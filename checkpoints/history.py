@@ -79,10 +79,20 @@ class HistoryStore(Protocol):
     are there exactly once, whoever dies when, and only the lease's holder adds any.
     """
 
-    async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
+    async def begin(
+        self, thread_id: str, plan: Plan, *, holder: str, seconds: float, only_new: bool = False
+    ) -> Begun:
         """Do what `ThreadStore.start` does; record what the tasks bring, and forget old runs.
 
+        Args:
+            thread_id: Where the run is kept.
+            plan: What it does.
+            holder: Who claims the thread.
+            seconds: How long the lease lasts.
+            only_new: Whether to do it only if there is no such thread yet, whatever its state.
+
         Raises:
+            ThreadExistsError: `only_new`, and there is one; nothing is recorded.
             ThreadBusyError: Somebody runs it; nothing is recorded.
             ThreadPendingError: Its last run has not finished; nothing is recorded.
         """

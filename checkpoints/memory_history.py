@@ -11,6 +11,7 @@ from checkpoints.run_pruning import forget_runs_in_memory
 from checkpoints.threads import UNFINISHED
 from checkpoints.upgrades import TurnResult
 from state.conversation import INSTRUCTIONS, brought, message_of, role_of, text_of
+from state.errors import ThreadExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,12 @@ class MemoryHistory:
         ]
         threads.on_upgrade.append(lambda thread_id: forget_runs_in_memory(saver, thread_id, keep=0))
 
-    async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
+    async def begin(
+        self, thread_id: str, plan: Plan, *, holder: str, seconds: float, only_new: bool = False
+    ) -> Begun:
         """Claim the thread for a new run, record what its tasks bring, forget old runs."""
+        if only_new and self._threads.knows(thread_id):
+            raise ThreadExistsError(thread_id)
         lease = await self._threads.start(thread_id, plan, holder=holder, seconds=seconds)
         earlier: list[JsonObject] = []
         if lease.token > 1:  # the thread was there before

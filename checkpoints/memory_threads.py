@@ -66,6 +66,10 @@ class MemoryThreads:
         self._records[thread_id] = ThreadRecord(thread_id, plan, RUNNING, created_at, now, lease)
         return lease
 
+    def knows(self, thread_id: str) -> bool:
+        """Whether there is such a thread."""
+        return thread_id in self._records
+
     async def resume(
         self,
         thread_id: str,

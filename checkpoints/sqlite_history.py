@@ -13,6 +13,7 @@ from checkpoints.run_pruning import forget_runs
 from checkpoints.statements import on_sqlite
 from checkpoints.threads import UNFINISHED
 from state.conversation import brought, message_of, role_of, text_of
+from state.errors import ThreadExistsError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,13 +49,17 @@ class SqliteHistory:
         self._threads = threads
         self._policy = policy
 
-    async def begin(self, thread_id: str, plan: Plan, *, holder: str, seconds: float) -> Begun:
+    async def begin(
+        self, thread_id: str, plan: Plan, *, holder: str, seconds: float, only_new: bool = False
+    ) -> Begun:
         """Claim the thread for a new run, record what its tasks bring, forget old runs."""
         messages = self._rows(brought(plan.document)) if plan.traits.speaks else []
         limit = self._policy.window.messages
 
         def write(connection: sqlite3.Connection) -> tuple[Lease, list[str], bool]:
             is_known = lease_sql.exists(connection, thread_id)
+            if is_known and only_new:
+                raise ThreadExistsError(thread_id)
             lease = lease_sql.start(
                 connection, thread_id, plan, holder=holder, seconds=seconds, cipher=self._cipher
             )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 LONGEST_THREAD_ID: Final = 200
+DEFAULT_BATCH_CONCURRENCY: Final = 8
+"""Requests of a batch at the same time."""
 
 
 class RunOptions(TypedDict, total=False):

@@ -6,7 +6,16 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -19,7 +28,13 @@ from orchestration.engines.local_parts import LocalParts, local_parts
 from orchestration.execution_stats import ExecutionStats
 from orchestration.notifications import Announcer, notifier_from_environment
 from orchestration.routing.new_work import NewWork
-from orchestration.run_options import RunOptions, check_thread_id, new_id, refuse_twice
+from orchestration.run_options import (
+    DEFAULT_BATCH_CONCURRENCY,
+    RunOptions,
+    check_thread_id,
+    new_id,
+    refuse_twice,
+)
 from orchestration.workflow_events import EventTranslator, Piece, WorkflowEvent
 from orchestration.workflows.requests import plan_request, planned_for
 from state.cancellation import Cancellation
@@ -52,6 +67,7 @@ if TYPE_CHECKING:
     from nodes.middleware import Middleware
     from orchestration.agent_registry import AgentRegistry
     from orchestration.approvals import ApprovalInbox
+    from orchestration.batch_items import BatchItem, BatchProgress, BatchResult, Request
     from orchestration.engines.embedded import Answered, EmbeddedEngine
     from orchestration.engines.local_parts import Chunk
     from orchestration.engines.signalling import Signalled
@@ -287,6 +303,57 @@ class SimpleCoordinator:
         await self.know_agents()
         return await self._execute(tasks, strategy, router, input_data, options)
 
+    async def execute_many(  # noqa: PLR0913  one for each thing that is said of a batch
+        self,
+        requests: Iterable[Request] | AsyncIterable[Request],
+        *,
+        strategy: CoordinationStrategy | str = CoordinationStrategy.SEQUENTIAL,
+        router: Router | None = None,
+        input_data: Mapping[str, Any] | None = None,
+        max_concurrency: int = DEFAULT_BATCH_CONCURRENCY,
+        batch_id: str | None = None,
+        on_progress: Callable[[BatchProgress], None] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> BatchResult:
+        """Run many requests, several at a time; a bad one does not sink the others.
+
+        Called again with the same batch id, it finishes what is unfinished and returns what was
+        over; no request runs twice, whoever died and whoever else runs the same batch meanwhile.
+        If it is cancelled, what runs stops where it stands.
+
+        Args:
+            requests: Lists of tasks, workflows, or `BatchItem`s; taken one by one as there is
+                room, from an iterable that does not block or an async one.
+            strategy: Of lists of tasks, as are the next two.
+            router: Of conditional tasks.
+            input_data: What the router sees.
+            max_concurrency: Requests at the same time.
+            batch_id: Under which the batch is gone on with; by default a new one. A request's
+                thread is `batch_id:key`.
+            on_progress: Told at each beginning and end of a request.
+            options: See `RunOptions`; `thread_id` is not for batches.
+
+        Raises:
+            ConfigurationError: A setting cannot be; nothing was run.
+            DrainedError: The coordinator was drained; nothing more begins.
+        """
+        from orchestration.batch_items import batch_of  # noqa: PLC0415
+        from orchestration.batches import Runs, run_batch  # noqa: PLC0415
+
+        def planned(item: BatchItem) -> tuple[Planned, LocalParts]:
+            said = item.options(options)
+            if item.workflow is not None:
+                made, tasks = self._plan_workflow(item.workflow, item.parameters, said)
+            else:
+                tasks = item.tasks or ()
+                made = self._plan(tasks, strategy, router, input_data, said)
+            return made, local_parts(made, tasks)
+
+        start = partial(self._start, only_new=True)
+        runs = Runs(self.know_agents, planned, start, self._go_on, self.thread)
+        batch = batch_of(requests, options, batch_id=batch_id, max_concurrency=max_concurrency)
+        return await run_batch(runs, batch, on_progress)
+
     def planned(self, request: PlanRequest) -> Planned:
         """Plan what is to be run, without running it.
 
@@ -354,6 +421,12 @@ class SimpleCoordinator:
                 raise answered.busy
             if answered.result is not None:
                 return answered.result
+        return await self._go_on(thread_id, parts, as_begun=as_begun)
+
+    async def _go_on(
+        self, thread_id: str, parts: LocalParts, *, as_begun: bool = False
+    ) -> WorkflowResult:
+        engine = await self._engine()
         result = await engine.resume(thread_id, parts, as_begun=as_begun)
         self._remember(result, parts)
         await self.announcer.settle()
@@ -879,14 +952,23 @@ class SimpleCoordinator:
         return self._start(options.get("thread_id"), planned, local_parts(planned, tasks))
 
     async def _start(
-        self, chosen_id: str | None, planned: Planned, parts: LocalParts
+        self,
+        chosen_id: str | None,
+        planned: Planned,
+        parts: LocalParts,
+        *,
+        only_new: bool = False,
     ) -> WorkflowResult:
         engine = await self._engine()
         strategy, begun = str(planned.plan.strategy), time.perf_counter()
         status = "error"
         try:
             result = await engine.start(
-                chosen_id or new_id(), planned.plan, parts, new_id=chosen_id is None
+                chosen_id or new_id(),
+                planned.plan,
+                parts,
+                new_id=chosen_id is None,
+                only_new=only_new,
             )
             status = str(result.status)
         finally:

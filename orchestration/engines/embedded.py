@@ -207,7 +207,13 @@ class EmbeddedEngine:
         self.views = ThreadViews(database, self._compiler)
 
     async def start(
-        self, thread_id: str, plan: Plan, local: LocalParts = NO_PARTS, *, new_id: bool = False
+        self,
+        thread_id: str,
+        plan: Plan,
+        local: LocalParts = NO_PARTS,
+        *,
+        new_id: bool = False,
+        only_new: bool = False,
     ) -> WorkflowResult:
         """Begin a run on a new thread, or on one whose last run is over.
 
@@ -217,8 +223,10 @@ class EmbeddedEngine:
             local: What this process has of it.
             new_id: Whether nobody can have used the id before, so that nothing of an earlier
                 run has to be cleared.
+            only_new: Whether to begin only if there is no such thread yet.
 
         Raises:
+            ThreadExistsError: `only_new`, and there is one.
             ThreadBusyError: Somebody runs the thread.
             ThreadPendingError: Its last run has not finished.
             RoutingError: The router failed, or chose nothing that can run.
@@ -227,7 +235,7 @@ class EmbeddedEngine:
         self._held.refuse_if_draining(thread_id)
         since = time.monotonic()
         claim = self._database.history.begin(
-            thread_id, plan, holder=holder_name(), seconds=self._seconds
+            thread_id, plan, holder=holder_name(), seconds=self._seconds, only_new=only_new
         )
         if self._database.durable:
             begun = await self._held.claimed(claim, lambda begun: (begun.lease, RUNNING))
@@ -235,7 +243,8 @@ class EmbeddedEngine:
             begun = await claim
         async with self._held.hold(begun.lease, plan, since) as segment:
             segment.begins = True
-            first = first_input(plan, begun.history, clear=not (new_id or begun.is_emptied))
+            is_clear = new_id or only_new or begun.is_emptied
+            first = first_input(plan, begun.history, clear=not is_clear)
             return await self._run(segment, first, {}, local)
 
     async def resume(

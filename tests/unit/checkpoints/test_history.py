@@ -20,7 +20,13 @@ from checkpoints.history import (
     keep_runs_setting,
 )
 from state.conversation import INSTRUCTIONS, HistoryWindow
-from state.errors import ConfigurationError, LeaseLostError, ThreadBusyError, ThreadPendingError
+from state.errors import (
+    ConfigurationError,
+    LeaseLostError,
+    ThreadBusyError,
+    ThreadExistsError,
+    ThreadPendingError,
+)
 from state.plan import Plan
 
 MakePlan = Callable[..., Plan]
@@ -87,6 +93,22 @@ async def test_a_turn_is_what_was_asked_and_then_what_was_said(
         (5, "r2"),
     ]
     assert [each.message for each in page] == [user("1"), bot("2"), bot("3"), user("4"), bot("5")]
+
+
+async def test_only_a_new_thread_is_begun_where_that_is_wanted(
+    kept: Database, asking: MakePlan
+) -> None:
+    async def begin_new(run_id: str) -> Begun:
+        plan = asking(run_id, user(run_id))
+        return await kept.history.begin("t", plan, holder="me", seconds=LONG, only_new=True)
+
+    begun = await begin_new("r1")
+    with pytest.raises(ThreadExistsError, match="it is there already"):
+        await begin_new("r2")
+    await kept.history.end(begun.lease, status="completed")
+    with pytest.raises(ThreadExistsError):
+        await begin_new("r3")
+    assert await texts(kept.history) == ["r1"]
 
 
 async def test_what_was_asked_is_there_while_the_run_goes_on(
