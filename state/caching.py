@@ -47,7 +47,7 @@ class CachePolicy:
     """Names by which answers can be invalidated together."""
     semantic: bool = False
     """Whether a question that means the same may be answered from the cache, too."""
-    semantic_threshold: float = 0.8
+    semantic_threshold: float = 0.75
     """The cosine from which two questions may mean the same."""
 
     def problems(self) -> Iterator[str]:
@@ -63,7 +63,7 @@ class CachePolicy:
             yield "cache.ttl is 0; it must be longer, or leave the policy away to cache nothing"
         if self.scope not in SCOPES:
             yield f"cache.scope is {described(self.scope)}; it must be one of {list(SCOPES)}"
-        if isinstance(self.tags, str) or not all(_is_tag(tag) for tag in self.tags):
+        if not _are_tags(self.tags):
             yield f"cache.tags is {described(self.tags)}; it must be a list of texts, none empty"
         yield from self._semantic_problems()
 
@@ -94,5 +94,7 @@ class CachePolicy:
         }
 
 
-def _is_tag(tag: object) -> bool:
-    return isinstance(tag, str) and bool(tag)
+def _are_tags(tags: object) -> bool:
+    if isinstance(tags, str) or not isinstance(tags, Sequence):
+        return False
+    return all(isinstance(tag, str) and tag for tag in tags)

@@ -79,12 +79,6 @@ _CANONICAL: Final = {
     **{word: group.partition(" ")[0] for group in _SYNONYMS for word in _each(group)},
     **{word: str(number) for number, word in enumerate(_each(_NUMBERS))},
 }
-_DIRECTED: Final = frozenset(
-    _each(
-        "to from into onto than before after by for with over under versus vs against between and "
-        "or not no never without via as if unless except on in"
-    )
-)
 _ACRONYMS_LIKE_WORDS: Final = frozenset(
     _each("us it or in who as is no am an at be do he me so to")
 )
@@ -94,13 +88,11 @@ def difference(one: str, other: str) -> str | None:
     """Say in what two questions differ beyond their wording; None if in nothing."""
     first, second = _words(one), _words(other)
     if not first or not second:
-        return "a question is empty, or too long"
+        return "a question is empty, has lines, or is too long"
     odd = (Counter(first) - Counter(second)) + (Counter(second) - Counter(first))
     if odd:
         return f"words: {', '.join(sorted(odd)[:4])}"
-    if first != second and _DIRECTED & set(first):
-        return "the order of words"
-    return None
+    return None if first == second else "the order of words"
 
 
 @lru_cache(maxsize=4096)
