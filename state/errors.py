@@ -59,6 +59,10 @@ OrchestrationError
 │   └── EncryptionError      a stored value is plain where it must not be, or no key opens it
 ├── CacheError               a cache's URL or file cannot be used, or what is asked of it
 │   └── CacheUnreachableError  its server does not answer, or its file not now
+
+
+├── CompressionError         messages cannot be compressed as asked
+│   └── PromptTooLongError   even the least that is valid does not fit the budget
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be
 ├── RetrievalError           a retrieval cannot be made as asked
 │   └── RetrievalFailedError no retriever answered; lists every failure
@@ -865,6 +869,29 @@ class CacheUnreachableError(CacheError):
     """Raised when a cache does not answer now; calls are made without it."""
 
     code = "cache_unreachable"
+
+
+class CompressionError(OrchestrationError):
+    """Raised when messages, or a budget for them, are not what can be compressed."""
+
+    code = "invalid_compression"
+
+
+class PromptTooLongError(CompressionError):
+    """Raised when even the least that is valid takes more tokens than the budget has."""
+
+    code = "prompt_too_long"
+
+    def __init__(self, max_tokens: int, least_tokens: int) -> None:
+        self.max_tokens = max_tokens
+        self.least_tokens = least_tokens
+        super().__init__(max_tokens, least_tokens)
+
+    def __str__(self) -> str:
+        return (
+            f"these messages cannot be cut to {self.max_tokens} tokens: the least that is a valid "
+            f"history takes {self.least_tokens}. Give a budget of at least that."
+        )
 
 
 class ConfigurationError(OrchestrationError):

@@ -1,0 +1,133 @@
+"""Takes out of a draft, the least worth first, what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from nodes.compression.atoms import Part
+from nodes.compression.counting import CHARACTERS_PER_TOKEN
+from nodes.compression.draft import Draft
+from nodes.compression.ranking import KEPT, Ranking
+from nodes.compression.spans import Group, Turn
+
+PROBES: Final = 12
+SMALL: Final = 0.15
+"""The share of the budget up to which the last group keeps its place whatever it is worth."""
+LEAST_PUT_BACK: Final = 1e-3
+"""The worth below which nothing is put back to use up a budget."""
+MOST_PUT_BACK: Final = 50
+
+
+class Move(NamedTuple):
+    """One thing that can go."""
+
+    worth: float
+    order: int
+    atom: int
+    """-1 for a move of groups."""
+    groups: tuple[Group, ...]
+    gain: int
+    """Characters that it sets free, roughly."""
+
+
+class Cutting:
+    """A draft and the order in which its parts go; the first so many of them are taken."""
+
+    def __init__(self, draft: Draft, ranking: Ranking) -> None:
+        self.draft = draft
+        self.ranking = ranking
+        rows = draft.atoms.rows
+        moves = [
+            Move(worth, atom, atom, (), rows[atom].size)
+            for atom, worth in enumerate(ranking.worths)
+        ]
+        for turn in draft.turns:
+            moves += self._of_turn(turn, len(moves))
+        self.moves = sorted(moves)
+        self.taken = 0
+
+    def _of_turn(self, turn: Turn, order: int) -> Iterator[Move]:
+        """Yield the groups within a turn one by one, then its first and last together.
+
+        The user's message of the latest turn never goes.
+        """
+        last = self.draft.turns[-1]
+        inner = turn.groups[1:-1]
+        outer = tuple(dict.fromkeys((turn.groups[0], turn.groups[-1])))
+        for number, group in enumerate(inner):
+            worth = self.ranking.of_group(group)
+            yield Move(worth, order + number, -1, (group,), self._overhead(group))
+        if turn is last and turn.has_user:
+            outer = turn.groups[1:][-1:]
+        if not outer:
+            return
+        gain = sum(map(self._overhead, outer))
+        worth = max(self.ranking.of_group(group) for group in (*inner, *outer))
+        if turn is last and gain <= SMALL * CHARACTERS_PER_TOKEN * self.ranking.rest:
+            worth = KEPT * KEPT
+        yield Move(worth, order + len(inner), -1, outer, gain)
+
+    def _overhead(self, group: Group) -> int:
+        """Return the characters that a group takes beside its texts."""
+        places = range(group.first, group.end)
+        texts = sum(len(text or "") for place in places for text in self.draft.views[place].texts)
+        tokens = sum(self.draft.tokens[place] for place in places)
+        return max(0, CHARACTERS_PER_TOKEN * tokens - texts)
+
+    def fit(self, tokens: int) -> bool:
+        """Take as little as makes the draft fit; say whether it does."""
+        self.draft.has_header = True
+        self._take(0)
+        excess = self.draft.count() - tokens
+        low, high, place = 0, len(self.moves), 0
+        if excess <= 0:
+            return True
+        for _ in range(PROBES):
+            if high - low <= 1:
+                break
+            place = min(max(self._guess(place, excess), low + 1), high - 1)
+            self._take(place)
+            excess = self.draft.count() - tokens
+            low, high = (low, place) if excess <= 0 else (place, high)
+        self._take(high)
+        if high == len(self.moves) and self.draft.count() > tokens:
+            self.draft.has_header = False
+            return self.draft.count() <= tokens
+        self._fill(tokens)
+        return True
+
+    def _take(self, number: int) -> None:
+        goes = number > self.taken
+        changed = self.moves[self.taken : number] if goes else self.moves[number : self.taken]
+        for move in changed:
+            if move.atom >= 0:
+                self.draft.alive[move.atom] = not goes
+            for group in move.groups:
+                self.draft.put(group, stands=not goes)
+        self.taken = number
+
+    def _guess(self, place: int, excess: int) -> int:
+        """Return how many moves set so many tokens more free than now; fewer, if negative."""
+        needed = CHARACTERS_PER_TOKEN * abs(excess)
+        step = 1 if excess > 0 else -1
+        while 0 < place + step < len(self.moves) and needed > 0:
+            place += step
+            needed -= self.moves[place if step < 0 else place - 1].gain
+        return place if excess > 0 else place + 1
+
+    def _fill(self, tokens: int) -> None:
+        """Put back what is worth most of what has gone and still fits."""
+        draft = self.draft
+        slack = CHARACTERS_PER_TOKEN * (tokens - draft.count())
+        back: list[int] = []
+        for move in reversed(self.moves[: self.taken]):
+            if move.worth < LEAST_PUT_BACK or len(back) == MOST_PUT_BACK:
+                break
+            is_value = move.atom >= 0 and draft.atoms.rows[move.atom].part is Part.VALUE
+            if is_value and move.gain + CHARACTERS_PER_TOKEN <= slack:
+                draft.alive[move.atom] = 1
+                slack -= move.gain + CHARACTERS_PER_TOKEN
+                back.append(move.atom)
+        while back and draft.count() > tokens:
+            draft.alive[back.pop()] = 0

@@ -1,0 +1,166 @@
+"""What goes first: how likely a later call needs each part of a history, per character."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from nodes.compression.atoms import Atom, Part
+from nodes.compression.draft import Draft, Range
+from nodes.compression.mentions import Kind
+from nodes.compression.relevance import relevance
+from nodes.compression.spans import Group
+from nodes.compression.usage import Usage
+from nodes.compression.view import Side
+
+KIND: Final[Mapping[int, float]] = {
+    Kind.PLAIN: 0.15,
+    Kind.NUMBER: 0.15,
+    Kind.NAME: 0.4,
+    Kind.AMOUNT: 0.4,
+    Kind.CODE: 0.6,
+    Kind.IDENTIFIER: 1.0,
+    Kind.PATH: 1.5,
+}
+"""The worth of a value that stands there once."""
+PROSE: Final = 0.003
+"""The worth of a character of prose, where that of an identifier of ten is 0.08."""
+SAID_BY_USER: Final = 1.5
+STANDING: Final = 0.004
+"""The worth of a character that it takes to keep a group in its place, not in the digest."""
+REPEATED: Final = 0.02
+"""What is left of a value's worth where it is kept elsewhere."""
+NAMED: Final = 1.6
+"""For fields whose name is that of an argument, or ends like that of an id."""
+ID_NAMES: Final = ("id", "ids", "number", "code")
+HOT: Final = 3.0
+RELEVANT: Final = 1.5
+"""What heat and relevance of 1 add to a worth of 1."""
+FLOOR: Final = 0.3
+"""The share of a value's worth that age does not touch."""
+DECAY: Final = 4.0
+CROWD: Final = 0.2
+CROWD_IN_TEXT: Final = 0.5
+"""Exponents: one of many values of its kind, or field, in a message is less likely the one."""
+LATER: Final = 0.3
+"""The share that the last of them loses against the first, which is likelier to come next."""
+LATEST_OF_USER: Final = 3.0
+WHOLE: Final[Mapping[Side, float]] = {"user": 0.4, "assistant": 0.4, "tool": 0.25, "other": 0.4}
+"""Shares of the budget up to which the latest messages stay as they are."""
+KEPT: Final = 1e3
+"""What goes only after everything of an ordinary worth."""
+
+
+class Ranking:
+    """The worth of every atom and group of a draft, for a budget.
+
+    Args:
+        draft: The history.
+        focus: Open tasks, in words.
+        budget: Tokens for all messages, system messages included.
+    """
+
+    def __init__(self, draft: Draft, *, focus: Sequence[str], budget: int) -> None:
+        self.draft = draft
+        self.rows = draft.atoms.rows
+        self.latest = latest_of(draft)
+        self.recency = self._recency()
+        self.relevance = relevance(draft, latest=self.latest, focus=focus)
+        self.usage = Usage(draft)
+        self.argument_names = {
+            self.rows[atom].key for atoms in draft.calls for atom in range(*atoms)
+        }
+        system = sum(
+            tokens
+            for tokens, view in zip(draft.tokens, draft.views, strict=True)
+            if view.side == "system"
+        )
+        self.is_tight = budget - system < budget / 4
+        """Whether system messages take so much that they are cut like the rest."""
+        self.rest = budget if self.is_tight else budget - system
+        """Tokens for what is not a system message."""
+        self.worths = self._worths()
+
+    def of_group(self, group: Group) -> float:
+        """Return the worth of a group's place, for each character that it takes."""
+        return STANDING * self.recency[group.first]
+
+    def _recency(self) -> list[float]:
+        """Return 1 for the newest message, less for each token after a message."""
+        total = sum(self.draft.tokens) + 1
+        after = 0
+        recency = []
+        for tokens in reversed(self.draft.tokens):
+            recency.append(1 / (1 + DECAY * after / total))
+            after += tokens
+        return recency[::-1]
+
+    def _worths(self) -> list[float]:
+        worths = [0.0] * len(self.rows)
+        for place, view in enumerate(self.draft.views):
+            factor, offset = self._standing_of(place, view.side)
+            for atom, worth in self._of_atoms(place, self.draft.texts[place]):
+                worths[atom] = worth * factor + offset
+            for atom, worth in self._of_atoms(place, self.draft.calls[place]):
+                worths[atom] = worth
+        return worths
+
+    def _standing_of(self, place: int, side: Side) -> tuple[float, float]:
+        """Return by what to multiply the worths of a message's texts, and what to add."""
+        if side == "system":
+            return LATEST_OF_USER, 0.0 if self.is_tight else KEPT
+        if place not in self.latest:
+            return 1.0, 0.0
+        is_whole = self.draft.tokens[place] <= self.rest * WHOLE[side]
+        factor = LATEST_OF_USER if side == "user" else 1.0
+        return factor, KEPT * factor if is_whole else 0.0
+
+    def _of_atoms(self, place: int, atoms: Range) -> list[tuple[int, float]]:
+        families = [_family(row) for row in self.rows[atoms.first : atoms.end]]
+        counts = Counter(families)
+        seen: Counter[str | int] = Counter()
+        worths = []
+        for atom, family in zip(range(*atoms), families, strict=True):
+            row = self.rows[atom]
+            if row.part is Part.VALUE:
+                count = counts[family]
+                seen[family] += 1
+                worth = self._of_value(atom, row, place)
+                worth *= count ** -(CROWD if row.key else CROWD_IN_TEXT)
+                worth *= 1 - LATER * seen[family] / count
+            else:
+                worth = self._of_rest(row, place)
+            worths.append((atom, worth))
+        return worths
+
+    def _of_rest(self, row: Atom, place: int) -> float:
+        if row.part is Part.LAYOUT:
+            return 0.0
+        side = SAID_BY_USER if self.draft.views[place].side == "user" else 1.0
+        return PROSE * side * self.recency[place] * (0.5 + self.relevance[row.context])
+
+    def _of_value(self, atom: int, row: Atom, place: int) -> float:
+        worth = KIND[row.kind] * (FLOOR + (1 - FLOOR) * self.recency[place])
+        worth *= 1 + RELEVANT * self.relevance[row.context]
+        worth *= 1 + HOT * min(1.0, self.usage.heat[row.context])
+        worth *= math.sqrt(self.usage.spread[row.value])
+        if row.key in self.argument_names or row.key.endswith(ID_NAMES):
+            worth *= NAMED
+        if self.usage.carriers[row.value] != atom:
+            worth *= REPEATED
+        return worth / (row.size + 2)
+
+
+def latest_of(draft: Draft) -> frozenset[int]:
+    """Return the places of the last user's message and of the last group."""
+    if not draft.turns:
+        return frozenset()
+    groups = draft.turns[-1].groups
+    places = set(range(groups[-1].first, groups[-1].end))
+    return frozenset(places | {groups[0].first} if draft.turns[-1].has_user else places)
+
+
+def _family(row: Atom) -> str | int:
+    return row.key or row.kind

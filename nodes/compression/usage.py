@@ -1,0 +1,77 @@
+"""Which values a history uses: how widely, where each is kept, and which records they make hot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from nodes.compression.draft import Draft, Range
+from nodes.compression.view import Side
+
+SIDE: Final[Mapping[Side, float]] = {
+    "system": 1.0,
+    "user": 2.0,
+    "assistant": 1.0,
+    "tool": 1.0,
+    "other": 1.0,
+}
+"""What it says for a value that it stands there."""
+CALLED: Final = 3.0
+"""The same for what a call was given: it is likely to be given again."""
+
+
+class Source(NamedTuple):
+    """The texts, or the calls, of a message."""
+
+    place: int
+    atoms: Range
+    weight: float
+    is_told: bool
+    """Whether a system message or a tool says it, not one who talks."""
+
+
+class Usage:
+    """What is known of each value and of each sentence or record."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.rows = draft.atoms.rows
+        self.spread: dict[str, float] = {}
+        """For each value, the weights of the messages that it stands in, added up."""
+        self.carriers: dict[str, int] = {}
+        """For each value, the one atom that bears its worth: the last, or one that stays."""
+        self.heat = [0.0] * len(draft.atoms.contexts)
+        """For each record of a result, how much of it was talked about or given to a call."""
+        self._homes: dict[str, set[int]] = {}
+        self._talked: dict[str, None] = {}
+        for source in _sources(draft):
+            self._read(source, stays=draft.views[source.place].side == "system")
+        for value in self._talked:
+            homes = self._homes.get(value, ())
+            for context in homes:
+                self.heat[context] += len(homes) ** -1.5  # what many records have makes none hot
+
+    def _read(self, source: Source, *, stays: bool) -> None:
+        seen: set[str] = set()
+        for atom in range(*source.atoms):
+            row = self.rows[atom]
+            value = row.value
+            if not value:
+                continue
+            if value not in seen:
+                seen.add(value)
+                self.spread[value] = self.spread.get(value, 0.0) + source.weight
+            if not source.is_told:
+                self._talked[value] = None
+            elif not stays:
+                self._homes.setdefault(value, set()).add(row.context)
+            self.carriers[value] = atom
+
+
+def _sources(draft: Draft) -> Iterator[Source]:
+    """Yield system messages last: what they hold need not be kept elsewhere."""
+    places = range(len(draft.views))
+    for place in sorted(places, key=lambda each: draft.views[each].side == "system"):
+        side = draft.views[place].side
+        yield Source(place, draft.texts[place], SIDE[side], side in {"tool", "system"})
+        if draft.views[place].calls:
+            yield Source(place, draft.calls[place], CALLED, is_told=False)
