@@ -124,7 +124,7 @@ class Ranking:
         worths = []
         for atom, family in zip(range(*atoms), families, strict=True):
             row = self.rows[atom]
-            if row.part is Part.VALUE:
+            if row.value:
                 count = counts[family]
                 seen[family] += 1
                 worth = self._of_value(atom, row, place)
@@ -136,7 +136,7 @@ class Ranking:
         return worths
 
     def _of_rest(self, row: Atom, place: int) -> float:
-        if row.part is Part.LAYOUT:
+        if row.part in {Part.LAYOUT, Part.VALUE}:
             return 0.0
         side = SAID_BY_USER if self.draft.views[place].side == "user" else 1.0
         return PROSE * side * self.recency[place] * (0.5 + self.relevance[row.context])

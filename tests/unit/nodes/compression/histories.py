@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from nodes.compression.view import View, view_of
+from nodes.compression.view import view_of
 
 words = st.sampled_from(
     [
@@ -231,12 +232,8 @@ def strict_problems_of(messages: list[Any]) -> Iterator[str]:
     views = [view for view in map(view_of, messages) if view.side != "system"]
     if views and views[0].side != "user":
         yield f"begins with {views[0].side}"
-    for before, after in zip(views, views[1:], strict=False):
-        if speaker_of(before) == speaker_of(after) == "user":
-            yield f"user after {before.side}"
-        if before.side == after.side == "assistant":
-            yield "two assistants"
-
-
-def speaker_of(view: View) -> str:
-    return "user" if view.side in {"user"} else view.side
+    for before, after in itertools.pairwise(view.side for view in views):
+        if after == "user" and before != "assistant":
+            yield f"a user's turn after {before}"
+        if before == after == "assistant":
+            yield "two turns of the assistant in a row"
