@@ -59,8 +59,6 @@ OrchestrationError
 │   └── EncryptionError      a stored value is plain where it must not be, or no key opens it
 ├── CacheError               a cache's URL or file cannot be used, or what is asked of it
 │   └── CacheUnreachableError  its server does not answer, or its file not now
-
-
 ├── CompressionError         messages cannot be compressed as asked
 │   └── PromptTooLongError   even the least that is valid does not fit the budget
 ├── ConfigurationError       a setting, or a variable of the environment, that cannot be

@@ -117,6 +117,7 @@ class AgentSpec:
         put = object.__setattr__
         put(self, "capabilities", tuple(dict.fromkeys(map(AgentCapability, self.capabilities))))
         put(self, "name", self.name or self.agent_id)
+        put(self, "context", tuple(self.context))
         put(self, "places", tuple(map(self._filled, self.endpoints)) or (self._only(),))
         put(self, "kind", self.places[0].kind)
         put(self, "call_settings", self._call_settings())

@@ -124,6 +124,9 @@ def _agent_task(entry: TaskEntry) -> AgentTask:
         input_from=entry.input_from,
         timeout=entry.timeout_seconds,
         retry=None if entry.retry is None else entry.retry.policy(),
+        cache=None if entry.cache is None else entry.cache.wanted(),
+        compress_to=entry.compress_to,
+        context=tuple(entry.context),
         **_common(entry),
     )
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from orchestration.documents.cache_entry import Caching
 from orchestration.documents.entry import Entry, exactly_one, given
 from orchestration.documents.version import Version
 from orchestration.workflows.approval_entry import RequiresApproval
@@ -41,7 +42,16 @@ from state.task import DEFAULT_TURNS
 WAITING_KINDS: Final = ("wait", "wait_for_signal")
 KINDS: Final = (*AGENT_KINDS, "workflow", "repeat", "for_each", *WAITING_KINDS)
 """A task has exactly one of these."""
-AGENT_KEYS: Final = ("input_data", "message", "input_from", "timeout_seconds", "retry")
+AGENT_KEYS: Final = (
+    "input_data",
+    "message",
+    "input_from",
+    "timeout_seconds",
+    "retry",
+    "cache",
+    "compress_to",
+    "context",
+)
 """Keys that only a task for an agent has."""
 REPEATED: Final = ("tasks", "workflow")
 FOR_ITEMS: Final = ("task", "tasks", "workflow")
@@ -151,6 +161,13 @@ class TaskEntry(WorkEntry):
 
     input_from: dict[str, Cel] = Field(default_factory=dict)
     """Fields of the input to CEL expressions, worked out when the task's turn comes."""
+    cache: Caching = None
+    """Whether the answer may come from a cache: `true`, or how, says that the task changes
+    nothing; by default it is as its agent says."""
+    compress_to: int | None = Field(None, ge=1)
+    """Most tokens that the messages of its input may have."""
+    context: list[str] = Field(default_factory=list)
+    """Context sources of the optimizer whose values the agent gets in its input's `context`."""
     workflow: WorkflowReference | None = None
     """A whole workflow as one task: a registered name, `name@version`, the path of a file
     relative to this one, or a mapping."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from orchestration.documents.cache_entry import CacheEntry
 from orchestration.documents.patterns import VERSION, VERSION_WORDS
 from orchestration.documents.wording import Wording
 from orchestration.workflows.approval_entry import ApprovalEntry
@@ -30,6 +31,7 @@ WORDING: Final = Wording(
         "wait_for_signal": WaitForSignalEntry,
         "retry": RetryEntry,
         "requires_approval": ApprovalEntry,
+        "cache": CacheEntry,
         "compensate": CompensationEntry,
         "supervisor": SupervisorEntry,
     },

@@ -33,6 +33,8 @@ _ALIKE: Final = (
     "max_queue",
     "queue_timeout",
     "balancing",
+    "compress_to",
+    "context",
     "enabled",
 )
 """Keys of an agent and its versions that are the registry's own."""
@@ -51,7 +53,7 @@ def built(entry: AgentsEntry) -> Iterator[AgentSpec | Finding]:
 
 def _spec(agent: AgentEntry, version: AgentEntry | VersionEntry) -> AgentSpec:
     said = {name: _said(name, agent, version) for name in _ALIKE}
-    resilience = _said("resilience", agent, version)
+    resilience, cache = _said("resilience", agent, version), _said("cache", agent, version)
     return AgentSpec(
         agent.id,
         _capabilities(agent, version),
@@ -62,6 +64,7 @@ def _spec(agent: AgentEntry, version: AgentEntry | VersionEntry) -> AgentSpec:
         shadow=version.shadow,
         cost=_cost(_said("cost", agent, version)),
         resilience=None if resilience is None else resilience.resilience(),
+        cache=None if cache is None else cache.wanted(),
         metadata={**agent.metadata, **version.metadata},
         **_where(agent, version),
         **said,

@@ -26,6 +26,7 @@ from orchestration.agents.configuration.policy_entries import (
 )
 from orchestration.agents.endpoint import LOCAL_KINDS
 from orchestration.agents.kinds import KINDS
+from orchestration.documents.cache_entry import CacheEntry, Caching
 from orchestration.documents.entry import Entry, exactly_one, given
 from orchestration.documents.patterns import VERSION, VERSION_WORDS
 from orchestration.documents.times import Duration
@@ -118,6 +119,13 @@ class SharedEntry(Entry):
     """How an endpoint is picked."""
     resilience: ResilienceEntry | None = None
     """What becomes of endpoints that fail."""
+    cache: Caching = None
+    """How answers are used again, of an agent that is `read_only`: `true`, `false`, or how; by
+    default as the coordinator's optimizer says."""
+    compress_to: Count | None = None
+    """Most tokens of the messages that it is given."""
+    context: list[NonEmpty] = Field(default_factory=list)
+    """Context sources of the optimizer whose values it gets in its input's `context`."""
     enabled: bool = True
     metadata: Settings = Field(default_factory=dict)
     """Whatever you like; a version's come before the agent's, key by key."""
@@ -193,6 +201,7 @@ WORDING: Final = Wording(
         "agents": AgentEntry,
         "versions": VersionEntry,
         "endpoints": EndpointEntry,
+        "cache": CacheEntry,
         "cost": PriceEntry,
         "ramp": RampEntry,
         "points": PointEntry,
