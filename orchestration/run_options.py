@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from checkpoints.history import KeepRuns
     from orchestration.notifications import Notifier
+    from orchestration.optimizations import Optimizer
     from state.budget import Budget
     from state.conversation import HistoryWindow
     from state.failure_mode import FailureMode
@@ -54,6 +55,7 @@ class RunOptions(TypedDict, total=False):
 class CoordinatorSettings(TypedDict, total=False):
     """Settings of a `SimpleCoordinator` that others hand on to it."""
 
+    optimizer: Optimizer | None
     max_concurrency: int | None
     lease_seconds: float | None
     keep_runs: KeepRuns | None

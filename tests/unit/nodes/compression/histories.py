@@ -54,11 +54,16 @@ values = st.recursive(
 )
 objects = st.dictionaries(names, values, max_size=4)
 results = st.one_of(
-    texts, values.map(json.dumps), objects.map(lambda each: json.dumps(each, indent=2)), objects.map(str)
+    texts,
+    values.map(json.dumps),
+    objects.map(lambda each: json.dumps(each, indent=2)),
+    objects.map(str),
 )
 images = st.just({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}})
 parts = st.lists(
-    st.one_of(texts.map(lambda text: {"type": "text", "text": text}), images), min_size=1, max_size=3
+    st.one_of(texts.map(lambda text: {"type": "text", "text": text}), images),
+    min_size=1,
+    max_size=3,
 )
 contents = st.one_of(texts, parts)
 call_ids = st.integers(0, 10**6).map(lambda number: f"call_{number}")
