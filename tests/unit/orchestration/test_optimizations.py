@@ -129,7 +129,12 @@ def test_a_model_sums_up_what_is_left_out() -> None:
 async def test_agents_get_messages_cut_to_their_budget() -> None:
     given: list[dict[str, Any]] = []
     registry = AgentRegistry()
-    registry.register(AgentSpec("clerk", handler=lambda told: given.append(told) or {}))
+
+    def clerk(told: dict[str, Any]) -> dict[str, Any]:
+        given.append(told)
+        return {}
+
+    registry.register(AgentSpec("clerk", handler=clerk))
     optimizer = Optimizer(compress_to=5000)
     runs = SimpleCoordinator(registry=registry, optimizer=optimizer, database_url="memory://")
     messages = history(60)
@@ -138,8 +143,9 @@ async def test_agents_get_messages_cut_to_their_budget() -> None:
     result = await runs.execute_parallel(tasks)
     told: Any = result["short"].middleware["compression"]
     assert told["verdict"] == "compressed"
-    assert told["tokens_after"] <= 800 < 5000 < told["tokens_before"]
-    assert sorted(len(str(each)) for each in given)[0] < len(str(messages)) / 3
+    assert told["tokens_after"] <= 800
+    assert told["tokens_before"] > 5000
+    assert min(len(str(each)) for each in given) < len(str(messages)) / 3
     assert optimizer.get_performance_stats()["tokens_saved"] > told["tokens_before"] - 800
 
 
@@ -164,18 +170,19 @@ class Shelf(BaseRetriever):
     """Finds what has a word of the query."""
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002  LangChain's
     ) -> list[Document]:
         texts = ["Refunds take five days.", "Tickets cost 20 euros.", "The game starts at seven."]
         asked = query.lower().split()
         return [Document(text) for text in texts if any(word in text.lower() for word in asked)]
 
 
-async def test_a_question_for_retrieval_has_its_queries_at_once_and_documents_when_awaited() -> (
-    None
-):
+async def test_a_question_has_its_queries_at_once_and_its_documents_when_awaited() -> None:
     optimized = Optimizer(retriever=Shelf()).optimize_rag_query("  How long do refunds take? ")
-    assert optimized.query == "How long do refunds take?"
+    assert optimized.query == "How long do refunds take"
     assert optimized.queries[0] == optimized.query
     found = await optimized
     assert "five days" in found.context
@@ -192,10 +199,8 @@ async def test_without_a_retriever_there_are_queries_and_no_documents() -> None:
 def test_what_is_recorded_is_summed_up() -> None:
     optimizer = Optimizer()
     stats = optimizer.get_performance_stats()
-    line = (
-        f"{stats['cache_hit_rate']:.2%} {stats['p95_response_time_ms']}ms {stats['avg_tool_calls']}"
-    )
-    assert line == "0.00% 0.0ms 0.0"
+    assert f"{stats['cache_hit_rate']:.2%} {stats['p95_response_time_ms']}ms" == "0.00% 0.0ms"
+    assert stats["avg_tool_calls"] == 0
     for milliseconds in range(1, 101):
         optimizer.record(PerformanceMetrics(milliseconds, tool_calls=2, cache_hit=True))
     stats = optimizer.get_performance_stats()
