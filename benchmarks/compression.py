@@ -35,7 +35,9 @@ def leaves(value: Any) -> Iterator[Any]:
 def haystack(messages: Sequence[Message]) -> str:
     parts = []
     for m in messages:
-        for leaf in leaves({k: v for k, v in m.items() if k not in ("role", "name", "tool_call_id")}):
+        for leaf in leaves(
+            {k: v for k, v in m.items() if k not in ("role", "name", "tool_call_id")}
+        ):
             parts.append(str(leaf))
         for c in m.get("tool_calls") or ():
             parts += map(str, leaves(json.loads(c["function"]["arguments"])))
@@ -53,7 +55,9 @@ def calls_of(m: Message) -> list[Any]:
 
 def has(text: str, value: Any) -> bool:
     v = str(value)
-    return v in text or json.dumps(v)[1:-1] in text or json.dumps(v, ensure_ascii=False)[1:-1] in text
+    return (
+        v in text or json.dumps(v)[1:-1] in text or json.dumps(v, ensure_ascii=False)[1:-1] in text
+    )
 
 
 def keep_last(messages, max_tokens):
@@ -115,11 +119,19 @@ def main():
                 misses = []
                 w, k, l = judge(script, share, range(n), misses)
                 total[share] = [a + b for a, b in zip(total[share], (w, k, l))]
-                row.append(f"{share}: {100*k/w:5.1f} (last {100*l/w:5.1f}) n={w}")
+                row.append(f"{share}: {100 * k / w:5.1f} (last {100 * l / w:5.1f}) n={w}")
                 if show and share == float(sys.argv[2]):
-                    for x in misses[:25]: print("   ", str(x)[:150])
+                    for x in misses[:25]:
+                        print("   ", str(x)[:150])
             print(f"{script.__name__:12}", *row, sep="  ")
-        print(f"{title:12}", *(f"{s}: {100*k/w:5.1f} (last {100*l/w:5.1f})" for s, (w, k, l) in total.items()), sep="  ")
+        print(
+            f"{title:12}",
+            *(
+                f"{s}: {100 * k / w:5.1f} (last {100 * l / w:5.1f})"
+                for s, (w, k, l) in total.items()
+            ),
+            sep="  ",
+        )
 
 
 if __name__ == "__main__":

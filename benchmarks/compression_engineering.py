@@ -50,7 +50,9 @@ class Tree:
         for _ in range(chance.randrange(5, 12)):
             made = [_function(chance) for _ in range(chance.randrange(2, 7))]
             path = f"{root}/{self.package}/{_name(chance)}.py"
-            imports = f"import json\nimport logging\n\nfrom {self.package}.{_name(chance)} import X\n"
+            imports = (
+                f"import json\nimport logging\n\nfrom {self.package}.{_name(chance)} import X\n"
+            )
             self.files[path] = imports + "\n\n" + "\n\n\n".join(text for _, text in made) + "\n"
             self.functions[path] = chance.choice(made)
 
@@ -182,7 +184,9 @@ def terminal(chance: random.Random) -> list[Message]:
     slow = chance.choice([line for line in logs]).split()
     config = f"/etc/{service}/{_name(chance)}.yaml"
     settings = "\n".join(f"{_name(chance)}: {chance.randrange(1000)}" for _ in range(25))
-    talk.call("find_trace", {"request_id": slow[4]}, {"spans": [], "config": config, "took": slow[6]})
+    talk.call(
+        "find_trace", {"request_id": slow[4]}, {"spans": [], "config": config, "took": slow[6]}
+    )
     talk.call("read_file", {"host": host, "path": config}, settings)
     talk.say(f"Process {guilty} on {host} takes most of the processor. May I end it?")
     talk.user("Yes, do that, and then restart that container.")

@@ -34,7 +34,10 @@ def customers(chance: random.Random) -> list[Message]:
             "StageName": chance.choice(["Prospecting", "Negotiation/Review", "Closed Won"]),
             "CloseDate": date(chance, 2025),
             "Description": PADDING,
-            "Owner": {"Email": f"{chance.choice(FIRST).lower()}@ourfirm.example", "Id": _uuid(chance)},
+            "Owner": {
+                "Email": f"{chance.choice(FIRST).lower()}@ourfirm.example",
+                "Id": _uuid(chance),
+            },
             "NextStep": None,
             "LastModifiedDate": f"{date(chance)}T08:00:00.000+0000",
         }
@@ -43,7 +46,9 @@ def customers(chance: random.Random) -> list[Message]:
     deal = chance.choice(records)
     firm = deal["Name"].split(" - ")[0]
     talk.user(f"What is going on with {firm}? And please get the deal ready for the board meeting.")
-    talk.call("search_opportunities", {"query": firm, "limit": 6}, {"records": records, "done": True})
+    talk.call(
+        "search_opportunities", {"query": firm, "limit": 6}, {"records": records, "done": True}
+    )
     talk.say(f"{firm} is at stage {deal['StageName']}, worth {deal['Amount']:.0f}. What next?")
     stage, day = chance.choice(["Proposal", "Contracting"]), date(chance, 2025)
     talk.user(f"Move it to {stage}, closing on {day}. Then set up a call with its owner at 14:30.")
@@ -53,7 +58,9 @@ def customers(chance: random.Random) -> list[Message]:
         {"success": True, "errors": []},
     )
     owner: Any = deal["Owner"]
-    talk.call("get_user", {"id": owner["Id"]}, {"Email": owner["Email"], "TimeZone": "Europe/Paris"})
+    talk.call(
+        "get_user", {"id": owner["Id"]}, {"Email": owner["Email"], "TimeZone": "Europe/Paris"}
+    )
     talk.call(
         "create_event",
         {
@@ -93,13 +100,18 @@ def staff(chance: random.Random) -> list[Message]:
         f"{chance.choice(['Sales', 'Finance', 'IT'])} | since {date(chance, 2019)}"
         for n, each in enumerate(people)
     ]
-    talk.call("search_staff", {"name": name}, "no | name | mail | staff no | team | since\n" + "\n".join(rows))
+    talk.call(
+        "search_staff",
+        {"name": name},
+        "no | name | mail | staff no | team | since\n" + "\n".join(rows),
+    )
     row = rows[people.index(who)].split(" | ")
     talk.call(
         "leave_balance",
         {"staff_number": row[3]},
         f"Employee: {name}\nStaff number: {row[3]}\nEntitlement: 30 days\nTaken: 11.5 days\n"
-        f"Approver: {boss['email']}\nCost centre: CC-{digits(chance, 4)}\nCalendar: DE-BY\n" + PADDING,
+        f"Approver: {boss['email']}\nCost centre: CC-{digits(chance, 4)}\nCalendar: DE-BY\n"
+        + PADDING,
     )
     centre = talk.messages[-1]["content"].split("Cost centre: ")[1].split("\n")[0]
     talk.say(f"You have 18.5 days left. Shall I hand in the leave from {first} to {last}?")
@@ -192,7 +204,9 @@ def team(chance: random.Random) -> list[Message]:
         }
         for _ in range(7)
     ]
-    talk.call("ticketing_search", {"event": event, "date": day, "quantity": seats}, {"offers": offers})
+    talk.call(
+        "ticketing_search", {"event": event, "date": day, "quantity": seats}, {"offers": offers}
+    )
     offer = chance.choice(offers)
     booking = f"BK{digits(chance, 8)}"
     talk.call(

@@ -114,7 +114,9 @@ def airline(chance: random.Random) -> list[Message]:
     profile = {
         **{key: who[key] for key in ("name", "address", "email", "dob")},
         "payment_methods": cards,
-        "saved_passengers": [{"first_name": chance.choice(FIRST), "last_name": chance.choice(LAST)}],
+        "saved_passengers": [
+            {"first_name": chance.choice(FIRST), "last_name": chance.choice(LAST)}
+        ],
         "membership": chance.choice(["gold", "silver", "regular"]),
         "reservations": [each["reservation_id"] for each in bookings],
     }
@@ -221,7 +223,14 @@ def _cancel(talk: Talk, _who: Message, booking: Message, _cards: dict[str, Messa
 
 COLOURS: Final = ["red", "blue", "black", "white", "silver", "green"]
 SIZES: Final = ["small", "medium", "large", "XL"]
-GOODS: Final = ["T-Shirt", "Water Bottle", "Desk Lamp", "Backpack", "Mechanical Keyboard", "Sneakers"]
+GOODS: Final = [
+    "T-Shirt",
+    "Water Bottle",
+    "Desk Lamp",
+    "Backpack",
+    "Mechanical Keyboard",
+    "Sneakers",
+]
 
 
 def _product(chance: random.Random) -> Message:

@@ -11,9 +11,15 @@ Message = dict[str, Any]
 Script = Callable[[random.Random], list[Message]]
 """Writes one transcript; the same for the same state of the random source."""
 
-FIRST: Final = "Sofia Noah Mia Raj Yusuf Lei Ava Omar Isabella Ethan Chen Fatima Liam Olivia".split()
-LAST: Final = "Kim Rossi Li Sanchez Patel Johnson Garcia Khan Silva Muller Davis Nguyen Lopez".split()
-STREETS: Final = "Laurel Lane,Maple Drive,Cedar Avenue,Hillcrest Road,Park Street,Elm Court".split(",")
+FIRST: Final = (
+    "Sofia Noah Mia Raj Yusuf Lei Ava Omar Isabella Ethan Chen Fatima Liam Olivia".split()
+)
+LAST: Final = (
+    "Kim Rossi Li Sanchez Patel Johnson Garcia Khan Silva Muller Davis Nguyen Lopez".split()
+)
+STREETS: Final = "Laurel Lane,Maple Drive,Cedar Avenue,Hillcrest Road,Park Street,Elm Court".split(
+    ","
+)
 CITIES: Final = (
     ("Houston", "TX"),
     ("San Francisco", "CA"),
@@ -45,9 +51,7 @@ class Talk:
         """Let the assistant call one tool."""
         self.calls([(name, arguments, result)], said=said)
 
-    def calls(
-        self, calls: Sequence[tuple[str, Message, Any]], *, said: str | None = None
-    ) -> None:
+    def calls(self, calls: Sequence[tuple[str, Message, Any]], *, said: str | None = None) -> None:
         """Let the assistant call several tools at once."""
         ids = ["call_" + code(self.chance, 24, MIXED) for _ in calls]
         listed = [
