@@ -91,8 +91,12 @@ class RagOptimizer:
         self._flights: Flights[str] = Flights()
 
     def queries(self, query: str) -> list[str]:
-        """Return the normalised query and what the rules make of it; asks nobody."""
-        return queries_of(query, most=self._policy.queries)
+        """Return the normalised query and what the rules make of it; asks nobody.
+
+        Raises:
+            RetrievalError: The query says nothing or too much.
+        """
+        return queries_of(self._question(query), most=self._policy.queries)
 
     async def retrieve(
         self,
@@ -116,7 +120,8 @@ class RagOptimizer:
             RetrievalError: The query says nothing or too much, or there is no retriever.
             RetrievalFailedError: No retriever answered.
         """
-        question = self._checked(query, max_tokens=max_tokens, top=top)
+        self._check(max_tokens=max_tokens, top=top)
+        question = self._question(query)
         parts = (user, *self._search.retrievers, self._policy.fingerprint(), question, top)
         key = key_of(self._name, tenant, *parts)
         found, notes = await self._kept(key)
@@ -171,8 +176,8 @@ class RagOptimizer:
             await self._store.put(key, text)
         return text
 
-    def _checked(self, query: str, *, max_tokens: int, top: int) -> str:
-        """The normalised query, if there is something to look for and somewhere to look."""
+    def _question(self, query: str) -> str:
+        """The normalised query, if there is something to look for."""
         longest = self._policy.longest_query
         if len(query) > longest:
             raise RetrievalError(
@@ -182,6 +187,9 @@ class RagOptimizer:
         question = normalised(query)
         if not words(question):
             raise RetrievalError(f"the query {query!r} has no word to look for")
+        return question
+
+    def _check(self, *, max_tokens: int, top: int) -> None:
         if max_tokens < 1 or top < 1:
             raise RetrievalError(
                 f"max_tokens={max_tokens!r} and top={top!r} must both be at least 1"
@@ -190,7 +198,6 @@ class RagOptimizer:
             raise RetrievalError(
                 "there is no retriever to ask; give RagOptimizer one, or several by name"
             )
-        return question
 
 
 def _by_name(

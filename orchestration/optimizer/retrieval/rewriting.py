@@ -74,8 +74,8 @@ def usable_rewrites(query: str, proposed: object) -> list[str]:
     if isinstance(proposed, str) or not isinstance(proposed, Sequence):
         raise UnknownReplyError(f"the model's queries are a {type(proposed).__name__}, not a list")
     own = {term.casefold() for term in exact_terms(query)}
-    texts = [normalised(each) for each in proposed[:MOST_READ] if isinstance(each, str)]
-    short = [text for text in texts if len(text) <= LONGEST_REWRITE]
+    texts = [each for each in proposed[:MOST_READ] if isinstance(each, str)]
+    short = [normalised(text) for text in texts if len(text) <= LONGEST_REWRITE]
     honest = [text for text in short if own.issuperset(map(str.casefold, exact_terms(text)))]
     return distinct([query, *honest])[1:]
 

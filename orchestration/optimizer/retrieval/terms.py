@@ -29,6 +29,8 @@ _NO_SPACES: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Characters of scripts that put no spaces between words: each counts as a word."""
 _EXACT: Final = re.compile(r"\d|_|[/@]|[a-z][A-Z]|\w[.:]\w")
 _NAMING: Final = re.compile(r"[^\W\d_].*\d|\d.*[^\W\d_]|_|@|\d{4}")
+_LONGEST_QUOTATION: Final = 100
+"""Characters; a longer one was hardly meant to be found by."""
 _LONGEST_KEPT: Final = 40
 """Characters of a word whose forms are remembered."""
 _POSSESSIVE: Final = re.compile(r"['\u2019]s$")
@@ -72,8 +74,9 @@ def exact_terms(text: str) -> list[str]:
 
 def naming_terms(text: str) -> list[str]:
     """Return the quotations and identifiers that can find a document by themselves."""
+    quoted = [each for each in quotations(text) if len(each) <= _LONGEST_QUOTATION]
     outside = _QUOTED.sub(" ", text)
-    return [*quotations(text), *(term for term in exact_terms(outside) if _NAMING.search(term))]
+    return [*quoted, *(term for term in exact_terms(outside) if _NAMING.search(term))]
 
 
 def has_term(text: str, term: str) -> bool:
