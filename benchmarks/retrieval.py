@@ -9,6 +9,8 @@ setting was chosen by. Per question:
 - in 300 tokens: the share of its answers that stand in the text, cut to 300 tokens
 - tokens: of the text of all eight, at most 2,000
 
+Two retrievers together are compared with BM25, mostly the better one of them alone.
+
 The corpus is made up (`benchmarks/retrieval_corpus.py`), so the figures compare ways of
 searching it and promise nothing for other documents.
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -169,24 +171,34 @@ def _mean(rows: Sequence[Scores]) -> Scores:
     return Scores(*(statistics.fmean(getattr(row, name) for row in rows) for name in names))
 
 
-def retrievers(documents: list[Document]) -> dict[str, BaseRetriever]:
-    """Return what is made better: a weak, a fair and a lexical retriever."""
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What is compared: a retriever alone, and the optimised one or several."""
+
+    alone: BaseRetriever
+    optimised: BaseRetriever | Mapping[str, BaseRetriever]
+
+
+def matches(documents: list[Document]) -> dict[str, Match]:
+    """Return what is made better: a weak, a lexical and a fair retriever, and two together."""
     embeddings: dict[str, Embeddings] = {"hashed words": HashedWords()}
     if find_spec("wordllama") is not None:
         embeddings["WordLlama"] = Words2Vectors()
-    found: dict[str, BaseRetriever] = {}
+    lexical = Bm25Retriever(documents=documents)
+    found = {"BM25": Match(lexical, lexical)}
     for name, each in embeddings.items():
         store = InMemoryVectorStore(each)
         store.add_documents(documents)
-        found[name] = store.as_retriever(search_kwargs={"k": TOP})
-    return {**found, "BM25": Bm25Retriever(documents=documents)}
+        alone = store.as_retriever(search_kwargs={"k": TOP})
+        found[name] = Match(alone, alone)
+        found[f"{name} + BM25"] = Match(lexical, {name: alone, "BM25": lexical})
+    return found
 
 
-async def compare(name: str, retriever: BaseRetriever, asked: Sequence[Question]) -> list[Row]:
+async def compare(name: str, match: Match, asked: Sequence[Question]) -> list[Row]:
     """Return a retriever's rows: all questions, then each kind."""
-    policy = RetrievalPolicy(ttl=None)
-    optimizer = RagOptimizer(retriever, policy=policy)
-    plain, better = await plain_scores(retriever, asked), await optimised_scores(optimizer, asked)
+    optimizer = RagOptimizer(match.optimised, policy=RetrievalPolicy(ttl=None))
+    plain, better = await plain_scores(match.alone, asked), await optimised_scores(optimizer, asked)
     rows: list[Row] = [
         ScoreComparison(name=f"{name}: {title}", subject=new, reference=old, unit=unit)
         for title, new, old, unit in (
@@ -198,7 +210,7 @@ async def compare(name: str, retriever: BaseRetriever, asked: Sequence[Question]
     ]
     for kind in sorted({each.kind for each in asked}):
         some = [each for each in asked if each.kind == kind]
-        old, new = await plain_scores(retriever, some), await optimised_scores(optimizer, some)
+        old, new = await plain_scores(match.alone, some), await optimised_scores(optimizer, some)
         title = f"{name}: nDCG, {kind} ({len(some)})"
         rows.append(ScoreComparison(name=title, subject=new.ndcg, reference=old.ndcg, unit=""))
     return rows
@@ -229,9 +241,10 @@ async def benchmark(quick: bool) -> Report:  # noqa: FBT001  called by `main`
     documents = [Document(each.text, metadata={"source": each.source}) for each in passages()]
     asked = questions()[1 :: 6 if quick else 2]
     rows: list[Row] = []
-    for name, retriever in retrievers(documents).items():
-        rows += await compare(name, retriever, asked)
-    rows += await times(retrievers(documents)["hashed words"], quick=quick)
+    every = matches(documents)
+    for name, match in every.items():
+        rows += await compare(name, match, asked)
+    rows += await times(every["hashed words"].alone, quick=quick)
     note = f"{len(documents)} passages, {len(asked)} questions, {TOP} documents each"
     return Report("retrieval: RagOptimizer against the retriever alone", rows, [note])
 

@@ -136,7 +136,7 @@ class RagOptimizer:
                 metadata={name: value for name, value in who.items() if value is not None},
                 keep=not notes,
             )
-            found = read(await self._flights.join("/".join((*key[0], key[1])), search))
+            found = read(await self._flights.join(key[1], search))
         packed = pack(
             [each.document for each in found.documents],
             about=frozenset(word for each in found.queries for word in keywords(each)),
