@@ -56,6 +56,7 @@ class RetrievalPolicy:
     """How long a result is kept in the cache; None keeps none."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", dict(self.weights))
         problems = [
             *(f"{name}={value!r} must be from 0 to 1" for name, value in self._outside()),
             *(f"{name} must be at least 1" for name in _COUNTS if getattr(self, name) < 1),
@@ -82,4 +83,4 @@ class RetrievalPolicy:
         values = {name: getattr(self, name) for name in single} | {
             f"weights[{name!r}]": weight for name, weight in self.weights.items()
         }
-        return [name for name, value in values.items() if value < 0]
+        return [name for name, value in values.items() if not value >= 0]

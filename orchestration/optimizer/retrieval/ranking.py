@@ -93,7 +93,8 @@ def chosen(
 
 
 def _key(text: str) -> str:
-    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
+    plain = " ".join(text.split())
+    return hashlib.sha256(plain.encode(errors="surrogatepass")).hexdigest()
 
 
 def _retrievers_ranking(

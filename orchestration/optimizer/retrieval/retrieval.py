@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -64,7 +65,7 @@ class RagOptimizer:
         embeddings: To compare documents with each other; else their words are compared.
         cache: Any LangGraph cache for texts; else one in memory.
         policy: How.
-        counter: Counts the tokens of a text.
+        counter: Counts the tokens of a text; called in threads.
     """
 
     def __init__(  # noqa: PLR0913  one for each part that can be replaced
@@ -122,38 +123,17 @@ class RagOptimizer:
         """
         self._check(max_tokens=max_tokens, top=top)
         question = self._question(query)
+        who = {"tenant": tenant, "user": user}
         parts = (user, *self._search.retrievers, self._policy.fingerprint(), question, top)
         key = key_of(self._name, tenant, *parts)
         found, notes = await self._kept(key)
-        cached = found is not None
-        if found is None:
-            who = {"tenant": tenant, "user": user}
-            search = partial(
-                self._find,
-                question,
-                key,
-                top=top,
-                metadata={name: value for name, value in who.items() if value is not None},
-                keep=not notes,
-            )
-            found = read(await self._flights.join(key[1], search))
-        packed = pack(
-            [each.document for each in found.documents],
-            about=frozenset(word for each in found.queries for word in keywords(each)),
-            max_tokens=max_tokens,
-            largest_share=self._policy.largest_share,
-            counter=self._counter,
-        )
-        return Retrieved(
-            query=question,
-            queries=found.queries,
-            documents=found.documents,
-            context=packed.context,
-            sources=packed.sources,
-            tokens=packed.tokens,
-            notes=(*notes, *found.notes),
-            cached=cached,
-        )
+        if found is not None:
+            return await self._packed(question, found, max_tokens=max_tokens, cached=True)
+        metadata = {name: value for name, value in who.items() if value is not None}
+        search = partial(self._find, question, key, top=top, metadata=metadata, keep=not notes)
+        found = read(await self._flights.join(key[1], search))
+        found = replace(found, notes=(*notes, *found.notes))
+        return await self._packed(question, found, max_tokens=max_tokens, cached=False)
 
     async def forget(self, *, tenant: str | None = None) -> None:
         """Drop a tenant's results from the cache, e.g. after its documents changed."""
@@ -175,6 +155,28 @@ class RagOptimizer:
         if keep and found.documents and not found.notes:
             await self._store.put(key, text)
         return text
+
+    async def _packed(
+        self, question: str, found: Found, *, max_tokens: int, cached: bool
+    ) -> Retrieved:
+        packed = await asyncio.to_thread(
+            pack,
+            [each.document for each in found.documents],
+            about=frozenset(word for each in found.queries for word in keywords(each)),
+            max_tokens=max_tokens,
+            largest_share=self._policy.largest_share,
+            counter=self._counter,
+        )
+        return Retrieved(
+            query=question,
+            queries=found.queries,
+            documents=found.documents,
+            context=packed.context,
+            sources=packed.sources,
+            tokens=packed.tokens,
+            notes=found.notes,
+            cached=cached,
+        )
 
     def _question(self, query: str) -> str:
         """The normalised query, if there is something to look for."""

@@ -70,6 +70,9 @@ def usable_rewrites(query: str, proposed: object) -> list[str]:
     """Return, of what a model proposed, the texts that can be asked in place of a question.
 
     Each is short and says no number or identifier that the question doesn't.
+
+    Raises:
+        UnknownReplyError: It is no list.
     """
     if isinstance(proposed, str) or not isinstance(proposed, Sequence):
         raise UnknownReplyError(f"the model's queries are a {type(proposed).__name__}, not a list")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from state.errors import ConfigurationError
         ({"diversity": 1.5}, "diversity=1.5 must be from 0 to 1"),
         ({"timeout": timedelta()}, "timeout must be longer than 0"),
         ({"weights": {"a": -1}}, r"weights\['a'\] must not be below 0"),
+        ({"lexical_weight": float("nan")}, "lexical_weight must not be below 0"),
         ({"rank_constant": -1.0}, "rank_constant must not be below 0"),
     ],
 )
@@ -39,3 +41,11 @@ def test_policies_that_differ_have_other_fingerprints() -> None:
     ]
     assert len({policy.fingerprint() for policy in policies}) == len(policies)
     assert RetrievalPolicy().fingerprint() == RetrievalPolicy().fingerprint()
+
+
+def test_weights_are_its_own() -> None:
+    weights = {"a": 2.0}
+    policy = RetrievalPolicy(weights=MappingProxyType(weights))
+    weights["a"] = 3.0
+    assert policy.weights == {"a": 2.0}
+    assert '"a": 2.0' in policy.fingerprint()

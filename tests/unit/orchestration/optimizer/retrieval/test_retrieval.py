@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +19,9 @@ from orchestration.optimizer.retrieval.retrieval import RagOptimizer
 from state.errors import RetrievalError, RetrievalFailedError
 from tests.unit.orchestration.optimizer.retrieval.retrievers import PAGES, Drawer, Shelf
 
+ROOT = Path(__file__).resolve().parents[5]
 ASKED = "Please tell me, within how many days are travel costs filed?"
-SOON = RetrievalPolicy(timeout=timedelta(milliseconds=20))
+SOON = RetrievalPolicy(timeout=timedelta(milliseconds=300))
 
 
 async def test_the_document_that_answers_comes_first_with_its_reasons_and_its_source() -> None:
@@ -224,3 +229,29 @@ async def test_without_a_retriever_there_are_queries_only() -> None:
 def test_a_query_that_says_nothing_gives_no_queries() -> None:
     with pytest.raises(RetrievalError, match="has no word"):
         RagOptimizer().queries(" ")
+
+
+async def test_the_example_of_the_documentation_runs() -> None:
+    text = (ROOT / "docs/retrieval.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/retrieval.md", "exec"), names)  # noqa: S102  our own example
+    context = await names["answer"](Shelf(), list(PAGES), "When are travel costs filed?")
+    assert context.startswith("[1] travel.md")
+
+
+def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+    code = (
+        "import sys, orchestration.optimizer.retrieval.retrieval; "
+        "print({'numpy', 'bm25s', 'langchain_core', 'langgraph', 'cachebox'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+async def test_a_text_that_is_no_valid_unicode_does_not_stop_the_others() -> None:
+    pages = [Document("travel \ud800 costs"), *PAGES]
+    found = await RagOptimizer(Shelf(documents=pages)).retrieve("travel costs")
+    assert len(found.documents) == 4
