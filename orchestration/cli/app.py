@@ -17,6 +17,7 @@ from orchestration.cli import (
     workflow_commands,
 )
 from orchestration.cli.ask import ask
+from orchestration.cli.batch import batch
 from orchestration.cli.demo import demo
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.run import run
@@ -57,6 +58,7 @@ def orchestration(
 
 app.command(epilog=EPILOG)(demo)
 app.command(epilog=EPILOG)(run)
+app.command(epilog=EPILOG)(batch)
 app.command(epilog=EPILOG)(ask)
 app.command(epilog=EPILOG)(validate)
 retention_commands.register(thread_commands.app)
