@@ -56,6 +56,7 @@ class _Fetched(NamedTuple):
 class _Flight:
     """One fetch under way."""
 
+    key: Hashable
     task: asyncio.Task[_Fetched]
     wanted_by: int = 0
 
@@ -159,7 +160,7 @@ class SharedFetches:
             flights = self._flights.setdefault(loop, {})
             flight = flights.get(wish.key)
             if flight is None:
-                flight = flights[wish.key] = _Flight(loop.create_task(_fetched(wish)))
+                flight = flights[wish.key] = _Flight(wish.key, loop.create_task(_fetched(wish)))
                 flight.task.add_done_callback(partial(self._landed, wish, flights, flight))
             flight.wanted_by += 1
             return flight
@@ -182,9 +183,9 @@ class SharedFetches:
             flight.wanted_by -= 1
             if flight.wanted_by > 0:
                 return
-            for flights in self._flights.values():  # whoever wants it now begins anew
-                for key in [key for key, each in flights.items() if each is flight]:
-                    del flights[key]
+            for flights in self._flights.values():
+                if flights.get(flight.key) is flight:  # whoever wants it now begins anew
+                    del flights[flight.key]
         loop = flight.task.get_loop()
         if is_here(flight.task):
             flight.task.cancel()
