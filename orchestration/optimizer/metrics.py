@@ -130,8 +130,8 @@ class PerformanceRecorder:
             `cache_misses`, `avg_response_time_ms`, `p50_`, `p95_` and `p99_response_time_ms`,
             `avg_tool_calls`, `input_tokens`, `output_tokens`, `total_tokens`, `tokens_saved`,
             `total_cost`, `error_rate`; and `by_agent`, the same by agent id. Without any
-            request every figure is 0. A percentile is the time of the request at
-            that rank, rounded down, within 1 %.
+            request every figure is 0. A percentile is the least time that so many percent
+            of the requests did not exceed, within 1 %.
         """
         with self._lock:
             by_agent = {agent_id: each.figures() for agent_id, each in self._agents.items()}
@@ -197,7 +197,13 @@ class _Tally:
         }
 
     def _percentile(self, percent: int) -> float:
-        return _rounded(self.times.get_quantile_value(percent / 100) or 0.0)
+        """The least time that so many percent of the requests did not exceed."""
+        requests = self.sums["requests"]
+        if not requests:
+            return 0.0
+        place = -(-percent * requests // 100)  # from 1 on, rounded up
+        half_way = (place - 0.5) / (requests - 1) if place < requests else 1.0
+        return _rounded(self.times.get_quantile_value(half_way) or 0.0)
 
 
 def _sketch() -> BaseDDSketch:
