@@ -45,6 +45,7 @@ from state.errors import (
     PlanError,
     Problem,
     ThreadBusyError,
+    ThreadExistsError,
     UpgradeError,
     WorkflowConflictError,
     WorkflowFileError,
@@ -971,8 +972,12 @@ class SimpleCoordinator:
                 only_new=only_new,
             )
             status = str(result.status)
+        except ThreadExistsError:  # a batch asked whether it is there; nothing was executed
+            status = ""
+            raise
         finally:
-            self._stats.record(strategy, status, time.perf_counter() - begun)
+            if status:
+                self._stats.record(strategy, status, time.perf_counter() - begun)
         self._remember(result, parts)
         await self.registry.flush()
         await self.announcer.settle()

@@ -97,10 +97,8 @@ async def batch_tool_calls(
     """
     given = [*calls]
     try:
-        seconds, total = (
-            _seconds(call_timeout, "call_timeout"),
-            _seconds(total_timeout, "total_timeout"),
-        )
+        seconds = _seconds(call_timeout, "call_timeout")
+        total = _seconds(total_timeout, "total_timeout")
         if max_concurrency < 1:
             raise ConfigurationError(f"max_concurrency is {max_concurrency}; give at least 1")
         jobs = _jobs(read_calls(given), tools or Tools())

@@ -357,16 +357,6 @@ async def test_cancelling_the_caller_cancels_the_calls_and_waits_for_them() -> N
     assert sorted(ended) == [1, 2]
 
 
-async def test_errors_can_be_pickled(shop: Shop) -> None:
-    import pickle  # noqa: PLC0415
-
-    results = await batch_tool_calls([ToolCall("nothing")], tools=shop.tools)
-    errors = [results[0], ToolTimeoutError(2.0, begun=False), ToolCallError("x")]
-    for error in errors:
-        again = pickle.loads(pickle.dumps(error))  # noqa: S301
-        assert (type(again), str(again)) == (type(error), str(error))
-
-
 # -- whatever comes -------------------------------------------------------------------------
 
 _arguments = st.dictionaries(
