@@ -19,6 +19,7 @@ from orchestration import (
     AgentTask,
     ConfigurationError,
     DrainedError,
+    LeaseLostError,
     PlanError,
     RoutingError,
     SimpleCoordinator,
@@ -514,6 +515,20 @@ async def test_a_thread_that_begins_between_two_looks_is_not_begun_again(desk: D
     result = await desk.runs.execute_many([buy("a")], batch_id="b")
     assert whats(result) == ["a"]
     assert desk.calls == {"a": 1}
+
+
+async def test_a_thread_that_was_lost_to_another_process_is_looked_at_again(desk: Desk) -> None:
+    engine = await desk.runs._engine()
+    start = engine.start
+
+    async def lost(thread_id: str, *given: Any, **named: Any) -> WorkflowResult:  # noqa: ANN401
+        await start(thread_id, *given, **named)
+        raise LeaseLostError(thread_id)  # as if another one had done it
+
+    engine.start = lost  # type: ignore[method-assign]
+    result = await desk.runs.execute_many([buy("a"), buy("b")], batch_id="b")
+    assert whats(result) == ["a", "b"]
+    assert desk.calls == {"a": 1, "b": 1}
 
 
 async def test_draining_begins_nothing_more_and_says_how_to_go_on(
