@@ -114,7 +114,7 @@ class Budget:
         policy["arguments"] = _AMOUNTS
         return {
             "per": self.per,
-            "limits": {name: float(limit) for name, limit in limits.items() if limit is not None},
+            "limits": {name: limit for name, limit in limits.items() if limit is not None},
             "on_exceeded": self.on_exceeded,
             "window_seconds": None if self.window is None else self.window.total_seconds(),
             "approval": policy,

@@ -10,6 +10,7 @@ from state.status import CoordinationStrategy
 from state.task import DEFAULT_TURNS
 
 if TYPE_CHECKING:
+    from state.budget import Budget
     from state.failure_mode import FailureMode
     from state.task import AgentTask, Condition, Task
 
@@ -49,4 +50,7 @@ class Workflow:
     """Of a cyclic workflow."""
     parameters: Mapping[str, Any] | None = None
     """JSON Schema of the parameters of a run, which expressions know as `parameters`."""
+    budgets: Sequence[Budget] = ()
+    """What a run of it may use up, unless the run has a budget of its own; not where it is inside
+    another."""
     description: str = ""

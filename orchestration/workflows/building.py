@@ -63,6 +63,7 @@ class Building:
             until=entry.until,
             max_turns=entry.max_turns,
             parameters=entry.parameters,
+            budgets=tuple(each.budget() for each in entry.budgets),
             description=entry.description,
         )
 

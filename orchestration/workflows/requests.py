@@ -39,7 +39,7 @@ def plan_request(
         user=options.get("user"),
         session=options.get("session", False),
         retry_budget=options.get("retry_budget"),
-        budget=options.get("budget"),
+        budget=options.get("budget") or workflow.budgets,
     )
     on_failure, aggregate = options.get("on_failure"), options.get("aggregate")
     chosen = [name for name in CHOOSABLE if options.get(name) is not None]
@@ -68,7 +68,7 @@ def planned_for(workflow: Workflow, run: Plan, make: Callable[[PlanRequest], Pla
     if "on_failure" in chosen:  # what tasks need depends on it
         options["on_failure"] = FailureMode(**before["on_failure"])
     request = plan_request(workflow, parameters=before.get("parameters"), options=options)
-    made = make(request._replace(budgets=before.get("budgets", ())))
+    made = make(request._replace(budget=None, budgets=before.get("budgets", ())))
     if not chosen:
         return made
     document: dict[str, Any] = {**made.plan.document, **{key: before[key] for key in chosen}}  # type: ignore[literal-required]

@@ -25,6 +25,7 @@ from orchestration.documents.cache_entry import Caching
 from orchestration.documents.entry import Entry, exactly_one, given
 from orchestration.documents.version import Version
 from orchestration.workflows.approval_entry import RequiresApproval
+from orchestration.workflows.budget_entry import BudgetEntry
 from orchestration.workflows.entry import Cel, OnFailure, RouterEntry, Turns
 from orchestration.workflows.parameters import schema_problem
 from orchestration.workflows.patterns import NAME
@@ -212,6 +213,8 @@ class WorkflowEntry(Entry):
     """Of a conditional workflow: CEL, or a map of CEL conditions to targets, tried in order."""
     input_data: dict[str, JsonValue] | None = None
     """What the router sees; by default the first task's."""
+    budgets: list[BudgetEntry] = Field(default_factory=list)
+    """What a run may use up, unless it is given a budget of its own."""
     supervisor: Supervisor | None = None
     """Of a cyclic workflow: says after each turn whose turn is next, or that it is finished."""
     start: str | None = None

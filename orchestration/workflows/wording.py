@@ -8,6 +8,7 @@ from orchestration.documents.cache_entry import CacheEntry
 from orchestration.documents.patterns import VERSION, VERSION_WORDS
 from orchestration.documents.wording import Wording
 from orchestration.workflows.approval_entry import ApprovalEntry
+from orchestration.workflows.budget_entry import BudgetEntry
 from orchestration.workflows.entry import RetryEntry
 from orchestration.workflows.patterns import NAME, SIGNAL
 from orchestration.workflows.task_entries import (
@@ -31,6 +32,8 @@ WORDING: Final = Wording(
         "wait_for_signal": WaitForSignalEntry,
         "retry": RetryEntry,
         "requires_approval": ApprovalEntry,
+        "budgets": BudgetEntry,
+        "approval": ApprovalEntry,
         "cache": CacheEntry,
         "compensate": CompensationEntry,
         "supervisor": SupervisorEntry,
