@@ -67,7 +67,7 @@ class HashedWords(Embeddings):
         return vector
 
 
-class Words2Vectors(Embeddings):
+class WordLlamaVectors(Embeddings):
     """A small real model of meaning that works offline (WordLlama)."""
 
     def __init__(self) -> None:
@@ -183,7 +183,7 @@ def matches(documents: list[Document]) -> dict[str, Match]:
     """Return what is made better: a weak, a lexical and a fair retriever, and two together."""
     embeddings: dict[str, Embeddings] = {"hashed words": HashedWords()}
     if find_spec("wordllama") is not None:
-        embeddings["WordLlama"] = Words2Vectors()
+        embeddings["WordLlama"] = WordLlamaVectors()
     lexical = Bm25Retriever(documents=documents)
     found = {"BM25": Match(lexical, lexical)}
     for name, each in embeddings.items():

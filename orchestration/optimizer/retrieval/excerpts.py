@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,8 +23,8 @@ _LONGEST_ABBREVIATION: Final = 8
 _LONGEST: Final = 400
 """Characters; what has no end for longer is divided at blanks."""
 _GAP: Final = " … "
-_MOST_MISSES: Final = 4
-"""After so many sentences in a row that don't fit, no other is tried."""
+_MOST_TRIED: Final = 4
+"""Sentences after the first that doesn't fit: a shorter one may."""
 _EXACT_COUNTS: Final = 2.0
 
 
@@ -45,9 +46,11 @@ def sentences(text: str) -> list[Span]:
     start = 0
     for end in [*ends, len(text)]:
         while start < end:
-            stop = end if end - start <= _LONGEST else _blank_before(text, start, start + _LONGEST)
-            spans.append(Span(start, stop))
-            start = stop
+            span = Span(start, end)
+            if end - start > _LONGEST:
+                span = _up_to_a_blank(text, Span(start, start + _LONGEST))
+            spans.append(span)
+            start = span.end
     return spans
 
 
@@ -57,7 +60,7 @@ def excerpt(text: str, *, about: Collection[str], fits: Callable[[str], bool]) -
     Args:
         text: Any text.
         about: The words, as `terms.words` makes them.
-        fits: Whether a text of some length may be returned; asked for growing ones.
+        fits: Whether a text may be returned. If a longer one fits, a shorter one should.
 
     Returns:
         Sentences in their order, with `…` for what is left out; empty where none fits.
@@ -65,17 +68,20 @@ def excerpt(text: str, *, about: Collection[str], fits: Callable[[str], bool]) -
     if fits(text):
         return text
     spans = sentences(text)
-    taken: list[int] = []
-    cut = ""
-    misses = 0
-    for place in _by_worth(text, spans, about):
-        grown = sorted([*taken, place])
-        candidate = _joined(text, [spans[each] for each in grown])
-        if fits(candidate):
-            taken, cut, misses = grown, candidate, 0
-        elif (misses := misses + 1) >= _MOST_MISSES:
-            break
-    return cut
+    order = _by_worth(text, spans, about=about)
+
+    def joined(places: Sequence[int]) -> str:
+        return _joined(text, [spans[place] for place in sorted(places)])
+
+    def is_too_much(last: int) -> bool:
+        return not fits(joined(order[: last + 1]))
+
+    room = bisect_left(range(len(order)), 1, key=is_too_much)
+    taken = order[:room]
+    for place in order[room : room + _MOST_TRIED]:
+        if fits(joined([*taken, place])):
+            taken.append(place)
+    return joined(taken) if taken else ""
 
 
 def _is_abbreviation(text: str, end: re.Match[str]) -> bool:
@@ -83,7 +89,7 @@ def _is_abbreviation(text: str, end: re.Match[str]) -> bool:
     return _ABBREVIATION.search(before) is not None
 
 
-def _by_worth(text: str, spans: Sequence[Span], about: Collection[str]) -> list[int]:
+def _by_worth(text: str, spans: Sequence[Span], *, about: Collection[str]) -> list[int]:
     """Places of sentences: those with the words first, then the neighbours of the best one."""
     found = [set(words(text[start:end])).intersection(about) for start, end in spans]
     spread = Counter(word for each in found for word in each)
@@ -112,7 +118,7 @@ def _joined(text: str, spans: Sequence[Span]) -> str:
     return "".join(pieces).strip()
 
 
-def _blank_before(text: str, start: int, end: int) -> int:
-    """Where to divide what has no end: after the last blank, if there is one."""
-    blank = max(text.rfind(" ", start, end), text.rfind("\t", start, end))
-    return blank + 1 if blank > start else end
+def _up_to_a_blank(text: str, span: Span) -> Span:
+    """A span without its last word, which may go on; the span itself if it has no blank."""
+    blank = max(text.rfind(" ", *span), text.rfind("\t", *span))
+    return Span(span.start, blank + 1) if blank > span.start else span

@@ -38,11 +38,11 @@ def fuse(rankings: Sequence[Ranking], *, constant: float) -> list[Fused]:
     for name, weight, keys in rankings:
         for place, key in enumerate(dict.fromkeys(keys), start=1):
             found.setdefault(key, []).append((place, name, weight))
-    fused = [_sum(key, places, constant) for key, places in found.items()]
+    fused = [_sum(key, places, constant=constant) for key, places in found.items()]
     return sorted(fused, key=lambda each: (-each.score, each.places[0][1], each.key))
 
 
-def _sum(key: str, places: list[tuple[int, str, float]], constant: float) -> Fused:
+def _sum(key: str, places: list[tuple[int, str, float]], *, constant: float) -> Fused:
     places.sort()
     score = math.fsum(weight / (constant + place) for place, _, weight in places)
     return Fused(key, score, tuple((name, place) for place, name, _ in places))

@@ -36,7 +36,7 @@ class RankedDocument:
 
 
 def fused(
-    answers: Sequence[Answer], queries: Sequence[str], policy: RetrievalPolicy
+    answers: Sequence[Answer], queries: Sequence[str], *, policy: RetrievalPolicy
 ) -> list[RankedDocument]:
     """Return all that was found, by the retrievers' ranks and by words.
 
@@ -56,8 +56,8 @@ def fused(
         keys = [key for key, _ in keyed]
         rankings.append(_retrievers_ranking(answer, keys, question=queries[0], policy=policy))
     if policy.lexical_weight and documents:
-        rankings += _word_rankings(documents, queries, policy)
-    rankings += _exact_rankings(documents, queries[0], policy)
+        rankings += _word_rankings(documents, queries, policy=policy)
+    rankings += _exact_rankings(documents, queries[0], policy=policy)
     found = fuse(rankings, constant=policy.rank_constant)
     return [RankedDocument(documents[each.key], each.score, _why(each)) for each in found]
 
@@ -107,7 +107,7 @@ def _retrievers_ranking(
 
 
 def _word_rankings(
-    documents: Mapping[str, Document], queries: Sequence[str], policy: RetrievalPolicy
+    documents: Mapping[str, Document], queries: Sequence[str], *, policy: RetrievalPolicy
 ) -> list[Ranking]:
     keys = sorted(documents)
     index = WordIndex([words(documents[key].page_content) for key in keys])
@@ -122,7 +122,7 @@ def _word_rankings(
 
 
 def _exact_rankings(
-    documents: Mapping[str, Document], question: str, policy: RetrievalPolicy
+    documents: Mapping[str, Document], question: str, *, policy: RetrievalPolicy
 ) -> list[Ranking]:
     """For each quotation and identifier of the question, the documents that have it."""
     rankings = []

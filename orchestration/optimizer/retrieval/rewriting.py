@@ -56,7 +56,7 @@ async def rewritten(
 
     async with asyncio.timeout(patience.total_seconds()):
         if isinstance(model, BaseChatModel):
-            proposed = await _ask(query, model, most)
+            proposed = await _ask(query, model, most=most)
         else:
             answer = model(query)
             proposed = await answer if inspect.isawaitable(answer) else answer
@@ -83,7 +83,7 @@ def usable_rewrites(query: str, proposed: object) -> list[str]:
     return distinct([query, *honest])[1:]
 
 
-async def _ask(query: str, model: BaseChatModel, most: int) -> object:
+async def _ask(query: str, model: BaseChatModel, *, most: int) -> object:
     messages = [("system", _TASK.format(most=most)), ("human", json.dumps({"question": query}))]
     try:
         asked = model.with_structured_output(_SCHEMA, include_raw=True)

@@ -53,7 +53,7 @@ class Search:
             error = RetrievalFailedError(map(str, failures))
             raise error from failures[0].error
         notes += map(str, failures)
-        ranked = await asyncio.to_thread(fused, answers, queries, self.policy)
+        ranked = await asyncio.to_thread(fused, answers, queries, policy=self.policy)
         ranked = ranked[: max(self.policy.candidates, top)]
         vectors = await self._vectors(ranked, notes)
         best = await asyncio.to_thread(chosen, ranked, self.policy, vectors=vectors, top=top)

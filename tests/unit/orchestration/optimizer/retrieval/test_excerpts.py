@@ -70,3 +70,27 @@ def test_a_text_without_ends_is_cut_at_blanks() -> None:
     taken = excerpt("lorem " * 500, about=[], fits=lambda part: len(part) <= 500)
     assert taken.startswith("lorem")
     assert set(taken.split()) == {"lorem", "…"}
+
+
+def test_a_shorter_sentence_after_one_that_has_no_room_still_comes_along() -> None:
+    text = "Tax is due. The tax on very long sentences is high. Pay tax. Nothing else is said."
+    taken = excerpt(text, about=["tax"], fits=lambda part: len(part) <= 26)
+    assert taken == "Tax is due. … Pay tax. …"
+
+
+def test_few_lengths_are_tried_for_a_long_text() -> None:
+    asked: list[int] = []
+
+    def fits(part: str) -> bool:
+        asked.append(len(part))
+        return len(part) <= 20_000
+
+    taken = excerpt("A short sentence. " * 5000, about=["short"], fits=fits)
+    assert 19_900 < len(taken) <= 20_000
+    assert len(asked) < 25
+
+
+@given(st.text(alphabet="ab .!\n", max_size=80), st.sets(st.integers(0, 80)))
+def test_only_what_was_found_to_fit_is_returned(text: str, lengths: set[int]) -> None:
+    taken = excerpt(text, about=["a"], fits=lambda part: len(part) in lengths)
+    assert taken == "" or len(taken) in lengths
