@@ -88,10 +88,8 @@ class RedisCache(ResponseStore):
 
     async def stats(self) -> StoreStats:
         """Say how much is held; the server alone knows how many bytes that are."""
-        client = await self._clients.client()
-        with self._clients.watched():
-            entries = await client.zcount(f"{self._prefix}i:all", self._clock(), "+inf")
-        return StoreStats(entries=int(entries), bytes=None, evicted=0)
+        entries = int(await self._ask(scripts.COUNT))
+        return StoreStats(entries=entries, bytes=None, evicted=0)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -114,8 +112,8 @@ class RedisCache(ResponseStore):
         return bool(await self._ask(scripts.KEEP, *self._keeping(row, kept)))
 
     def _keeping(self, row: Row, kept: Kept) -> Sequence[str | bytes | float]:
-        now = self._clock()
-        lifetime = "" if math.isinf(row.expires_at) else _milliseconds(row.expires_at - now)
+        left = row.expires_at - self._clock()
+        lifetime = "" if math.isinf(left) else _milliseconds(left)
         return (
             row.entry_id,
             kept.holder,
@@ -123,7 +121,6 @@ class RedisCache(ResponseStore):
             "" if kept.since is None else kept.since,
             row.record,
             lifetime,
-            now,
             json.dumps(scripts.index_names(row.namespace, row.labels)),
         )
 

@@ -1,7 +1,8 @@
 """The scripts of the cache on a Redis or Valkey server; each runs there as one step.
 
 Keys, after a prefix: `e:` entries, `c:` claims (`sequence holder`), `f:` failures, `seq` and `log`
-for invalidations, `i:` sorted sets of entry ids by expiry for each label.
+for invalidations, `i:` sorted sets of entry ids by expiry for each label. Time is the server's, as
+clients' clocks may differ, and an entry that left its index too early could not be invalidated.
 """
 
 from __future__ import annotations
@@ -99,25 +100,31 @@ return 0
 KEEP: Final = (
     _OUTDATED
     + """
--- prefix, id, holder, labels, since or '', record, lifetime in ms or '', now in s, indexes
+-- prefix, id, holder, labels, since or '', record, lifetime in ms or '', indexes
 local prefix, id = ARGV[1], ARGV[2]
 if holder_of(prefix, id) == ARGV[3] then redis.call('DEL', prefix .. 'c:' .. id) end
 if ARGV[5] ~= '' and outdated(prefix, cjson.decode(ARGV[4]), tonumber(ARGV[5])) then return 0 end
-local expires = 'inf'
+local time, expires = redis.call('TIME'), 'inf'
+local now = time[1] + time[2] / 1000000
 if ARGV[7] == '' then
   redis.call('SET', prefix .. 'e:' .. id, ARGV[6])
 else
   redis.call('SET', prefix .. 'e:' .. id, ARGV[6], 'PX', ARGV[7])
-  expires = tonumber(ARGV[8]) + tonumber(ARGV[7]) / 1000
+  expires = now + 0.01 + tonumber(ARGV[7]) / 1000
 end
-for _, index in ipairs(cjson.decode(ARGV[9])) do
+for _, index in ipairs(cjson.decode(ARGV[8])) do
   local name = prefix .. 'i:' .. index
-  redis.call('ZREMRANGEBYSCORE', name, '-inf', '(' .. ARGV[8])
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', '(' .. now)
   redis.call('ZADD', name, expires, id)
 end
 return 1
 """
 )
+
+COUNT: Final = """
+-- prefix
+return redis.call('ZCOUNT', ARGV[1] .. 'i:all', redis.call('TIME')[1], '+inf')
+"""
 
 INVALIDATE: Final = (
     _OUTDATED

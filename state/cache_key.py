@@ -90,15 +90,13 @@ def cache_key(
     )
 
 
-def canonical(value: object) -> bytes:
-    """Write JSON in the one way that equal values share."""
-    return json.dumps(
-        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    ).encode()
+def canonical(value: object) -> str:
+    """Write JSON in the one way that equal values share; the text is ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def _normal(value: JsonValue) -> JsonValue:

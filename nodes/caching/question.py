@@ -40,5 +40,5 @@ class Question:
 def full_key_of(key: CacheKey) -> FullKey:
     """The key as stores know it; what is None differs from every text."""
     tenant = () if key.tenant is None else (key.tenant,)
-    name = canonical([key.capability, key.scope, key.user, key.digest]).decode()
+    name = canonical([key.capability, key.scope, key.user, key.digest])
     return ("agent", key.agent_id, key.version, *tenant), name

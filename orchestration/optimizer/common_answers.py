@@ -73,7 +73,7 @@ class CommonAnswers:
             user: Likewise.
 
         Raises:
-            TypeError: The query is no text.
+            TypeError: The query is no text, or the tags are no list of texts.
             NotJsonError: The response is not JSON.
             ValueError: It is None, or the `ttl` is not positive.
         """
@@ -85,6 +85,8 @@ class CommonAnswers:
             raise ValueError("response is None, which get() returns for nothing; give an answer")
         if not isinstance(ttl, timedelta) or ttl <= timedelta(0):
             raise ValueError(f"ttl is {described(ttl)}; it must be a timedelta above 0")
+        if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+            raise TypeError(f"tags is {described(tags)}; it must be a list of texts, none empty")
         is_reply = isinstance(response, AgentReply)
         plain = dict(response) if isinstance(response, Mapping) else response
         value = {**json_object({"response": plain}, at="answer"), "reply": is_reply}
@@ -108,4 +110,4 @@ def _key(query: str, tenant: str | None, user: str | None) -> FullKey:
     if len(query) > LONGEST_QUERY:
         raise ValueError(f"query has {len(query)} characters; at most {LONGEST_QUERY} are allowed")
     among = () if tenant is None else (tenant,)
-    return (NAMESPACE, *among), canonical([user, normal_query(query)]).decode()
+    return (NAMESPACE, *among), canonical([user, normal_query(query)])

@@ -132,6 +132,17 @@ def test_a_ttl_that_cannot_be_is_refused(answers: CommonAnswers, ttl: Any) -> No
         answers.put(QUERY, "x", ttl=ttl)
 
 
+@pytest.mark.parametrize("tags", ["games", [""], [3]])
+def test_tags_that_cannot_be_are_refused(answers: CommonAnswers, tags: Any) -> None:  # noqa: ANN401
+    with pytest.raises(TypeError, match="tags is"):
+        answers.put(QUERY, "x", tags=tags)
+
+
+def test_a_query_may_be_text_that_utf_8_cannot_hold(answers: CommonAnswers) -> None:
+    answers.put("half of a pair: \ud800", "odd")
+    assert answers.get("half of a pair: \ud800") == "odd"
+
+
 @pytest.mark.parametrize("query", [None, 3, b"bytes"])
 def test_a_query_that_is_no_text_is_refused(answers: CommonAnswers, query: Any) -> None:  # noqa: ANN401
     with pytest.raises(TypeError, match="query is"):
