@@ -19,7 +19,7 @@ MOST_WORDS: Final = 40
 
 _TOKEN: Final = re.compile(
     r"\"[^\"]*\"|“[^”]*”|`[^`]*`|(?<!\w)'[^']*'(?!\w)"  # quoted
-    r"|[^\s\"“”`?!,;()\[\]{}]+"
+    r"|[^\s\"“”`]+"
 )
 
 
@@ -42,29 +42,27 @@ _PHRASES: Final = (
     (r"n't\b", " not"),
     (r"\b(what|where|when|who|how|it|that|there)'s\b", r"\1 is"),
     (r"'re\b", " are"),
-    (r"\b(kicks?|kicking) off\b", "start"),
+    (r"^\s*(show|list|display|view|see)(?= (the|all|my|our|every)\b)", "show"),
 )
 _RULES: Final = tuple((re.compile(rule), instead) for rule, instead in _PHRASES)
 _FILLERS: Final = _each("a an the is are am be do does what which of that there actually")
 _SYNONYMS: Final = (
-    "start begin starting beginning commence",
-    "end finish ending finishing conclude",
-    "purchase buy buying purchasing",
-    "show list display view see",
+    "start begin commence",
+    "starts begins",
+    "starting beginning",
+    "end finish",
+    "ends finishes",
+    "purchase buy",
     "find search locate",
     "delete remove erase",
     "create make",
     "modify change edit alter",
-    "customer client",
-    "staff employee personnel",
-    "company firm",
+    "staff employees personnel",
     "picture image photo",
-    "big large",
-    "quick fast rapid quickly",
-    "mail email e-mail",
+    "quickly fast",
+    "email e-mail",
     "phone telephone",
-    "game match fixture",
-    "stadium venue arena",
+    "game match",
     "repair fix",
     "allowed permitted",
     "explain describe",
@@ -105,8 +103,8 @@ def _words(text: str) -> tuple[str, ...]:
     lowered = _keep_acronyms(plain) if not shouted else plain.casefold()
     for rule, instead in _RULES:
         lowered = rule.sub(instead, lowered)
-    tokens = [token.strip(".:") for token in _TOKEN.findall(lowered)]
-    words = [_canonical(each) for each in tokens if each and each not in _FILLERS]
+    tokens = [token.rstrip(".:,;!?") for token in _TOKEN.findall(lowered)]
+    words = [_CANONICAL.get(each, each) for each in tokens if each and each not in _FILLERS]
     return tuple(words) if len(tokens) <= MOST_WORDS else ()
 
 
@@ -119,22 +117,3 @@ def _keep_acronyms(text: str) -> str:
         return word if is_acronym else word.casefold()
 
     return re.sub(r"\w+", folded, text)
-
-
-def _canonical(word: str) -> str:
-    found = _CANONICAL.get(word)
-    if found is not None:
-        return found
-    single = _singular(word)
-    return _CANONICAL.get(single, single)
-
-
-def _singular(word: str) -> str:
-    """Drop the `s` of a plural, or of a verb; what may be a name or an identifier stays."""
-    if not word.isalpha() or len(word) <= 3 or not word.endswith("s"):  # noqa: PLR2004
-        return word
-    if word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies"):
-        return f"{word[:-3]}y"
-    return word[:-2] if word.endswith(("shes", "ches", "xes", "sses")) else word[:-1]
