@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from langgraph.cache.base import BaseCache, FullKey, Namespace
 
+from checkpoints.cache_records import CacheRecords, Setting
 from checkpoints.cache_values import NO_LABELS, Claim, Invalidation, Labels, Look, Row, StoreStats
-from checkpoints.encryption import Keyring
-from checkpoints.serializer import strict_serializer
-from state.errors import CacheError, DatabaseError
+from state.errors import CacheError
 
-SCHEMA: Final = 1
-"""Of a record; others are misses."""
 FAILURE_SECONDS: Final = 30.0
 """How long others may learn how a call failed; they look many times a second."""
-
-
-class Setting(NamedTuple):
-    """What stores are opened with."""
-
-    clock: Callable[[], float]
-    """What time it is, in seconds since the epoch."""
-    keyring: Keyring | None = None
-    """Encrypts what is kept outside the process."""
-    secret: bytes = b""
-    """Makes ids of entries that nobody without it can guess from a question."""
 
 
 class Bounds(NamedTuple):
@@ -73,9 +58,9 @@ class ResponseStore(BaseCache[Any]):
     """
 
     def __init__(self, setting: Setting) -> None:
-        super().__init__(serde=strict_serializer(setting.keyring))
+        self._records = CacheRecords(setting)
+        super().__init__(serde=self._records.serializer)
         self._clock = setting.clock
-        self._secret = setting.secret
 
     # -- LangGraph's interface ----------------------------------------------------------
 
@@ -212,9 +197,7 @@ class ResponseStore(BaseCache[Any]):
 
     def entry_id(self, key: FullKey) -> str:
         """The id of a key's entry."""
-        namespace, name = key
-        text = json.dumps([*namespace, name], separators=(",", ":"))
-        return hmac.digest(self._secret, text.encode(), "sha256").hex()
+        return self._records.entry_id(key)
 
     def _ids(self, keys: Iterable[FullKey]) -> dict[str, FullKey]:
         return {self.entry_id(key): key for key in keys}
@@ -222,43 +205,13 @@ class ResponseStore(BaseCache[Any]):
     def _row(self, key: FullKey, kept: Kept) -> Row:
         entry_id = self.entry_id(key)
         until = math.inf if kept.seconds is None else self._clock() + kept.seconds
-        record = self._sealed(entry_id, kept.value, until)
+        record = self._records.sealed(entry_id, kept.value, until)
         return Row(entry_id, _namespace(key[0]), kept.labels, record, until)
-
-    def _sealed(self, entry_id: str, value: object, until: float) -> bytes:
-        """Write a value; its own id stands inside, so that no row can pass for another."""
-        content = {"schema": SCHEMA, "id": entry_id, "until": until, "value": value}
-        kind, data = self.serde.dumps_typed(content)
-        return kind.encode() + b":" + data
-
-    def _opened(self, entry_id: str, record: bytes | None) -> tuple[Any] | None:
-        """Read a value, in a tuple as it may be None; None if there is none to be read."""
-        if record is None:
-            return None
-        kind, _, data = bytes(record).partition(b":")
-        try:
-            content = self.serde.loads_typed((kind.decode("ascii"), data))
-        except (DatabaseError, ValueError):
-            return None
-        if (
-            not isinstance(content, dict)
-            or content.get("schema") != SCHEMA
-            or content.get("id") != entry_id
-        ):
-            return None
-        until = content.get("until")
-        if not isinstance(until, int | float) or until <= self._clock():
-            return None
-        return (content.get("value"),)
-
-    def _value(self, entry_id: str, record: bytes | None) -> Any:  # noqa: ANN401  what was kept
-        opened = self._opened(entry_id, record)
-        return None if opened is None else opened[0]
 
     def _read_all(
         self, ids: Mapping[str, FullKey], records: Mapping[str, bytes]
     ) -> dict[FullKey, Any]:
-        read = ((key, self._opened(each, records.get(each))) for each, key in ids.items())
+        read = ((key, self._records.opened(each, records.get(each))) for each, key in ids.items())
         return {key: opened[0] for key, opened in read if opened is not None}
 
 

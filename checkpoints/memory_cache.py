@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cachebox import LRUCache
 
-from checkpoints.cache_store import FAILURE_SECONDS, Bounds, ResponseStore, Setting
+from checkpoints.cache_records import Setting
+from checkpoints.cache_store import FAILURE_SECONDS, Bounds, ResponseStore
 from checkpoints.cache_values import Claim, Invalidation, Labels, Look, Row, StoreStats
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class MemoryCache(ResponseStore):
             failure = self._failures.get(flight) if flight else None
             sequence = self._sequence
         return Look(
-            value=None if row is None else self._value(entry_id, row.record),
+            value=None if row is None else self._records.value(entry_id, row.record),
             sequence=sequence,
             holder=None if held is None else held.holder,
             failure=None if failure is None else failure[0],

@@ -11,7 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoints import redis_cache_scripts as scripts
-from checkpoints.cache_store import FAILURE_SECONDS, SCHEMA, ResponseStore, Setting
+from checkpoints.cache_records import SCHEMA, Setting
+from checkpoints.cache_store import FAILURE_SECONDS, ResponseStore
 from checkpoints.cache_values import Claim, Invalidation, Labels, Look, Row, StoreStats
 from checkpoints.redis_cache_clients import RedisClients
 
@@ -49,10 +50,10 @@ class RedisCache(ResponseStore):
             f"{prefix}f:{flight}",
         )
         return Look(
-            value=self._value(entry_id, record),
+            value=self._records.value(entry_id, record),
             sequence=int(sequence or 0),
             holder=None if held is None else held.decode().partition(" ")[2],
-            failure=self._value(flight, failure),
+            failure=self._records.value(flight, failure),
         )
 
     async def claim(
@@ -78,7 +79,7 @@ class RedisCache(ResponseStore):
     ) -> None:
         """End one's claim without an answer."""
         until = self._clock() + FAILURE_SECONDS
-        record = b"" if failure is None else self._sealed(holder, failure, until)
+        record = b"" if failure is None else self._records.sealed(holder, failure, until)
         lifetime = _milliseconds(FAILURE_SECONDS)
         await self._ask(scripts.END, self.entry_id(key), holder, record, lifetime)
 

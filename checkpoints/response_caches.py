@@ -46,7 +46,8 @@ def open_cache(
         CacheError: The URL is not understood, or the file cannot be used.
         ConfigurationError: The key cannot be.
     """
-    from checkpoints.cache_store import Bounds, Setting  # noqa: PLC0415  heavy
+    from checkpoints.cache_records import Setting  # noqa: PLC0415  heavy
+    from checkpoints.cache_store import Bounds  # noqa: PLC0415  heavy
 
     url = url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     bounds = bounds or Bounds()

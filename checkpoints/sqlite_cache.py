@@ -12,7 +12,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from checkpoints import sqlite_cache_sql as sql
-from checkpoints.cache_store import FAILURE_SECONDS, Bounds, ResponseStore, Setting, closed
+from checkpoints.cache_records import Setting
+from checkpoints.cache_store import FAILURE_SECONDS, Bounds, ResponseStore, closed
 from checkpoints.cache_values import Claim, Invalidation, Labels, Look, Row, StoreStats
 from checkpoints.database import connect, retry_while_locked
 from checkpoints.group_commit import GroupCommitWriter
@@ -64,10 +65,10 @@ class SqliteCache(ResponseStore):
         with self._reading() as reader:
             record, sequence, holder, failure = reader.execute(sql.LOOK, asked).fetchone()
         return Look(
-            value=self._value(entry_id, record),
+            value=self._records.value(entry_id, record),
             sequence=sequence,
             holder=holder,
-            failure=self._value(flight, failure),
+            failure=self._records.value(flight, failure),
         )
 
     async def claim(
@@ -93,7 +94,7 @@ class SqliteCache(ResponseStore):
     ) -> None:
         """End one's claim without an answer."""
         entry_id, until = self.entry_id(key), self._clock() + FAILURE_SECONDS
-        record = None if failure is None else self._sealed(holder, failure, until)
+        record = None if failure is None else self._records.sealed(holder, failure, until)
 
         def write(connection: sqlite3.Connection) -> None:
             sql.release(connection, entry_id, holder)

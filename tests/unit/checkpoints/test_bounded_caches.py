@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoints.cache_store import Bounds, Kept, ResponseStore, Setting
+from checkpoints.cache_records import Setting
+from checkpoints.cache_store import Bounds, Kept, ResponseStore
 from checkpoints.memory_cache import MemoryCache
 from checkpoints.response_caches import open_cache
 from state.errors import CacheError
