@@ -1,7 +1,7 @@
-"""Ask the same in many workflows at once: `asking_worker.py CACHE_URL LOG COUNT READY GO`.
+"""Ask the same in many workflows at once: `asking_worker.py CACHE_URL LOG COUNT`.
 
-The agent writes a line to the log for each call that it gets. The worker says when it is ready by
-making READY, begins once GO is there, cancels its first workflow, and prints what became of each.
+The agent writes a line to the log for each call that it gets. The worker says when it is ready,
+begins when it is told to, cancels its first workflow, and prints what became of each.
 """
 
 from __future__ import annotations
@@ -18,26 +18,20 @@ ASKED = {"messages": [{"role": "user", "content": "When does the game start?"}]}
 CALL_SECONDS = 0.5
 
 
-async def work(cache_url: str, log: Path, number: int, ready: Path, go: Path) -> None:
-    called = asyncio.Event()
-
+async def work(cache_url: str, log: Path, number: int) -> None:
     async def facts(_: dict[str, Any]) -> dict[str, Any]:
         with log.open("a") as file:
             file.write("call\n")
-        called.set()
         await asyncio.sleep(CALL_SECONDS)
         return {"content": "At seven."}
 
     registry = AgentRegistry()
     registry.register(AgentSpec("facts", handler=facts, read_only=True))
     async with Optimizer(cache_url=cache_url) as optimizer:
-        runs = SimpleCoordinator(
-            registry=registry, optimizer=optimizer, database_url="memory://"
-        )
+        runs = SimpleCoordinator(registry=registry, optimizer=optimizer, database_url="memory://")
         await runs.know_agents()
-        ready.touch()
-        while not go.exists():
-            await asyncio.sleep(0.01)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
         tasks = [
             asyncio.create_task(runs.execute_sequential([AgentTask("facts", ASKED)]))
             for _ in range(number)
@@ -58,5 +52,5 @@ async def work(cache_url: str, log: Path, number: int, ready: Path, go: Path) ->
 
 
 if __name__ == "__main__":
-    url, log_file, count, ready_file, go_file = sys.argv[1:]
-    asyncio.run(work(url, Path(log_file), int(count), Path(ready_file), Path(go_file)))
+    url, log_file, count = sys.argv[1:]
+    asyncio.run(work(url, Path(log_file), int(count)))
