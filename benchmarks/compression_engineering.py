@@ -7,10 +7,28 @@ from typing import Final
 
 from benchmarks.compression_talk import Message, Talk, code, digits
 
-WORDS: Final = (
-    "parse render cache token queue merge user order session field schema route batch index "
-    "retry stream header model filter writer"
-).split()
+WORDS: Final = [
+    "parse",
+    "render",
+    "cache",
+    "token",
+    "queue",
+    "merge",
+    "user",
+    "order",
+    "session",
+    "field",
+    "schema",
+    "route",
+    "batch",
+    "index",
+    "retry",
+    "stream",
+    "header",
+    "model",
+    "filter",
+    "writer",
+]
 TASK: Final = (
     "You are given a repository. Fix the issue below; the tests must pass. Do not change the "
     "tests.\n\n"
@@ -89,7 +107,8 @@ def _failures(chance: random.Random, tree: Tree, path: str, name: str) -> str:
         "============ test session starts ============\nplatform linux -- Python 3.11.7, pytest-8\n"
         f"rootdir: {tree.root}\ncollected {digits(chance, 3)} items\n\n{dots}\n\n"
         f"=========== FAILURES ===========\n____ test_{name} ____\n\n"
-        f"    def test_{name}():\n>       assert {name}(1) == {digits(chance, 2)}\nE       assert None\n\n"
+        f"    def test_{name}():\n>       assert {name}(1) == {digits(chance, 2)}\n"
+        "E       assert None\n\n"
         f"{path}:{chance.randrange(5, 60)}: AssertionError\n"
         f"FAILED tests/test_{tree.package}.py::test_{name} - assert None\n"
         f"==== 1 failed, {digits(chance, 3)} passed in 4.{digits(chance, 2)}s ===="
@@ -181,7 +200,7 @@ def terminal(chance: random.Random) -> list[Message]:
     talk.call("run", {"host": host, "command": "docker ps"}, "\n".join(containers))
     container = chance.choice(containers).split()
     talk.call("read_log", {"host": host, "container": container[0], "lines": 60}, "\n".join(logs))
-    slow = chance.choice([line for line in logs]).split()
+    slow = chance.choice(logs).split()
     config = f"/etc/{service}/{_name(chance)}.yaml"
     settings = "\n".join(f"{_name(chance)}: {chance.randrange(1000)}" for _ in range(25))
     talk.call(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.compression_engineering import Tree
 from benchmarks.compression_talk import FIRST, LAST, Message, Talk, code, date, digits, person
@@ -25,7 +25,7 @@ def customers(chance: random.Random) -> list[Message]:
     """Work in a CRM: search, read, update, schedule; long prose fields and links."""
     talk = Talk(chance, "You are a sales assistant with access to the CRM and the calendar.")
     firms = ["Acme Rail", "Northwind", "Contoso Energy", "Globex", "Initech", "Umbra Foods"]
-    records = [
+    records: list[Message] = [
         {
             "id": f"003{code(chance, 15)}",
             "attributes": {"type": "Opportunity", "url": f"/services/data/v59.0/{_uuid(chance)}"},
@@ -57,10 +57,8 @@ def customers(chance: random.Random) -> list[Message]:
         {"id": deal["id"], "fields": {"StageName": stage, "CloseDate": day}},
         {"success": True, "errors": []},
     )
-    owner: Any = deal["Owner"]
-    talk.call(
-        "get_user", {"id": owner["Id"]}, {"Email": owner["Email"], "TimeZone": "Europe/Paris"}
-    )
+    owner = deal["Owner"]
+    talk.call("get_user", {"id": owner["Id"]}, {"Email": owner["Email"], "Zone": "Europe/Paris"})
     talk.call(
         "create_event",
         {
@@ -96,7 +94,8 @@ def staff(chance: random.Random) -> list[Message]:
         "know; my colleague had the same thing in spring and it took weeks to be sorted out."
     )
     rows = [
-        f"{1000 + n} | {' '.join(each['name'].values())} | {each['email']} | E{digits(chance, 6)} | "
+        f"{1000 + n} | {' '.join(each['name'].values())} | {each['email']} | "
+        f"E{digits(chance, 6)} | "
         f"{chance.choice(['Sales', 'Finance', 'IT'])} | since {date(chance, 2019)}"
         for n, each in enumerate(people)
     ]
@@ -153,8 +152,7 @@ def research(chance: random.Random) -> list[Message]:
         "Experts say that growth has been steady over the years. ",
         f"In {town} the share rose to {digits(chance, 2)} per cent in 2021. ",
         "Others point out that the picture is mixed, and that much depends on how one counts. ",
-        f"Dr. {chance.choice(FIRST)} {chance.choice(LAST)} leads a programme with a budget of "
-        f"{digits(chance, 2)} million euros. ",
+        f"Dr. {chance.choice(LAST)} leads a programme of {digits(chance, 2)} million euros. ",
         "The report was received well, though its methods were debated at length in the press. ",
     )
     for query in (f"{topic} {town}", f"{topic} statistics 2021"):
@@ -302,8 +300,8 @@ def abroad(chance: random.Random) -> list[Message]:
                 f"Por favor, entréguenlo el {day}. Mi teléfono es {phone}.",
             ),
             (
-                f"你好，我的客户编号是{number}，包裹还没有到。我已经等了很久了。请帮我查一下！",
-                f"请在{day}重新派送。我的电话是{phone}。谢谢！",
+                f"你好，我的客户编号是{number}，包裹还没有到。我已经等了很久了。请帮我查一下！",  # noqa: RUF001  Chinese
+                f"请在{day}重新派送。我的电话是{phone}。谢谢！",  # noqa: RUF001  Chinese
             ),
         ]
     )

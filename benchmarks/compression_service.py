@@ -30,9 +30,20 @@ ANYTHING_ELSE: Final = (
     "Is there anything else I can help you with today?",
     "All done! Please let me know if there is anything else you would like me to look at.",
 )
-MONTHS: Final = (
-    "January February March April May June July August September October November December".split()
-)
+MONTHS: Final = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 
 
 def spoken(day: str, chance: random.Random) -> str:
@@ -58,15 +69,14 @@ def _flight(chance: random.Random, origin: str, destination: str) -> Message:
 def _reservation(chance: random.Random, who: Message, paid_with: str) -> Message:
     origin, destination = chance.sample(AIRPORTS, 2)
     flown = [_flight(chance, origin, destination) for _ in range(chance.randrange(1, 4))]
-    passengers = [{**who["name"], "dob": who["dob"]}]
-    for _ in range(chance.randrange(0, 3)):
-        passengers.append(
-            {
-                "first_name": chance.choice(FIRST),
-                "last_name": chance.choice(LAST),
-                "dob": date(chance, 1985),
-            }
-        )
+    companions = [
+        {
+            "first_name": chance.choice(FIRST),
+            "last_name": chance.choice(LAST),
+            "dob": date(chance, 1985),
+        }
+        for _ in range(chance.randrange(0, 3))
+    ]
     return {
         "reservation_id": code(chance, 6),
         "user_id": who["user_id"],
@@ -84,7 +94,7 @@ def _reservation(chance: random.Random, who: Message, paid_with: str) -> Message
             }
             for each in flown
         ],
-        "passengers": passengers,
+        "passengers": [{**who["name"], "dob": who["dob"]}, *companions],
         "payment_history": [{"payment_id": paid_with, "amount": chance.randrange(100, 3000)}],
         "created_at": f"{date(chance)}T{chance.randrange(10, 24)}:22:47",
         "total_baggages": chance.randrange(0, 4),
@@ -99,7 +109,7 @@ def airline(chance: random.Random) -> list[Message]:
     talk = Talk(chance, POLICY.format(domain="Airline") * chance.randrange(1, 4))
     bookings = [_reservation(chance, who, chance.choice(list(cards))) for _ in range(5)]
     wanted = chance.choice(bookings)
-    if chance.random() < 0.3:
+    if chance.randrange(3) == 0:
         talk.say("Hi! How can I help you today?")
     talk.user(
         f"Hi, I need to change my trip to {wanted['destination']}. It is rather urgent, since my "
@@ -121,10 +131,10 @@ def airline(chance: random.Random) -> list[Message]:
         "reservations": [each["reservation_id"] for each in bookings],
     }
     talk.call("get_user_details", {"user_id": who["user_id"]}, profile)
-    if chance.random() < 0.4:
+    if chance.choice([True, False]):
         talk.say(
-            f"Thank you, {who['name']['first_name']}. You have {len(bookings)} reservations on file. "
-            "Could you tell me which of them it is, or shall I look through all of them for you?"
+            f"Thank you, {who['name']['first_name']}. You have {len(bookings)} reservations. "
+            "Could you tell me which of them it is, or shall I look through them for you?"
         )
         talk.user("I don't remember the number, please look through them.", "Please check for me.")
     for each in bookings[: bookings.index(wanted) + 1]:
@@ -178,7 +188,7 @@ def _book(talk: Talk, who: Message, booking: Message, cards: dict[str, Message])
     )
     best, card = chance.choice(found), chance.choice(list(cards))
     talk.say(
-        f"The cheapest is {best['flight_number']} at ${best['prices']['economy']} a person. Shall I "
+        f"The cheapest is {best['flight_number']} at ${best['prices']['economy']} each. Shall I "
         "book it, and how would you like to pay for it?"
     )
     talk.user(f"Yes, book it. Pay with {card}.", "Yes. Use the same payment method as last time.")
@@ -244,7 +254,7 @@ def _product(chance: random.Random) -> Message:
                 "size": chance.choice(SIZES),
                 "material": chance.choice(["cotton", "steel", "leather", "glass"]),
             },
-            "available": chance.random() < 0.7,
+            "available": chance.choice([True, True, False]),
             "price": round(chance.uniform(10, 400), 2),
         }
     return {"name": chance.choice(GOODS), "product_id": digits(chance, 10), "variants": variants}
@@ -300,7 +310,7 @@ def retail(chance: random.Random) -> list[Message]:
         "I'd be happy to help you with that! To get started, please provide your email address, or "
         "your full name and zip code, so that I can verify your identity."
     )
-    if chance.random() < 0.5:
+    if chance.choice([True, False]):
         talk.user(f"I'm {name['first_name']} {name['last_name']}, zip {where['zip']}.")
         talk.call("find_user_id_by_name_zip", {**name, "zip": where["zip"]}, who["user_id"])
     else:
@@ -316,7 +326,7 @@ def retail(chance: random.Random) -> list[Message]:
     talk.call("get_user_details", {"user_id": who["user_id"]}, profile)
     for each in orders[: orders.index(order) + 1]:
         talk.call("get_order_details", {"order_id": each["order_id"]}, each)
-    if chance.random() < 0.5:
+    if chance.choice([True, False]):
         talk.call("list_all_product_types", {}, {g: digits(chance, 10) for g in GOODS * 2})
     talk.call("get_product_details", {"product_id": product["product_id"]}, product)
     talk.say(
@@ -376,7 +386,7 @@ def bank(chance: random.Random) -> list[Message]:
         for kind in ("checking", "savings", "credit")
     ]
     shops = ["Blue Bottle", "City Grocers", "Rail Europe", "Cloud Host Ltd", "Book Barn", "Gym One"]
-    entries = [
+    entries: list[Message] = [
         {
             "transaction_id": f"tx_{code(chance, 10).lower()}",
             "date": date(chance),
@@ -401,7 +411,7 @@ def bank(chance: random.Random) -> list[Message]:
         said="Let me look that up.",
     )
     talk.say("I see three accounts of yours. Which one is it, and what kind of payment?")
-    wrong = chance.choice(entries)
+    wrong: Message = chance.choice(entries)
     talk.user(f"My checking account. It's one at {wrong['counterparty']} over {-wrong['amount']}.")
     arguments = {"account_id": accounts[0]["account_id"], "from": "2024-01-01", "limit": 50}
     talk.call("list_transactions", arguments, {"transactions": entries, "next_cursor": None})

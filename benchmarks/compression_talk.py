@@ -11,15 +11,45 @@ Message = dict[str, Any]
 Script = Callable[[random.Random], list[Message]]
 """Writes one transcript; the same for the same state of the random source."""
 
-FIRST: Final = (
-    "Sofia Noah Mia Raj Yusuf Lei Ava Omar Isabella Ethan Chen Fatima Liam Olivia".split()
-)
-LAST: Final = (
-    "Kim Rossi Li Sanchez Patel Johnson Garcia Khan Silva Muller Davis Nguyen Lopez".split()
-)
-STREETS: Final = "Laurel Lane,Maple Drive,Cedar Avenue,Hillcrest Road,Park Street,Elm Court".split(
-    ","
-)
+FIRST: Final = [
+    "Sofia",
+    "Noah",
+    "Mia",
+    "Raj",
+    "Yusuf",
+    "Lei",
+    "Ava",
+    "Omar",
+    "Isabella",
+    "Ethan",
+    "Chen",
+    "Fatima",
+    "Liam",
+    "Olivia",
+]
+LAST: Final = [
+    "Kim",
+    "Rossi",
+    "Li",
+    "Sanchez",
+    "Patel",
+    "Johnson",
+    "Garcia",
+    "Khan",
+    "Silva",
+    "Muller",
+    "Davis",
+    "Nguyen",
+    "Lopez",
+]
+STREETS: Final = [
+    "Laurel Lane",
+    "Maple Drive",
+    "Cedar Avenue",
+    "Hillcrest Road",
+    "Park Street",
+    "Elm Court",
+]
 CITIES: Final = (
     ("Houston", "TX"),
     ("San Francisco", "CA"),

@@ -31,7 +31,7 @@ class Atom(NamedTuple):
     size: int
     """Characters."""
     value: str
-    """The value itself, to find where it stands a second time."""
+    """The value, or the sentence, to find where it stands a second time; empty is worth nothing."""
     key: str
     """The name of its field, if it is one."""
     context: int

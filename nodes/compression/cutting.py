@@ -77,8 +77,8 @@ class Cutting:
 
     def fit(self, tokens: int) -> bool:
         """Take as little as makes the draft fit; say whether it does."""
-        self.draft.has_header = True
-        self._take(0)
+        self.draft.restore()
+        self.taken = 0
         excess = self.draft.count() - tokens
         low, high, place = 0, len(self.moves), 0
         if excess <= 0:
@@ -94,6 +94,7 @@ class Cutting:
         if high == len(self.moves) and self.draft.count() > tokens:
             self.draft.has_header = False
             return self.draft.count() <= tokens
+        self._clear()
         self._fill(tokens)
         return True
 
@@ -106,6 +107,16 @@ class Cutting:
             for group in move.groups:
                 self.draft.put(group, stands=not goes)
         self.taken = number
+
+    def _clear(self) -> None:
+        """Take turns out of their place that have nothing left to say there."""
+        if 0 not in self.draft.standing:
+            return
+        for turn in self.draft.turns[:-1]:
+            stands = [group for group in turn.groups if self.draft.standing[group.first]]
+            if not any(self.draft.says(group.first) for group in stands):
+                for group in stands:
+                    self.draft.put(group, stands=False)
 
     def _guess(self, place: int, excess: int) -> int:
         """Return how many moves set so many tokens more free than now; fewer, if negative."""

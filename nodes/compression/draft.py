@@ -52,10 +52,8 @@ class Draft:
         """For each message, the atoms of its calls."""
         for view in views:
             self._read(view)
-        self.alive = bytearray(b"\1") * len(self.atoms)
-        self.standing = bytearray(b"\1") * len(views)
+        self.restore()
         self.tokens = [tokens_of(view.message) for view in views]
-        self.has_header = True
         self.summary = ""
         self._messages: dict[int, Written] = {}
         self._lines: dict[int, Written] = {}
@@ -74,6 +72,16 @@ class Draft:
             return self.atoms.add(Atom(Part.MEDIA, 0, size, "", "", self.atoms.open_context()))
         value = read_json(text)
         return Prose(text, self.atoms) if value is None else Fields(text, value, self.atoms)
+
+    def restore(self) -> None:
+        """Put everything back."""
+        self.alive = bytearray(b"\1") * len(self.atoms)
+        self.standing = bytearray(b"\1") * len(self.views)
+        self.has_header = True
+
+    def says(self, place: int) -> bool:
+        """Say whether a message calls a tool, or anything is left of its texts."""
+        return bool(self.views[place].calls) or self.alive.find(1, *self.texts[place]) >= 0
 
     def put(self, group: Group, *, stands: bool) -> None:
         """Let a group stand in its place, or be told in the digest."""

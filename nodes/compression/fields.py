@@ -111,7 +111,8 @@ class _Reader:
             is_number = not isinstance(value, dict | list | bool | None)
             kind = kind_of(text.lstrip("-")) if is_number else Kind.PLAIN
         size = len(text) + len(key) + 4
-        self.atoms.add(Atom(Part.VALUE, kind, size, text, key, context))
+        told = "" if value is None or isinstance(value, dict | list) else text
+        self.atoms.add(Atom(Part.VALUE, kind, size, told, key, context))
 
 
 def _dumped(value: Any, *, ensure_ascii: bool = False) -> str:  # noqa: ANN401  any JSON value

@@ -59,7 +59,7 @@ class Prose:
         atoms, key = into
         line = self.source[start:end]
         context = atoms.open_context(line)
-        atom = atoms.add(Atom(Part.PROSE, 0, end - start, "", key, context))
+        atom = atoms.add(Atom(Part.PROSE, 0, end - start, line.strip(), key, context))
         values = []
         if end - start <= LONGEST_FIELD_LINE and (field := _FIELD.match(line)):
             kind = kind_of_text(field["value"])

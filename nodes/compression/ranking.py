@@ -28,9 +28,11 @@ KIND: Final[Mapping[int, float]] = {
 PROSE: Final = 0.003
 """The worth of a character of prose, where that of an identifier of ten is 0.08."""
 SAID_BY_USER: Final = 1.5
-STANDING: Final = 0.004
+SHOWN: Final = 0.3
+"""How much that is more or less for a user's prose, and for an image."""
+STANDING: Final = 0.0045
 """The worth of a character that it takes to keep a group in its place, not in the digest."""
-REPEATED: Final = 0.02
+REPEATED: Final = 0.005
 """What is left of a value's worth where it is kept elsewhere."""
 NAMED: Final = 1.6
 """For fields whose name is that of an argument, or ends like that of an id."""
@@ -42,13 +44,15 @@ FLOOR: Final = 0.3
 """The share of a value's worth that age does not touch."""
 DECAY: Final = 4.0
 CROWD: Final = 0.2
-CROWD_IN_TEXT: Final = 0.5
+CROWD_IN_TEXT: Final = 0.65
 """Exponents: one of many values of its kind, or field, in a message is less likely the one."""
 LATER: Final = 0.3
 """The share that the last of them loses against the first, which is likelier to come next."""
 LATEST_OF_USER: Final = 3.0
 WHOLE: Final[Mapping[Side, float]] = {"user": 0.4, "assistant": 0.4, "tool": 0.25, "other": 0.4}
 """Shares of the budget up to which the latest messages stay as they are."""
+LEAST_REST: Final = 16
+"""Tokens that system messages leave to the user's last one, however long they are."""
 KEPT: Final = 1e3
 """What goes only after everything of an ordinary worth."""
 
@@ -77,15 +81,19 @@ class Ranking:
             for tokens, view in zip(draft.tokens, draft.views, strict=True)
             if view.side == "system"
         )
-        self.is_tight = budget - system < budget / 4
-        """Whether system messages take so much that they are cut like the rest."""
+        self.is_tight = budget - system < min(LEAST_REST, self._tokens_of_question())
+        """Whether system messages leave so little that they are cut like the rest."""
         self.rest = budget if self.is_tight else budget - system
         """Tokens for what is not a system message."""
         self.worths = self._worths()
 
     def of_group(self, group: Group) -> float:
         """Return the worth of a group's place, for each character that it takes."""
-        return STANDING * self.recency[group.first]
+        return STANDING * (0.5 + 0.5 * self.recency[group.first])
+
+    def _tokens_of_question(self) -> int:
+        users = (place for place in self.latest if self.draft.views[place].side == "user")
+        return sum(self.draft.tokens[place] for place in users)
 
     def _recency(self) -> list[float]:
         """Return 1 for the newest message, less for each token after a message."""
@@ -124,14 +132,16 @@ class Ranking:
         worths = []
         for atom, family in zip(range(*atoms), families, strict=True):
             row = self.rows[atom]
-            if row.value:
+            if row.part is Part.VALUE and row.value:
                 count = counts[family]
                 seen[family] += 1
-                worth = self._of_value(atom, row, place)
+                worth = self._of_value(row, place)
                 worth *= count ** -(CROWD if row.key else CROWD_IN_TEXT)
                 worth *= 1 - LATER * seen[family] / count
             else:
                 worth = self._of_rest(row, place)
+            if row.value and self.usage.carriers[row.part, row.value] != atom:
+                worth *= REPEATED
             worths.append((atom, worth))
         return worths
 
@@ -139,17 +149,17 @@ class Ranking:
         if row.part in {Part.LAYOUT, Part.VALUE}:
             return 0.0
         side = SAID_BY_USER if self.draft.views[place].side == "user" else 1.0
+        if row.part is Part.MEDIA:
+            side *= SHOWN
         return PROSE * side * self.recency[place] * (0.5 + self.relevance[row.context])
 
-    def _of_value(self, atom: int, row: Atom, place: int) -> float:
+    def _of_value(self, row: Atom, place: int) -> float:
         worth = KIND[row.kind] * (FLOOR + (1 - FLOOR) * self.recency[place])
         worth *= 1 + RELEVANT * self.relevance[row.context]
         worth *= 1 + HOT * min(1.0, self.usage.heat[row.context])
         worth *= math.sqrt(self.usage.spread[row.value])
         if row.key in self.argument_names or row.key.endswith(ID_NAMES):
             worth *= NAMED
-        if self.usage.carriers[row.value] != atom:
-            worth *= REPEATED
         return worth / (row.size + 2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from nodes.compression.atoms import Part
 from nodes.compression.draft import Draft, Range
 from nodes.compression.view import Side
 
@@ -37,8 +38,8 @@ class Usage:
         self.rows = draft.atoms.rows
         self.spread: dict[str, float] = {}
         """For each value, the weights of the messages that it stands in, added up."""
-        self.carriers: dict[str, int] = {}
-        """For each value, the one atom that bears its worth: the last, or one that stays."""
+        self.carriers: dict[tuple[Part, str], int] = {}
+        """For each value and sentence, the atom that bears its worth: the last, or what stays."""
         self.heat = [0.0] * len(draft.atoms.contexts)
         """For each record of a result, how much of it was talked about or given to a call."""
         self._homes: dict[str, set[int]] = {}
@@ -57,6 +58,9 @@ class Usage:
             value = row.value
             if not value:
                 continue
+            self.carriers[row.part, value] = atom
+            if row.part is not Part.VALUE:
+                continue
             if value not in seen:
                 seen.add(value)
                 self.spread[value] = self.spread.get(value, 0.0) + source.weight
@@ -64,7 +68,6 @@ class Usage:
                 self._talked[value] = None
             elif not stays:
                 self._homes.setdefault(value, set()).add(row.context)
-            self.carriers[value] = atom
 
 
 def _sources(draft: Draft) -> Iterator[Source]:

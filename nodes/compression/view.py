@@ -201,6 +201,8 @@ def assistant_text(view: View, text: str) -> Any:  # noqa: ANN401  of the messag
 def with_preface(message: Any, text: str) -> Any:  # noqa: ANN401  of the message's kind
     """Return a copy of a message that begins with a text."""
     content = _get(message, "content")
+    if content == CUT:
+        content = ""
     if isinstance(content, list):
         blocks = [{"type": "text", "text": text}, *content]
         return with_fields(message, {"content": blocks})

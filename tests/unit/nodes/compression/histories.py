@@ -32,7 +32,7 @@ words = st.sampled_from(
         '"no longer needed"',
         "/testbed/app/views.py",
         "Noah Brown",
-        "预订号ZFA04Y，谢谢。",
+        "预订号ZFA04Y。谢谢。",
         "¿Dónde está?",
         "x" * 300,
         "```\ndef f(x):\n    return x\n```",
@@ -163,7 +163,7 @@ def odd_histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     return messages
 
 
-odd_messages = st.sampled_from(
+odd_messages: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"role": "assistant", "content": ""},
         {"role": "assistant", "content": None},
