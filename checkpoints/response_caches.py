@@ -72,6 +72,23 @@ def open_cache(
     raise CacheError(f"cache URL scheme {scheme[:40]!r} is not supported; use {_KNOWN}")
 
 
+def open_shared_cache(url: str | None = None) -> ResponseStore:
+    """Open a cache that processes share, as for a command that looks into it.
+
+    Raises:
+        CacheError: It is none, its file does not exist, or it cannot be used.
+    """
+    url = url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+    if url == DEFAULT_URL:
+        raise CacheError(
+            "a cache in memory is seen by its own process only; name one that processes share "
+            f"(--cache, or {URL_VARIABLE}): {_KNOWN}"
+        )
+    if url.startswith("sqlite:///") and not _path_in(url).exists():
+        raise CacheError(f"there is no cache at {url!r}; check the URL")
+    return open_cache(url)
+
+
 def _path_in(url: str) -> Path:
     location = url.removeprefix("sqlite:///")
     if not location or location == ":memory:":

@@ -10,6 +10,7 @@ from orchestration.cli import (
     agent_commands,
     agent_file_commands,
     approval_commands,
+    cache_commands,
     graph_commands,
     retention_commands,
     serve_commands,
@@ -69,3 +70,4 @@ app.add_typer(approval_commands.app, name="approvals")
 app.add_typer(graph_commands.app, name="graph")
 app.add_typer(workflow_commands.app, name="workflows")
 app.add_typer(serve_commands.app, name="serve")
+app.add_typer(cache_commands.app, name="cache")

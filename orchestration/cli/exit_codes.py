@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from state.errors import (
     AgentNotFoundError,
+    CacheError,
     ConfigurationError,
     DatabaseError,
     ForkError,
@@ -60,6 +61,7 @@ _BY_STATUS = {
 _BAD_INPUT = (
     AgentNotFoundError,
     ConfigurationError,
+    CacheError,
     DatabaseError,
     ForkError,
     InvalidFileError,
