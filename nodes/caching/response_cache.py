@@ -24,7 +24,7 @@ from nodes.caching.question import Question
 from nodes.caching.refreshes import Refreshes
 from nodes.caching.semantic import SemanticIndex
 from nodes.caching.shared_call import LEASE_SECONDS, STORED, SharedCalls, Timing
-from nodes.caching.verdict import Cached, CacheStats, VerdictKind, verdict
+from nodes.caching.verdict import CacheCounts, Cached, CacheStats, VerdictKind, verdict
 from state.errors import CacheError
 from state.jsonvalue import NotJsonError, json_object
 
@@ -104,16 +104,11 @@ class ResponseCache:
         self._count(found.verdict["verdict"])
         return found
 
-    async def stats(self) -> CacheStats:
-        """Say how often what happened in this process, and what the store holds.
-
-        Raises:
-            CacheError: The store does not answer.
-        """
-        held = await self.store.stats()
+    def counts(self) -> CacheCounts:
+        """Say how often what happened in this process, without asking the store."""
         with self._lock:
             counts = dict(self._counts)
-        return CacheStats(
+        return CacheCounts(
             hits=counts.get("hit", 0),
             misses=counts.get("miss", 0),
             stale=counts.get("stale", 0),
@@ -123,9 +118,17 @@ class ResponseCache:
             stored=self._calls.stored,
             refreshed=self._refreshes.done,
             refreshes_failed=self._refreshes.failed,
-            evicted=held["evicted"],
-            entries=held["entries"],
-            bytes=held["bytes"],
+        )
+
+    async def stats(self) -> CacheStats:
+        """Say how often what happened in this process, and what the store holds.
+
+        Raises:
+            CacheUnreachableError: The store does not answer.
+        """
+        held = await self.store.stats()
+        return CacheStats(
+            **self.counts(), evicted=held["evicted"], entries=held["entries"], bytes=held["bytes"]
         )
 
     async def aclose(self) -> None:

@@ -27,8 +27,8 @@ class Cached(NamedTuple):
     verdict: Verdict
 
 
-class CacheStats(TypedDict):
-    """Counts of one process since it began, and what its store holds."""
+class CacheCounts(TypedDict):
+    """What happened in one process since it began."""
 
     hits: int
     misses: int
@@ -41,6 +41,11 @@ class CacheStats(TypedDict):
     refreshed: int
     """Answers fetched in the background."""
     refreshes_failed: int
+
+
+class CacheStats(CacheCounts):
+    """The counts, and what the store holds."""
+
     evicted: int
     entries: int
     bytes: int | None

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.agents.chat import AgentReply
@@ -35,6 +36,10 @@ class CommonAnswers:
     def __init__(self, store: ResponseStore) -> None:
         """Take the store; it stays its owner's to close."""
         self._store = store
+        self._lock = Lock()
+        self.hits = 0
+        """Of this object, since it was made."""
+        self.misses = 0
 
     def get(self, query: str, *, tenant: str | None = None, user: str | None = None) -> Any:  # noqa: ANN401  what was put
         """Return the kept answer, or None; None too if the store does not answer now.
@@ -42,15 +47,20 @@ class CommonAnswers:
         Raises:
             TypeError: The query is no text.
         """
-        key = _key(query, tenant, user)
+        found = self._found(_key(query, tenant, user))
+        is_hit = isinstance(found, dict) and "response" in found
+        with self._lock:
+            self.hits += is_hit
+            self.misses += not is_hit
+        if not is_hit:
+            return None
+        return AgentReply(found["response"]) if found.get("reply") else found["response"]
+
+    def _found(self, key: FullKey) -> Any:  # noqa: ANN401  whatever a store holds
         try:
-            found = self._store.get([key]).get(key)
+            return self._store.get([key]).get(key)
         except CacheUnreachableError:
             return None
-        if not isinstance(found, dict) or "response" not in found:
-            return None
-        response = found["response"]
-        return AgentReply(response) if found.get("reply") and response else response
 
     def put(  # noqa: PLR0913  who may get it, and how long, is said by keywords
         self,

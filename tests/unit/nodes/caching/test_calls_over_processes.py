@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 from langgraph.errors import GraphInterrupt
 from langgraph.types import Interrupt
 
 from checkpoints.cache_store import ResponseStore
-from checkpoints.cache_values import Labels
+from checkpoints.cache_values import Claim, Labels
 from nodes.caching.question import full_key_of
 from nodes.caching.response_cache import ResponseCache
 from nodes.caching.shared_call import LEASE_SECONDS
@@ -46,6 +47,24 @@ async def test_another_process_waits_for_the_call(
     found = [await finished(each, time) for each in following]
     assert (agent.calls, never.calls, kinds(found)) == (1, 0, Counter(joined=3))
     assert all(each.reply == {"content": "sunny"} for each in found)
+
+
+async def test_an_answer_that_is_stored_between_the_look_and_the_claim_is_used(
+    cache: ResponseCache, elsewhere: ResponseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = cache.store.claim
+
+    async def late(*key: Any, **how: Any) -> Claim:  # noqa: ANN401  handed through
+        monkeypatch.undo()
+        await elsewhere.answer(KEY, prompt({"content": "first"}), policy=PLAIN)
+        return await claim(*key, **how)
+
+    monkeypatch.setattr(cache.store, "claim", late)
+    never = Agent()
+    found = await cache.answer(KEY, never, policy=PLAIN)
+    assert (found.reply, found.verdict["verdict"]) == ({"content": "first"}, "joined")
+    assert never.calls == 0
+    assert (await cache.store.look(full_key_of(KEY))).holder is None
 
 
 async def test_a_long_call_keeps_its_claim(

@@ -46,6 +46,7 @@ def test_an_answer_is_found_for_an_hour(answers: CommonAnswers, clock: Clock) ->
     assert answers.get(QUERY) == "at eight"
     clock.time += 2
     assert answers.get(QUERY) is None
+    assert (answers.hits, answers.misses) == (1, 2)
 
 
 @pytest.mark.parametrize(
