@@ -76,6 +76,7 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         WorkflowStatus.INTERRUPTED,  # tickets for each guest wait for the payment
         WorkflowStatus.COMPLETED,  # a definition by its name
         WorkflowStatus.COMPLETED,  # the second turn of a conversation
+        WorkflowStatus.COMPLETED,  # answered from the cache
     ], seen
     assert [str(task.status) for task in names["results"]] == [
         "compensated",
@@ -87,7 +88,8 @@ async def test_every_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert [agent.agent_id for agent in names["agents"]] == ["ticketing"]
     printed = capsys.readouterr().out
     assert "You said 'Two seats, please'." in printed
-    assert "Total agents: 7" in printed
+    assert "Total agents: 8" in printed
+    assert "miss\nhit\n" in printed
     assert "run_finished" in printed
 
 
