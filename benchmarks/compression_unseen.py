@@ -43,7 +43,11 @@ def hotel(chance: random.Random) -> list[Message]:
     talk.call("search_hotels", search, str(hotels))
     picked = chance.choice(hotels)
     room = chance.choice(picked["rooms"])
-    detail = {"code": picked["property_code"], "address": f"{digits(chance, 2)} Rua Nova", "wifi": 1}
+    detail = {
+        "code": picked["property_code"],
+        "address": f"{digits(chance, 2)} Rua Nova",
+        "wifi": 1,
+    }
     talk.call("hotel_details", {"property_code": picked["property_code"]}, str(detail))
     talk.say(
         f"{picked['hotel']} has a quiet {room['type']} room. Shall I book it? I need a name, an "
@@ -72,17 +76,17 @@ def hotel(chance: random.Random) -> list[Message]:
 
 def analyst(chance: random.Random) -> list[Message]:
     """Query a warehouse: schemas, tables as text, then the same columns again."""
-    names = "orders order_items customers refunds shipments web_events ad_spend".split()
-    columns = {
-        each: [f"{each[:3]}_{word}" for word in chance.sample(WORDS, 7)] for each in names
-    }
+    names = ["orders", "order_items", "customers", "refunds", "shipments", "web_events", "ad_spend"]
+    columns = {each: [f"{each[:3]}_{word}" for word in chance.sample(WORDS, 7)] for each in names}
     table = chance.choice(names)
     talk = Talk(chance, "You answer questions with SQL over the warehouse. Never write to it.")
     region, quarter = chance.choice(["EMEA", "APAC", "LATAM"]), f"2024-Q{chance.randrange(1, 5)}"
     talk.user(f"Why did our numbers in {region} fall in {quarter}? Start with {table}, I think.")
     talk.call("list_tables", {"schema": "analytics"}, "\n".join(f"analytics.{n}" for n in names))
     for each in dict.fromkeys([table, chance.choice(names)]):
-        lines = [f"{c:<24}| {chance.choice(['varchar', 'int8', 'date'])} | null" for c in columns[each]]
+        lines = [
+            f"{c:<24}| {chance.choice(['varchar', 'int8', 'date'])} | null" for c in columns[each]
+        ]
         talk.call("describe_table", {"table": f"analytics.{each}"}, "\n".join(lines))
     rows = [
         f"| {date(chance)} | {region} | {digits(chance, 6)} | {digits(chance, 4)}.{digits(chance, 2)} |"
@@ -98,7 +102,9 @@ def analyst(chance: random.Random) -> list[Message]:
         {"table": f"analytics.{table}", "column": columns[table][2], "day": odd[0][2:]},
         json.dumps({"distinct": 12, "top": [code(chance, 5) for _ in range(6)]}),
     )
-    talk.call("lookup_row", {"table": f"analytics.{table}", "id": odd[2]}, json.dumps({"id": odd[2]}))
+    talk.call(
+        "lookup_row", {"table": f"analytics.{table}", "id": odd[2]}, json.dumps({"id": odd[2]})
+    )
     talk.call("save_chart", {"title": f"{region} {quarter}", "query": query}, "chart_81")
     return talk.messages
 
@@ -133,7 +139,9 @@ def browser(chance: random.Random) -> list[Message]:
     talk.call("goto", {"url": shop + link}, text + f"\nSKU: {code(chance, 8)}\n[40] Add to basket")
     talk.call("click", {"element": 40}, page("basket", 6)[0] + "\n[50] coupon [51] Check out")
     talk.call("type", {"element": 50, "text": coupon}, page("basket", 6)[0])
-    talk.call("click", {"element": 51}, "Title: Check out\n[60] name [61] mail [62] street [63] zip")
+    talk.call(
+        "click", {"element": 51}, "Title: Check out\n[60] name [61] mail [62] street [63] zip"
+    )
     for element, text in enumerate(
         (" ".join(who["name"].values()), who["email"], where["address1"], where["zip"]), 60
     ):
@@ -208,7 +216,9 @@ def cluster(chance: random.Random) -> list[Message]:
     pod = chance.choice(pods).split()[0]
     talk.user(f"Page: {app} in {space} returns 503s since 04:12. Please mitigate, then explain.")
     listing = f"kubectl -n {space} get pods -l app={app}"
-    talk.call("shell", {"command": listing}, "NAME   READY   STATUS   RESTARTS   AGE\n" + "\n".join(pods))
+    talk.call(
+        "shell", {"command": listing}, "NAME   READY   STATUS   RESTARTS   AGE\n" + "\n".join(pods)
+    )
     image = f"registry.example.com/{app}:{code(chance, 7, HEX)}"
     events = "\n".join(
         f"  Warning  BackOff  {n}m  kubelet  Back-off restarting failed container {app} in pod"
@@ -221,11 +231,13 @@ def cluster(chance: random.Random) -> list[Message]:
         said="One pod looks bad, I will look at what it says.",
     )
     trace = "\n".join(
-        f"  File \"/srv/{app}/{chance.choice(WORDS)}.py\", line {digits(chance, 3)}, in {w}\n    {w}(x)"
+        f'  File "/srv/{app}/{chance.choice(WORDS)}.py", line {digits(chance, 3)}, in {w}\n    {w}(x)'
         for w in chance.sample(WORDS, 9)
     )
     missing = f"{app.upper()}_{chance.choice(WORDS).upper()}_URL"
-    talk.call("logs", {"namespace": space, "pod": pod}, f"Traceback:\n{trace}\nKeyError: '{missing}'")
+    talk.call(
+        "logs", {"namespace": space, "pod": pod}, f"Traceback:\n{trace}\nKeyError: '{missing}'"
+    )
     commits = [
         f"{code(chance, 7, HEX)} {chance.choice(FIRST)}: {chance.choice(WORDS)} the "
         f"{chance.choice(WORDS)} setting"
@@ -241,7 +253,25 @@ def cluster(chance: random.Random) -> list[Message]:
     return talk.messages
 
 
-WORDS: Final = (
-    "amber basin cedar delta ember frost grove haven inlet jetty knoll ledge marsh north orbit "
-    "pearl quartz ridge slope tower"
-).split()
+WORDS: Final = [
+    "amber",
+    "basin",
+    "cedar",
+    "delta",
+    "ember",
+    "frost",
+    "grove",
+    "haven",
+    "inlet",
+    "jetty",
+    "knoll",
+    "ledge",
+    "marsh",
+    "north",
+    "orbit",
+    "pearl",
+    "quartz",
+    "ridge",
+    "slope",
+    "tower",
+]

@@ -13,7 +13,9 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 
+from nodes.compression import approximate_tokens
 from orchestration import (
+    AgentContext,
     AgentRegistry,
     AgentSpec,
     AgentTask,
@@ -206,3 +208,42 @@ def test_what_is_recorded_is_summed_up() -> None:
     stats = optimizer.get_performance_stats()
     assert stats["p95_response_time_ms"] == pytest.approx(95, rel=0.01)
     assert (stats["avg_tool_calls"], stats["cache_hit_rate"]) == (2, 1)
+
+
+async def test_a_threads_history_gets_what_its_messages_leave() -> None:
+    seen: list[tuple[int, int]] = []
+    registry = AgentRegistry()
+
+    def clerk(told: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        seen.append((approximate_tokens(told["messages"]), approximate_tokens(context.history)))
+        return {"content": f"Order {len(seen)} is ready. " + "It was a pleasure. " * 30}
+
+    registry.register(AgentSpec("clerk", handler=clerk, compress_to=300))
+    runs = SimpleCoordinator(registry=registry, database_url="memory://")
+    for number in range(6):
+        asked = [{"role": "user", "content": f"Order {number}, please. " + "I wait. " * 60}]
+        task = AgentTask("clerk", {"messages": asked})
+        result = await runs.execute_sequential([task], thread_id="t")
+    assert seen[0][1] == 0
+    assert all(said + before <= 300 for said, before in seen)
+    assert seen[-1][1] > 50
+    assert result[0].middleware["compression"]["verdict"] == "compressed"
+
+
+async def test_tokens_are_counted_as_the_agents_model_does_once_that_is_known() -> None:
+    given: list[int] = []
+    registry = AgentRegistry()
+
+    def clerk(told: dict[str, Any]) -> dict[str, Any]:
+        given.append(approximate_tokens(told["messages"]))
+        counted = 2 * given[-1] + 1000  # and its own instructions
+        return {"content": "Yes.", "usage": {"input_tokens": counted, "output_tokens": 1}}
+
+    registry.register(AgentSpec("clerk", handler=clerk))
+    runs = SimpleCoordinator(
+        registry=registry, optimizer=Optimizer(compress_to=1000), database_url="memory://"
+    )
+    for turns in (1, 2, 3, 60):
+        task = AgentTask("clerk", {"messages": history(turns)})
+        await runs.execute_sequential([task])
+    assert 300 < given[-1] <= 500
