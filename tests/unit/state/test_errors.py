@@ -151,8 +151,6 @@ EXAMPLES: list[OrchestrationError] = [
     PromptTooLongError(10, 25),
     DatabaseError("cannot open it"),
     EncryptionError("no key opens it"),
-    CompressionError("messages is a str"),
-    PromptTooLongError(10, 25),
     ConfigurationError("no number"),
     RetrievalError("no words"),
     RetrievalFailedError(["retriever 'a' failed", "retriever 'b' did not answer in time"]),
