@@ -124,6 +124,8 @@ class RedisClients:
         try:
             yield client
         finally:
+            with self._lock:
+                self._lives.pop(asyncio.get_running_loop(), None)
             await client.aclose()
 
     def _make_sync(self) -> Redis:

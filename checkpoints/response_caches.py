@@ -13,6 +13,7 @@ from state.errors import CacheError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from checkpoints.cache_records import Setting
     from checkpoints.cache_store import Bounds, ResponseStore
     from checkpoints.encryption import EncryptionKey
 
@@ -56,6 +57,10 @@ def open_cache(
     keys = encryption_keys(encryption_key)
     keyring = Keyring(keys) if keys else None
     setting = Setting(clock=clock, keyring=keyring, secret=keys[0] if keys else b"")
+    return _opened(url, setting, bounds)
+
+
+def _opened(url: str, setting: Setting, bounds: Bounds) -> ResponseStore:
     if url == DEFAULT_URL:
         from checkpoints.memory_cache import MemoryCache  # noqa: PLC0415  heavy
 

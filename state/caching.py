@@ -63,8 +63,8 @@ class CachePolicy:
             yield "cache.ttl is 0; it must be longer, or leave the policy away to cache nothing"
         if self.scope not in SCOPES:
             yield f"cache.scope is {described(self.scope)}; it must be one of {list(SCOPES)}"
-        if not _are_tags(self.tags):
-            yield f"cache.tags is {described(self.tags)}; it must be a list of texts, none empty"
+        if (problem := tag_problem(self.tags)) is not None:
+            yield f"cache.tags is {problem}"
         yield from self._semantic_problems()
 
     def _semantic_problems(self) -> Iterator[str]:
@@ -94,7 +94,12 @@ class CachePolicy:
         }
 
 
-def _are_tags(tags: object) -> bool:
-    if isinstance(tags, str) or not isinstance(tags, Sequence):
-        return False
-    return all(isinstance(tag, str) and tag for tag in tags)
+def tag_problem(tags: object) -> str | None:
+    """What is wrong with tags, in words; None if they are a list of texts."""
+    if isinstance(tags, Sequence) and not isinstance(tags, str) and all(map(_is_tag, tags)):
+        return None
+    return f"{described(tags)}; it must be a list of texts, none empty"
+
+
+def _is_tag(tag: object) -> bool:
+    return isinstance(tag, str) and bool(tag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -23,10 +24,12 @@ class Flight:
         self.sequence = sequence
         self.task = asyncio.create_task(work)
         self.task.add_done_callback(_seen)
+        self.on_over: Callable[[], object] = lambda: None
+        """Called when nobody is to join it any more."""
         self._callers = 0
 
-    async def wait(self, abandon: Callable[[], None]) -> Cached:
-        """Wait for the answer; the last caller to be cancelled calls `abandon` and ends it.
+    async def wait(self) -> Cached:
+        """Wait for the answer; when the last caller is cancelled, so is the call.
 
         Raises:
             Exception: Whatever the call raises.
@@ -37,7 +40,7 @@ class Flight:
         finally:
             self._callers -= 1
             if not self._callers and not self.task.done():
-                abandon()
+                self.on_over()
                 self.task.cancel()
                 await asyncio.wait([self.task])  # so that nothing of it outlives the run
 
@@ -51,39 +54,32 @@ class Flights:
             WeakKeyDictionary()
         )
 
-    async def join(
-        self,
-        key: FullKey,
-        begin: Callable[[], Coroutine[Any, Any, Cached]],
-        *,
-        sequence: int,
-        is_outdated: Callable[[int], Awaitable[bool]],
-    ) -> tuple[Cached, bool]:
-        """Wait for the flight that answers a question; begin it if there is none.
+    async def find(
+        self, key: FullKey, *, sequence: int, is_outdated: Callable[[int], Awaitable[bool]]
+    ) -> Flight | None:
+        """Return the flight that answers a question, if there is one; wait for it at once.
 
         Args:
             key: Of the question.
-            begin: Makes the call.
             sequence: The number of the latest invalidation that the caller knows of.
             is_outdated: Whether one after a number concerns the question; a flight that began
                 before it is left to those who asked earlier.
-
-        Returns:
-            The answer, and whether this caller began the flight.
-
-        Raises:
-            Exception: Whatever the call raises.
         """
         flights = self._here()
         while (flight := flights.get(key)) is not None:
             if flight.sequence < sequence and await is_outdated(flight.sequence):
                 _forget(flights, key, flight)
             elif flights.get(key) is flight:
-                return await flight.wait(lambda: _forget(flights, key, flight)), False
-        begun = Flight(begin(), sequence=sequence)
-        flights[key] = begun
-        begun.task.add_done_callback(lambda _: _forget(flights, key, begun))
-        return await begun.wait(lambda: _forget(flights, key, begun)), True
+                return flight
+        return None
+
+    def begin(self, key: FullKey, work: Coroutine[Any, Any, Cached], *, sequence: int) -> Flight:
+        """Begin the flight for a question that has none."""
+        flights, flight = self._here(), Flight(work, sequence=sequence)
+        flights[key] = flight
+        flight.on_over = partial(_forget, flights, key, flight)
+        flight.task.add_done_callback(lambda _: flight.on_over())
+        return flight
 
     def _here(self) -> dict[FullKey, Flight]:
         loop = asyncio.get_running_loop()

@@ -190,27 +190,19 @@ class ResponseCache:
             return _kept("stale", f"the call failed: {type(error).__name__}: {error}", entry, now)
 
     async def _joined(self, question: Question, look: Look) -> Cached:
-        begun = False
-
-        async def begin() -> Cached:
-            nonlocal begun
-            begun = True
-            return await self._calls.answer(question)
-
+        """Answer by the call that is under way, or by one that is begun here."""
+        key, sequence = question.full_key, look.sequence
+        flight = await self._flights.find(
+            key, sequence=sequence, is_outdated=partial(self._is_outdated, question)
+        )
+        if flight is None:
+            work = self._calls.answer(question)
+            return await self._flights.begin(key, work, sequence=sequence).wait()
         try:
-            found, begun = await self._flights.join(
-                question.full_key,
-                begin,
-                sequence=look.sequence,
-                is_outdated=partial(self._is_outdated, question),
-            )
+            found = await flight.wait()
         except OF_ONE_CALLER:
-            if begun:
-                raise
             why = "the call that it waited for turned out to be about another thread"
             return Cached(await question.call(), verdict("bypass", why))
-        if begun:
-            return found
         why = found.verdict["why"] if found.verdict["verdict"] == "bypass" else ""
         return Cached(_copied(found.reply), verdict("joined", why or "the same call was under way"))
 

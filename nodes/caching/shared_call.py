@@ -54,17 +54,12 @@ class SharedCalls:
             Exception: Whatever the call raises.
         """
         try:
-            claim = await self._claim(question)
-            while not claim.mine:
-                followed = await self._follow(question, claim.holder)
-                if followed is not None:
-                    return followed
-                claim = await self._claim(question)
-            kept = await self._kept_meanwhile(question, claim)
+            found = await self._claimed_or_kept(question)
         except CacheError as error:
-            reply = await question.call()
-            return Cached(reply, verdict("bypass", f"cache unreachable: {error}"))
-        return kept or await self._lead(question, claim)
+            why = f"cache unreachable: {error}"
+        else:
+            return found if isinstance(found, Cached) else await self._lead(question, found)
+        return Cached(await question.call(), verdict("bypass", why))
 
     async def refresh(self, question: Question) -> bool:
         """Fetch a new answer, unless somebody else does or did; whether it was fetched here.
@@ -77,6 +72,18 @@ class SharedCalls:
             return False
         await self._lead(question, claim)
         return True
+
+    async def _claimed_or_kept(self, question: Question) -> Claim | Cached:
+        """Claim the call, or wait for another's.
+
+        Raises:
+            AgentError: That call failed.
+            CacheError: The store cannot be used.
+        """
+        while not (claim := await self._claim(question)).mine:
+            if (followed := await self._follow(question, claim.holder)) is not None:
+                return followed
+        return await self._kept_meanwhile(question, claim) or claim
 
     async def _claim(self, question: Question) -> Claim:
         return await self._store.claim(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.agents.chat import AgentReply
 from state.cache_key import canonical
+from state.caching import tag_problem
 from state.errors import CacheUnreachableError
 from state.jsonvalue import described, json_object
 
@@ -91,12 +92,7 @@ class CommonAnswers:
         from checkpoints.cache_values import Labels  # noqa: PLC0415  with the heavy one
 
         key = _key(query, tenant, user)
-        if response is None:
-            raise ValueError("response is None, which get() returns for nothing; give an answer")
-        if not isinstance(ttl, timedelta) or ttl <= timedelta(0):
-            raise ValueError(f"ttl is {described(ttl)}; it must be a timedelta above 0")
-        if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
-            raise TypeError(f"tags is {described(tags)}; it must be a list of texts, none empty")
+        _check(response, tags, ttl)
         is_reply = isinstance(response, AgentReply)
         plain = dict(response) if isinstance(response, Mapping) else response
         value = {**json_object({"response": plain}, at="answer"), "reply": is_reply}
@@ -105,6 +101,15 @@ class CommonAnswers:
             return self._store.keep(key, Kept(value, ttl.total_seconds(), labels))
         except CacheUnreachableError:
             return False
+
+
+def _check(response: object, tags: object, ttl: object) -> None:
+    if response is None:
+        raise ValueError("response is None, which get() returns for nothing; give an answer")
+    if not isinstance(ttl, timedelta) or ttl <= timedelta(0):
+        raise ValueError(f"ttl is {described(ttl)}; it must be a timedelta above 0")
+    if (problem := tag_problem(tags)) is not None:
+        raise TypeError(f"tags is {problem}")
 
 
 def normal_query(query: str) -> str:
