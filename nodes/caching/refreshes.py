@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nodes.caching.question import FullKey
+
+RETRY_SECONDS: Final = 1.0
+"""After a fetch that failed, nobody begins another for so long."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,12 +59,11 @@ class Refreshes:
     def _ended(
         self, tasks: dict[FullKey, asyncio.Task[bool]], key: FullKey, task: asyncio.Task[bool]
     ) -> None:
-        tasks.pop(key, None)
-        if task.cancelled():
-            return
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
         if error is None:
-            self.done += task.result()
+            del tasks[key]
+            self.done += not task.cancelled() and task.result()
             return
         self.failed += 1
+        task.get_loop().call_later(RETRY_SECONDS, tasks.pop, key)
         _log.warning("a kept answer of agent %r could not be refreshed: %s", key[0][1], error)

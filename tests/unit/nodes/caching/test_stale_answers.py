@@ -28,6 +28,7 @@ from tests.unit.nodes.caching.cache_stage import (
     kinds,
     policy,
     prompt,
+    settle,
     until_called,
 )
 
@@ -80,7 +81,10 @@ async def test_a_refresh_that_fails_is_noted_and_the_old_answer_stays(
     await cache.answer(KEY, prompt(error=AgentError("down")), policy=how)
     await eventually(lambda: count(cache, "refreshes_failed"))
     assert "could not be refreshed: down" in caplog.text
-    assert (await cache.answer(KEY, Agent(), policy=how)).verdict["verdict"] == "stale"
+    soon = Agent()
+    assert (await cache.answer(KEY, soon, policy=how)).verdict["verdict"] == "stale"
+    await settle()
+    assert soon.calls == 0  # an agent that is down is not asked by everybody
     await cache.aclose()
 
 
