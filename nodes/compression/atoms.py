@@ -44,13 +44,16 @@ class Atoms:
     def __init__(self) -> None:
         self.rows: list[Atom] = []
         self.contexts: list[list[str]] = []
+        self.parents: list[int] = []
+        """For each of them, the record that it is part of, or -1."""
         """For each sentence and record, its words in lower case."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def open_context(self, text: str = "") -> int:
+    def open_context(self, text: str = "", *, parent: int = -1) -> int:
         """Begin a sentence or record; return its number."""
+        self.parents.append(parent)
         self.contexts.append(words_of(text) if text else [])
         return len(self.contexts) - 1
 

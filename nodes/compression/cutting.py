@@ -11,7 +11,12 @@ from nodes.compression.draft import Draft
 from nodes.compression.ranking import KEPT, Ranking
 from nodes.compression.spans import Group, Turn
 
-PROBES: Final = 12
+PROBES: Final = 24
+"""Every second one halves what is left to search, so this is enough for thousands of moves."""
+NEAR: Final = 0.005
+"""The share of the budget that may be left over when the search ends."""
+LEAST_WITH_HEADER: Final = 40
+"""Tokens below which an empty digest is not worth its header."""
 SMALL: Final = 0.15
 """The share of the budget up to which the last group keeps its place whatever it is worth."""
 LEAST_PUT_BACK: Final = 1e-3
@@ -78,15 +83,17 @@ class Cutting:
     def fit(self, tokens: int) -> bool:
         """Take as little as makes the draft fit; say whether it does."""
         self.draft.restore()
+        self.draft.has_header = self.ranking.rest >= LEAST_WITH_HEADER
         self.taken = 0
         excess = self.draft.count() - tokens
         low, high, place = 0, len(self.moves), 0
         if excess <= 0:
             return True
-        for _ in range(PROBES):
-            if high - low <= 1:
+        for probe in range(PROBES):
+            if high - low <= 1 or -NEAR * tokens <= excess <= 0:
                 break
-            place = min(max(self._guess(place, excess), low + 1), high - 1)
+            guess = (low + high) // 2 if probe % 2 else self._guess(place, excess)
+            place = min(max(guess, low + 1), high - 1)
             self._take(place)
             excess = self.draft.count() - tokens
             low, high = (low, place) if excess <= 0 else (place, high)

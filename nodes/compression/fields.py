@@ -70,12 +70,15 @@ class _Reader:
         elif isinstance(value, list) and value and depth < DEEPEST:
             node.children = []
             for each in value:
-                inner = self.atoms.open_context() if isinstance(each, dict) else context
+                inner = self._inner(context) if isinstance(each, dict) else context
                 node.children.append(self.node(each, key, inner, depth + 1))
         else:
             self._scalar(node, value, key, context)
         node.end = len(self.atoms)
         return node
+
+    def _inner(self, context: int) -> int:
+        return self.atoms.open_context(parent=context)
 
     def _object(
         self, node: Node, value: dict[str, Any], own: str, context: int, depth: int
@@ -83,7 +86,7 @@ class _Reader:
         node.children, node.is_object = [], True
         holds_records = len(value) > 1 and all(isinstance(each, dict) for each in value.values())
         for name, each in value.items():
-            inner = self.atoms.open_context() if holds_records else context
+            inner = self._inner(context) if holds_records else context
             atom = -1
             if len(name) >= SHORT_NUMBER and sum(map(str.isdigit, name)) > 1:
                 row = Atom(Part.VALUE, kind_of(name), len(name) + 2, name, "", inner)

@@ -59,11 +59,15 @@ def kind_of(token: str) -> Kind:
         return _kind_of_letters(token)
     if "@" in token[1:] or "//" in token or token.count("/") > 1:
         return Kind.AMOUNT if _AMOUNT.match(token) else Kind.PATH
+    if "=" in token:  # an argument or a setting: as telling as its value
+        return kind_of(token.rsplit("=", 1)[1])
     if _DIGIT.search(token):
         if token.isdigit() and len(token) < SHORT_NUMBER:
             return Kind.NUMBER
         return Kind.AMOUNT if _AMOUNT.match(token) else Kind.IDENTIFIER
-    return Kind.PLAIN if _JOINED_WORDS.match(token) else Kind.CODE
+    if _JOINED_WORDS.match(token):  # "and/or" is a word, "prod-eu" may be a name
+        return Kind.NAME if "-" in token else Kind.PLAIN
+    return Kind.CODE
 
 
 def _kind_of_letters(token: str) -> Kind:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nodes.compression.atoms import Atom, Part
+from nodes.compression.counting import CHARACTERS_PER_TOKEN
 from nodes.compression.draft import Draft, Range
 from nodes.compression.mentions import Kind
 from nodes.compression.relevance import relevance
@@ -25,11 +26,13 @@ KIND: Final[Mapping[int, float]] = {
     Kind.PATH: 1.5,
 }
 """The worth of a value that stands there once."""
+UNNAMED: Final[Mapping[int, float]] = {Kind.NUMBER: 0.4, Kind.NAME: 0.5}
+"""What is left of it where no field names the value and it is not the user who says it."""
 PROSE: Final = 0.003
 """The worth of a character of prose, where that of an identifier of ten is 0.08."""
-SAID_BY_USER: Final = 1.5
+SAID: Final[Mapping[Side, float]] = {"user": 1.5, "tool": 2.0}
 SHOWN: Final = 0.3
-"""How much that is more or less for a user's prose, and for an image."""
+"""How much that is more or less for a side, and for an image."""
 STANDING: Final = 0.0045
 """The worth of a character that it takes to keep a group in its place, not in the digest."""
 REPEATED: Final = 0.005
@@ -48,8 +51,8 @@ CROWD_IN_TEXT: Final = 0.65
 """Exponents: one of many values of its kind, or field, in a message is less likely the one."""
 LATER: Final = 0.3
 """The share that the last of them loses against the first, which is likelier to come next."""
-LATEST_OF_USER: Final = 3.0
-WHOLE: Final[Mapping[Side, float]] = {"user": 0.4, "assistant": 0.4, "tool": 0.25, "other": 0.4}
+LATEST_OF_USER: Final = 8.0
+WHOLE: Final[Mapping[Side, float]] = {"user": 0.5, "assistant": 0.4, "tool": 0.25, "other": 0.4}
 """Shares of the budget up to which the latest messages stay as they are."""
 LEAST_REST: Final = 16
 """Tokens that system messages leave to the user's last one, however long they are."""
@@ -121,7 +124,8 @@ class Ranking:
             return LATEST_OF_USER, 0.0 if self.is_tight else KEPT
         if place not in self.latest:
             return 1.0, 0.0
-        is_whole = self.draft.tokens[place] <= self.rest * WHOLE[side]
+        size = sum(len(text or "") for text in self.draft.views[place].texts)
+        is_whole = size <= CHARACTERS_PER_TOKEN * self.rest * WHOLE[side]
         factor = LATEST_OF_USER if side == "user" else 1.0
         return factor, KEPT * factor if is_whole else 0.0
 
@@ -148,13 +152,16 @@ class Ranking:
     def _of_rest(self, row: Atom, place: int) -> float:
         if row.part in {Part.LAYOUT, Part.VALUE}:
             return 0.0
-        side = SAID_BY_USER if self.draft.views[place].side == "user" else 1.0
+        side = SAID.get(self.draft.views[place].side, 1.0)
         if row.part is Part.MEDIA:
             side *= SHOWN
         return PROSE * side * self.recency[place] * (0.5 + self.relevance[row.context])
 
     def _of_value(self, row: Atom, place: int) -> float:
-        worth = KIND[row.kind] * (FLOOR + (1 - FLOOR) * self.recency[place])
+        worth = KIND[row.kind]
+        if not row.key and self.draft.views[place].side != "user":
+            worth *= UNNAMED.get(row.kind, 1.0)
+        worth *= (FLOOR + (1 - FLOOR) * self.recency[place])
         worth *= 1 + RELEVANT * self.relevance[row.context]
         worth *= 1 + HOT * min(1.0, self.usage.heat[row.context])
         worth *= math.sqrt(self.usage.spread[row.value])

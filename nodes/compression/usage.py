@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -19,6 +20,10 @@ SIDE: Final[Mapping[Side, float]] = {
 """What it says for a value that it stands there."""
 CALLED: Final = 3.0
 """The same for what a call was given: it is likely to be given again."""
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=[T ])")
+"""How people refer to a moment."""
+PASSED_ON: Final = 0.3
+"""The share of a record's heat that its parts have, and the record that it is part of."""
 
 
 class Source(NamedTuple):
@@ -50,6 +55,16 @@ class Usage:
             homes = self._homes.get(value, ())
             for context in homes:
                 self.heat[context] += len(homes) ** -1.5  # what many records have makes none hot
+        self._spread_heat(draft.atoms.parents)
+
+    def _spread_heat(self, parents: list[int]) -> None:
+        """Let what is part of a hot record be warm, and what a hot one is part of."""
+        for context in range(len(parents) - 1, -1, -1):
+            if (parent := parents[context]) >= 0:
+                self.heat[parent] = max(self.heat[parent], self.heat[context] * PASSED_ON)
+        for context, parent in enumerate(parents):
+            if parent >= 0:
+                self.heat[context] = max(self.heat[context], self.heat[parent] * PASSED_ON)
 
     def _read(self, source: Source, *, stays: bool) -> None:
         seen: set[str] = set()
@@ -68,6 +83,8 @@ class Usage:
                 self._talked[value] = None
             elif not stays:
                 self._homes.setdefault(value, set()).add(row.context)
+                if day := _DAY.match(value):
+                    self._homes.setdefault(day.group(), set()).add(row.context)
 
 
 def _sources(draft: Draft) -> Iterator[Source]:

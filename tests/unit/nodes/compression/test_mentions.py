@@ -14,7 +14,7 @@ def values_of(text: str) -> list[str]:
     [
         ("order", Kind.PLAIN),
         ("and/or", Kind.PLAIN),
-        ("well-known", Kind.PLAIN),
+        ("prod-eu", Kind.NAME),
         ("I", Kind.PLAIN),
         ("12", Kind.NUMBER),
         ("Denver", Kind.NAME),
