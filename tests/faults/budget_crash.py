@@ -1,7 +1,7 @@
 """Kill a run with a budget right before or after its n-th commit, for every n.
 
 Run as a program: `budget_crash.py FOLDER` prints one JSON line per kill. Each child dies in a run
-of three agents that pauses for more budget before the third, or in answering it; another resumes
+of two agents that pauses for more budget before the second, or in answering it; another resumes
 the thread, and answers once where it waits.
 """
 
@@ -27,8 +27,8 @@ from orchestration import (
 )
 from tests.faults.commit_crash import THREAD, When, in_child, kill_at, let_the_lease_run_out
 
-AGENTS = ("one", "two", "three")
-LIMIT = 2
+AGENTS = ("one", "two")
+LIMIT = 1
 
 
 class Finding(TypedDict):
@@ -65,7 +65,7 @@ async def whole_run(runs: SimpleCoordinator) -> None:
     budget = Budget(attempts=LIMIT, on_exceeded="pause")
     tasks = [AgentTask(name) for name in AGENTS]
     await runs.execute_sequential(tasks, thread_id=THREAD, budget=budget)
-    await runs.resume(THREAD, {"three": "approve"})
+    await runs.resume(THREAD, {"two": "approve"})
 
 
 async def first_run(folder: Path, commit: int, when: When) -> None:

@@ -30,6 +30,14 @@ class Time:
         self._waiting.append((self.now + seconds, woken))
         await woken.wait()
 
+    async def until_asleep(self, number: int) -> None:
+        """Wait until so many wait for time to pass, so that nobody is in the middle of a write."""
+
+        async def are_asleep() -> bool:
+            return len(self._waiting) >= number
+
+        await eventually(are_asleep)
+
     async def pass_by(self, seconds: float) -> None:
         """Let time pass, and let everybody do what they waited for."""
         until = self.now + seconds

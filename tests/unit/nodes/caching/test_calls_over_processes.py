@@ -75,8 +75,8 @@ async def test_a_long_call_keeps_its_claim(
     await until_called(agent)
     following = asking(elsewhere, never)
     for _ in range(20):
+        await time.until_asleep(2)  # who renews the claim, and who follows it
         await time.pass_by(LEASE_SECONDS / 4)
-        await asyncio.sleep(0.005)  # files are written by another thread
     agent.may_answer.set()
     await leading
     assert (await finished(following, time)).verdict["verdict"] == "joined"
