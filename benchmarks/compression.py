@@ -3,7 +3,8 @@
 Each history that ends right before a tool call is cut, after the system message, to a half and
 to a quarter of its tokens. Of the call's argument values that stood in it, the share that still
 does is printed; beside it the same for keeping just the last messages. The transcripts are
-generated: on the first set the ranking was tuned, the second was only looked at.
+generated. The ranking's constants were tuned on the first set; the second was looked at while
+rules were found; the third was written when these stood, and gave 98.3 and 87.6 % at first sight.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ from benchmarks.compression_held_out import abroad, blocks, customers, research,
 from benchmarks.compression_judge import Tally, judge, keep_the_last, ours
 from benchmarks.compression_service import airline, bank, retail
 from benchmarks.compression_talk import Message, Script
+from benchmarks.compression_unseen import analyst, browser, clinic, cluster, hotel
 from benchmarks.measure import TABLE_WIDTH
 from nodes.compression import approximate_tokens, compress
 
 TUNED: Final[tuple[Script, ...]] = (airline, retail, bank, coding, terminal)
 HELD_OUT: Final[tuple[Script, ...]] = (customers, staff, research, team, blocks, abroad)
+UNSEEN: Final[tuple[Script, ...]] = (hotel, analyst, browser, clinic, cluster)
+SETS: Final = {"tuned": TUNED, "held out": HELD_OUT, "written last": UNSEEN}
 TARGETS: Final = {0.5: 0.95, 0.25: 0.85}
 """For each share of the tokens, the share of the values that has to be left."""
 FIRST_SEED: Final = 1000
@@ -108,7 +112,7 @@ def table_of(rows: Sequence[Row], times: dict[str, float]) -> Table:
     for heading in ("transcripts", "cut to", "values", "left", "keep the last", "tokens", "target"):
         table.add_column(heading, justify="left" if heading == "transcripts" else "right")
     for row in rows:
-        is_total = row.name in {"tuned", "held out"}
+        is_total = row.name in SETS
         table.add_row(
             row.name,
             f"{row.share:.0%}",
@@ -132,11 +136,11 @@ def main() -> None:
     arguments = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + (3 if arguments.quick else 40))
     runs = 3 if arguments.quick else 31
-    rows = [*retention(TUNED, "tuned", seeds), *retention(HELD_OUT, "held out", seeds)]
+    rows = [row for title, scripts in SETS.items() for row in retention(scripts, title, seeds)]
     times = {
         "service": seconds((airline, retail, bank), runs),
         "shell and code": seconds((coding, terminal), runs),
-        "held out": seconds(HELD_OUT, runs),
+        "all": seconds((*TUNED, *HELD_OUT, *UNSEEN), runs),
     }
     if arguments.json:
         found = {

@@ -8,6 +8,10 @@ from typing import Final
 
 from benchmarks.compression_talk import FIRST, LAST, Message, Talk, code, date, digits, person
 
+WORDS: Final = [
+    *("amber", "basin", "cedar", "delta", "ember", "frost", "grove", "haven", "inlet", "jetty"),
+    *("knoll", "ledge", "marsh", "north", "orbit", "pearl", "quartz", "ridge", "slope", "tower"),
+]
 HEX: Final = "0123456789abcdef"
 
 
@@ -20,7 +24,7 @@ def hotel(chance: random.Random) -> list[Message]:
         f"I need a room in {town} from {arrival} for {nights} nights, two adults, not over 180 a "
         "night, with breakfast if that is possible at all, and quiet, please, I sleep badly."
     )
-    hotels = [
+    hotels: list[Message] = [
         {
             "hotel": f"{chance.choice(['Grand', 'Park', 'Central', 'Astoria'])} {town} {n}",
             "property_code": f"{town[:3].upper()}{digits(chance, 3)}",
@@ -76,7 +80,7 @@ def hotel(chance: random.Random) -> list[Message]:
 
 def analyst(chance: random.Random) -> list[Message]:
     """Query a warehouse: schemas, tables as text, then the same columns again."""
-    names = ["orders", "order_items", "customers", "refunds", "shipments", "web_events", "ad_spend"]
+    names = ["orders", "order_items", "customers", "refunds", "shipments", "web_events"]
     columns = {each: [f"{each[:3]}_{word}" for word in chance.sample(WORDS, 7)] for each in names}
     table = chance.choice(names)
     talk = Talk(chance, "You answer questions with SQL over the warehouse. Never write to it.")
@@ -84,15 +88,14 @@ def analyst(chance: random.Random) -> list[Message]:
     talk.user(f"Why did our numbers in {region} fall in {quarter}? Start with {table}, I think.")
     talk.call("list_tables", {"schema": "analytics"}, "\n".join(f"analytics.{n}" for n in names))
     for each in dict.fromkeys([table, chance.choice(names)]):
-        lines = [
-            f"{c:<24}| {chance.choice(['varchar', 'int8', 'date'])} | null" for c in columns[each]
-        ]
+        kinds = ["varchar", "int8", "date"]
+        lines = [f"{name:<24}| {chance.choice(kinds)} | null" for name in columns[each]]
         talk.call("describe_table", {"table": f"analytics.{each}"}, "\n".join(lines))
     rows = [
-        f"| {date(chance)} | {region} | {digits(chance, 6)} | {digits(chance, 4)}.{digits(chance, 2)} |"
+        f"| {date(chance)} | {region} | {digits(chance, 6)} | {digits(chance, 4)}.50 |"
         for _ in range(25)
     ]
-    query = f"select {columns[table][0]}, region, {columns[table][1]} from analytics.{table}"
+    query = f"SELECT {columns[table][0]}, region FROM analytics.{table}"  # noqa: S608  never run
     talk.call("run_sql", {"query": query}, "| day | region | id | total |\n" + "\n".join(rows))
     odd = chance.choice(rows).split(" | ")
     talk.say(f"One day stands out: {odd[0][2:]}. I will look at it more closely.")
@@ -166,7 +169,7 @@ def clinic(chance: random.Random) -> list[Message]:
         "meta": {"versionId": "3", "lastUpdated": f"{date(chance)}T10:10:10Z"},
     }
     talk.call("find_patient", {"name": name, "birthdate": who["dob"]}, {"entry": [patient]})
-    visits = [
+    visits: list[Message] = [
         {
             "resource": {
                 "resourceType": "Appointment",
@@ -210,7 +213,7 @@ def cluster(chance: random.Random) -> list[Message]:
     space, app = chance.choice(["prod-eu", "prod-us"]), chance.choice(["cart", "search", "auth"])
     pods = [
         f"{app}-{code(chance, 10, HEX)}-{code(chance, 5, 'bcdfghjk')}   "
-        f"{chance.choice(['1/1   Running', '0/1   CrashLoopBackOff'])}   {chance.randrange(90)}   5d"
+        f"{chance.choice(['1/1   Running', '0/1   CrashLoopBackOff'])}   {digits(chance, 2)}   5d"
         for _ in range(9)
     ]
     pod = chance.choice(pods).split()[0]
@@ -231,8 +234,8 @@ def cluster(chance: random.Random) -> list[Message]:
         said="One pod looks bad, I will look at what it says.",
     )
     trace = "\n".join(
-        f'  File "/srv/{app}/{chance.choice(WORDS)}.py", line {digits(chance, 3)}, in {w}\n    {w}(x)'
-        for w in chance.sample(WORDS, 9)
+        f"  File '/srv/{app}/{chance.choice(WORDS)}.py', line {digits(chance, 3)}, in {word}"
+        for word in chance.sample(WORDS, 9)
     )
     missing = f"{app.upper()}_{chance.choice(WORDS).upper()}_URL"
     talk.call(
@@ -251,27 +254,3 @@ def cluster(chance: random.Random) -> list[Message]:
     talk.call("set_env", {"namespace": space, "name": missing, "value": "http://db:5432"}, "ok")
     talk.call("delete_pod", {"namespace": space, "pod": pod}, "deleted")
     return talk.messages
-
-
-WORDS: Final = [
-    "amber",
-    "basin",
-    "cedar",
-    "delta",
-    "ember",
-    "frost",
-    "grove",
-    "haven",
-    "inlet",
-    "jetty",
-    "knoll",
-    "ledge",
-    "marsh",
-    "north",
-    "orbit",
-    "pearl",
-    "quartz",
-    "ridge",
-    "slope",
-    "tower",
-]

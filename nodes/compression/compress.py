@@ -15,6 +15,8 @@ Summarise = Callable[[str, int], str]
 """Gets the text of the messages that go, and how many tokens its summary may take."""
 AsyncSummarise = Callable[[str, int], Awaitable[str]]
 
+LANGCHAIN_TYPES: Final = ("human", "ai", "system", "tool", "function", "chat")
+"""What stands for a role in a LangChain message that became a dict."""
 SUMMARY_SHARE: Final = 0.2
 """The share of the budget, system messages left out, that a model's summary may take."""
 LEAST_SUMMARY: Final = 16
@@ -163,7 +165,9 @@ def _check(messages: Sequence[Any], max_tokens: int) -> None:
             f"messages is a {type(messages).__name__}; give a list of dicts or LangChain messages."
         )
     for place, message in enumerate(messages):
-        is_dict = isinstance(message, Mapping) and ("role" in message or "type" in message)
+        is_dict = isinstance(message, Mapping) and (
+            "role" in message or message.get("type") in LANGCHAIN_TYPES
+        )
         if not is_dict and not (hasattr(message, "content") and hasattr(message, "model_copy")):
             raise CompressionError(
                 f"messages[{place}] is {str(message)[:80]!r}; a message is a dict with a `role`, "

@@ -10,7 +10,7 @@ from nodes.compression.counting import CHARACTERS_PER_TOKEN, TOKENS_PER_IMAGE, t
 from nodes.compression.fields import Fields, read_json
 from nodes.compression.prose import Prose
 from nodes.compression.spans import Group, turns_of
-from nodes.compression.view import CUT, View, rewritten, user_message, with_preface
+from nodes.compression.view import CUT, View, rewritten, user_message, with_note
 
 HEADER: Final = "[Shortened history:"
 FOOTER: Final = "]"
@@ -88,7 +88,7 @@ class Draft:
         self.standing[group.first : group.end] = bytes([stands]) * (group.end - group.first)
 
     def messages(self) -> list[Any]:
-        """Return the history as it stands, with the digest of the rest before it."""
+        """Return the history as it stands, with the digest of the rest in its first message."""
         return [written.content for written in self._written()]
 
     def count(self) -> int:
@@ -106,15 +106,16 @@ class Draft:
     def _written(self) -> list[Written]:
         places = [place for place, stands in enumerate(self.standing) if stands]
         written = [self._message(place) for place in places]
-        if not (preface := self._preface()):
+        if not (note := self._note()):
             return written
         sides = [self.views[place].side for place in places]
         opening = next((at for at, side in enumerate(sides) if side != "system"), len(sides))
         if sides[opening : opening + 1] == ["user"]:
-            message = with_preface(written[opening].content, preface)
+            is_later = places[opening] < self.standing.index(0)
+            message = with_note(written[opening].content, note, before=not is_later)
             written[opening] = Written(b"", message, tokens_of(message))
         else:
-            message = user_message(preface, like=self.views[0].message)
+            message = user_message(note, like=self.views[0].message)
             written.insert(opening, Written(b"", message, tokens_of(message)))
         return written
 
@@ -135,7 +136,7 @@ class Draft:
             return None if self.alive[document] else CUT
         return document.render(self.alive)
 
-    def _preface(self) -> str:
+    def _note(self) -> str:
         """Return the digest with its marks, or nothing if no message is missing."""
         if 0 not in self.standing:
             return ""

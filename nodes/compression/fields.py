@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from nodes.compression.atoms import Atom, Atoms, Part, words_of
-from nodes.compression.mentions import SHORT_NUMBER, Kind, kind_of, kind_of_text
+from nodes.compression.mentions import Kind, is_record_id, kind_of, kind_of_text
 from nodes.compression.prose import Prose
 
 LONGEST_FIELD: Final = 100
@@ -88,7 +88,7 @@ class _Reader:
         for name, each in value.items():
             inner = self._inner(context) if holds_records else context
             atom = -1
-            if len(name) >= SHORT_NUMBER and sum(map(str.isdigit, name)) > 1:
+            if is_record_id(name):
                 row = Atom(Part.VALUE, kind_of(name), len(name) + 2, name, "", inner)
                 atom = self.atoms.add(row)
             node.keys.append((name, atom))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 LONGEST_MENTION: Final = 64
 SHORT_NUMBER: Final = 5
 """Digits from which on a number is taken for an id."""
+REMEMBERED: Final = 4096
+"""Tokens whose kind is not worked out anew: most of a history's are the same few."""
 
 
 class Kind(IntEnum):
@@ -53,6 +56,7 @@ _AMOUNT: Final = re.compile(r"[$€£]?\d{1,4}(?:[.,:%/+-]\d*)*(?:T[\d:.+]+Z?)?%
 _JOINED_WORDS: Final = re.compile(r"[a-z]+[/-][a-z]+(?:-[a-z]+)*\Z")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def kind_of(token: str) -> Kind:
     """Say how much a token looks like a value."""
     if token.isalpha():
@@ -61,10 +65,16 @@ def kind_of(token: str) -> Kind:
         return Kind.AMOUNT if _AMOUNT.match(token) else Kind.PATH
     if "=" in token:  # an argument or a setting: as telling as its value
         return kind_of(token.rsplit("=", 1)[1])
-    if _DIGIT.search(token):
-        if token.isdigit() and len(token) < SHORT_NUMBER:
-            return Kind.NUMBER
-        return Kind.AMOUNT if _AMOUNT.match(token) else Kind.IDENTIFIER
+    return _kind_of_digits(token) if _DIGIT.search(token) else _kind_of_joined(token)
+
+
+def _kind_of_digits(token: str) -> Kind:
+    if token.isdigit() and len(token) < SHORT_NUMBER:
+        return Kind.NUMBER
+    return Kind.AMOUNT if _AMOUNT.match(token) else Kind.IDENTIFIER
+
+
+def _kind_of_joined(token: str) -> Kind:
     if _JOINED_WORDS.match(token):  # "and/or" is a word, "prod-eu" may be a name
         return Kind.NAME if "-" in token else Kind.PLAIN
     return Kind.CODE
@@ -78,12 +88,19 @@ def _kind_of_letters(token: str) -> Kind:
     return Kind.CODE if token[1:] != token[1:].lower() else Kind.PLAIN
 
 
+@lru_cache(maxsize=REMEMBERED)
 def kind_of_text(text: str) -> Kind:
     """Say how much a short text looks like a value: as much as the most telling word of it."""
     if text.isalpha():
         return _kind_of_letters(text)
     pattern = _ASCII_WORDS if text.isascii() else _WORDS
     return max(map(kind_of, pattern.findall(text)), default=Kind.PLAIN)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def is_record_id(name: str) -> bool:
+    """Say whether a name in a JSON object is no name of a field but a record's id."""
+    return len(name) >= SHORT_NUMBER and sum(map(str.isdigit, name)) > 1
 
 
 def mentions_of(text: str) -> list[Mention]:

@@ -161,7 +161,7 @@ class Ranking:
         worth = KIND[row.kind]
         if not row.key and self.draft.views[place].side != "user":
             worth *= UNNAMED.get(row.kind, 1.0)
-        worth *= (FLOOR + (1 - FLOOR) * self.recency[place])
+        worth *= FLOOR + (1 - FLOOR) * self.recency[place]
         worth *= 1 + RELEVANT * self.relevance[row.context]
         worth *= 1 + HOT * min(1.0, self.usage.heat[row.context])
         worth *= math.sqrt(self.usage.spread[row.value])

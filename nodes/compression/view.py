@@ -198,12 +198,12 @@ def assistant_text(view: View, text: str) -> Any:  # noqa: ANN401  of the messag
     return with_fields(message, {"content": text})
 
 
-def with_preface(message: Any, text: str) -> Any:  # noqa: ANN401  of the message's kind
-    """Return a copy of a message that begins with a text."""
+def with_note(message: Any, note: str, *, before: bool) -> Any:  # noqa: ANN401  of the message's kind
+    """Return a copy of a message with a text more, before or after its own."""
     content = _get(message, "content")
-    if content == CUT:
-        content = ""
     if isinstance(content, list):
-        blocks = [{"type": "text", "text": text}, *content]
-        return with_fields(message, {"content": blocks})
-    return with_fields(message, {"content": f"{text}\n\n{content}" if content else text})
+        block = [{"type": "text", "text": note}]
+        return with_fields(message, {"content": block + content if before else content + block})
+    own = [] if content in (CUT, "", None) else [str(content)]
+    texts = [note, *own] if before else [*own, note]
+    return with_fields(message, {"content": "\n\n".join(texts)})

@@ -97,6 +97,13 @@ def test_what_went_is_told_in_a_marked_digest_in_front_of_what_is_left() -> None
     assert "flight_number: HAT271" in compressed[1]["content"]
 
 
+def test_what_went_after_the_task_is_told_after_it() -> None:
+    spans = [span(f"call_{n}", {"path": f"/app/file{n}.py"}, CHAT * 3) for n in range(4)]
+    messages = [user("Fix the bug in /app."), *spans[0], *spans[1], *spans[2], *spans[3]]
+    opening = to_share(messages, 0.25).messages[0]["content"]
+    assert opening.startswith(f"Fix the bug in /app.\n\n{HEADER}")
+
+
 def test_the_digest_never_stands_in_a_system_message() -> None:
     assert all(
         message is SYSTEM
@@ -214,6 +221,7 @@ def test_a_budget_below_the_least_valid_history_is_refused() -> None:
         (user("Hi"), 10, "messages is a dict"),
         ([user("Hi"), "there"], 10, r"messages\[1\] is 'there'"),
         ([{"content": "Hi"}], 10, "with a `role`"),
+        ([{"type": "function_call_output", "output": ""}], 10, "with a `role`"),
     ],
 )
 def test_what_cannot_be_compressed_is_refused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.compression import HELD_OUT, TARGETS, TUNED
+from benchmarks.compression import SETS, TARGETS, TUNED
 from benchmarks.compression_judge import Tally, judge, keep_the_last, ours
 from benchmarks.compression_talk import Script
 
@@ -20,7 +20,7 @@ def total(scripts: tuple[Script, ...], share: float) -> tuple[Tally, Tally]:
 
 
 @pytest.mark.parametrize("share", TARGETS)
-@pytest.mark.parametrize("scripts", [TUNED, HELD_OUT], ids=["tuned", "held out"])
+@pytest.mark.parametrize("scripts", SETS.values(), ids=SETS)
 def test_most_argument_values_of_the_next_call_are_left(
     scripts: tuple[Script, ...], share: float
 ) -> None:
