@@ -12,7 +12,7 @@ from nodes.compression.view import CUT
 
 LONGEST_SENTENCE: Final = 240
 LONGEST_FIELD_LINE: Final = 90
-_END: Final = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
+_END: Final = re.compile(r"[.!?][ \t]|[\n\u3002\uff01\uff1f]\n*")
 _PAUSE: Final = re.compile(r"(?<=[,;\uff0c\uff1b\u3001\s])")
 _FIELD: Final = re.compile(
     r"(?P<name>[^\W\d][\w .()-]{0,30}?)\s?[:=]\s*"
@@ -61,7 +61,8 @@ class Prose:
         context = atoms.open_context(line)
         atom = atoms.add(Atom(Part.PROSE, 0, end - start, line.strip(), key, context))
         values = []
-        if end - start <= LONGEST_FIELD_LINE and (field := _FIELD.match(line)):
+        is_short = end - start <= LONGEST_FIELD_LINE and (":" in line or "=" in line)
+        if is_short and (field := _FIELD.match(line)):
             kind = kind_of_text(field["value"])
             row = Atom(Part.VALUE, kind, len(line), field["value"], field["name"], context)
             values.append(Value(start, start + field.end("value"), atoms.add(row)))
