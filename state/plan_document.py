@@ -13,7 +13,7 @@ from state.outcome import Outcome
 from state.retry import RetryDocument
 from state.waiting import WaitDocument
 
-PLAN_SCHEMA = 3
+PLAN_SCHEMA = 4
 """Version of the documents below; stored with every plan."""
 
 AGGREGATE, COMPENSATE, ROUTER, LOADER = "aggregate", "compensate", "router", "plan"
