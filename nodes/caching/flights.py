@@ -8,6 +8,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from nodes.shared_task import SharedTask
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
@@ -16,33 +18,13 @@ if TYPE_CHECKING:
     from nodes.caching.verdict import Cached
 
 
-class Flight:
-    """One call, in a task of its own, so that no caller's cancellation ends it for the others."""
+class Flight(SharedTask["Cached"]):
+    """One call that answers a question."""
 
     def __init__(self, work: Coroutine[Any, Any, Cached], *, sequence: int) -> None:
         """Begin; `sequence` is the number of the latest invalidation before it."""
+        super().__init__(work)
         self.sequence = sequence
-        self.task = asyncio.create_task(work)
-        self.task.add_done_callback(_seen)
-        self.on_over: Callable[[], object] = lambda: None
-        """Called when nobody is to join it any more."""
-        self._callers = 0
-
-    async def wait(self) -> Cached:
-        """Wait for the answer; when the last caller is cancelled, so is the call.
-
-        Raises:
-            Exception: Whatever the call raises.
-        """
-        self._callers += 1
-        try:
-            return await asyncio.shield(self.task)
-        finally:
-            self._callers -= 1
-            if not self._callers and not self.task.done():
-                self.on_over()
-                self.task.cancel()
-                await asyncio.wait([self.task])  # so that nothing of it outlives the run
 
 
 class Flights:
@@ -90,9 +72,3 @@ class Flights:
 def _forget(flights: dict[FullKey, Flight], key: FullKey, flight: Flight) -> None:
     if flights.get(key) is flight:
         del flights[key]
-
-
-def _seen(task: asyncio.Task[Cached]) -> None:
-    """Look at a task's error, as its callers may all be gone."""
-    if not task.cancelled():
-        task.exception()

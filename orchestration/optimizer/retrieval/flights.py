@@ -1,9 +1,11 @@
-"""Work that several callers want at the same time, done once."""
+"""Retrievals that several callers want at the same time, made once."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from nodes.shared_task import SharedTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -12,14 +14,10 @@ T = TypeVar("T")
 
 
 class Flights(Generic[T]):
-    """Shares running work by key, within one event loop each.
-
-    A caller that is cancelled takes nobody else's result away; work that nobody waits for
-    any more is cancelled.
-    """
+    """Shares running work by key, within one event loop each."""
 
     def __init__(self) -> None:
-        self._running: dict[tuple[asyncio.AbstractEventLoop, str], _Flight[T]] = {}
+        self._running: dict[tuple[asyncio.AbstractEventLoop, str], SharedTask[T]] = {}
 
     async def join(self, key: str, work: Callable[[], Coroutine[object, object, T]]) -> T:
         """Return what `work` returns, or what the same work returns that runs already.
@@ -30,26 +28,18 @@ class Flights(Generic[T]):
         place = asyncio.get_running_loop(), key
         flight = self._running.get(place)
         if flight is None:
-            flight = self._running[place] = _Flight(asyncio.create_task(work()))
-            flight.task.add_done_callback(lambda task: self._landed(place, task))
-        flight.waiting += 1
-        try:
-            return await asyncio.shield(flight.task)
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                self._landed(place, flight.task)
-                flight.task.cancel()
+            flight = self._running[place] = self._begun(place, work())
+        return await flight.wait()
 
-    def _landed(self, place: tuple[asyncio.AbstractEventLoop, str], task: asyncio.Task[T]) -> None:
-        flight = self._running.get(place)
-        if flight is not None and flight.task is task:
-            del self._running[place]
-        if task.done() and not task.cancelled():
-            task.exception()  # its callers have it; where none is left, nobody misses it
+    def _begun(
+        self, place: tuple[asyncio.AbstractEventLoop, str], work: Coroutine[object, object, T]
+    ) -> SharedTask[T]:
+        flight = SharedTask(work)
 
+        def over() -> None:
+            if self._running.get(place) is flight:
+                del self._running[place]
 
-class _Flight(Generic[T]):
-    def __init__(self, task: asyncio.Task[T]) -> None:
-        self.task = task
-        self.waiting = 0
+        flight.on_over = over
+        flight.task.add_done_callback(lambda _: over())
+        return flight

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from langgraph.cache.base import BaseCache, FullKey
 
+MOST_ENTRIES: Final = 512
+"""Kept in memory, where no other cache is given."""
 PATIENCE_SECONDS: Final = 1.0
 """A cache that takes longer is done without."""
 
@@ -61,9 +63,8 @@ class ResultStore:
     @property
     def _cache(self) -> BaseCache[Any]:
         if self._given is None:
-            from orchestration.optimizer.retrieval.bounded_cache import (  # noqa: PLC0415  heavy
-                BoundedCache,
-            )
+            from checkpoints.cache_store import Bounds  # noqa: PLC0415  heavy
+            from checkpoints.response_caches import open_cache  # noqa: PLC0415
 
-            self._given = BoundedCache()
+            self._given = open_cache("memory://", bounds=Bounds(entries=MOST_ENTRIES))
         return self._given

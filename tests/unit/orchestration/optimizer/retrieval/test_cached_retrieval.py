@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.cache.base import BaseCache, FullKey, Namespace
+from langgraph.cache.base import BaseCache, FullKey
 from langgraph.cache.memory import InMemoryCache
 from langgraph.cache.sqlite import SqliteCache
 
-from orchestration.optimizer.retrieval.bounded_cache import BoundedCache
+from checkpoints.response_caches import open_cache
 from orchestration.optimizer.retrieval.entries import key_of, namespace
 from orchestration.optimizer.retrieval.policy import RetrievalPolicy
 from orchestration.optimizer.retrieval.retrieval import RagOptimizer
@@ -21,7 +21,7 @@ from tests.unit.orchestration.optimizer.retrieval.retrievers import Shelf
 @pytest.fixture(params=["ours", "memory", "sqlite"])
 def cache(request: pytest.FixtureRequest, tmp_path: Path) -> BaseCache[Any]:
     makers: dict[str, Callable[[], BaseCache[Any]]] = {
-        "ours": BoundedCache,
+        "ours": open_cache,
         "memory": InMemoryCache,
         "sqlite": lambda: SqliteCache(path=str(tmp_path / "cache.db")),
     }
@@ -101,7 +101,7 @@ async def test_only_those_with_one_name_share_results(cache: BaseCache[Any]) -> 
 
 
 async def test_another_policy_is_another_result() -> None:
-    cache = BoundedCache()
+    cache = open_cache()
     await RagOptimizer(Shelf(), cache=cache, name="docs").retrieve("travel costs")
     other = RagOptimizer(Shelf(), cache=cache, name="docs", policy=RetrievalPolicy(diversity=0.5))
     assert not (await other.retrieve("travel costs")).cached
@@ -161,7 +161,7 @@ async def test_without_a_ttl_nothing_is_kept() -> None:
     assert not (await optimizer.retrieve("travel")).cached
 
 
-class BrokenCache(BoundedCache):
+class BrokenCache(InMemoryCache[str]):
     """Cannot be reached for reading, or for writing."""
 
     def __init__(self, fault: str) -> None:
@@ -195,15 +195,3 @@ async def test_a_cache_that_cannot_be_written_is_logged_without_its_secrets(
 async def test_an_entry_of_another_version_is_looked_up_anew() -> None:
     found = await RagOptimizer(Shelf(), cache=BrokenCache("junk")).retrieve("travel")
     assert (bool(found.documents), found.cached) == (True, False)
-
-
-async def test_the_cache_in_memory_is_bounded_and_forgets_by_namespace() -> None:
-    cache = BoundedCache(maxsize=3)
-    keys: list[FullKey] = [((str(place % 2),), str(place)) for place in range(6)]
-    await cache.aset(dict.fromkeys(keys, ("text", 60)))
-    assert len(await cache.aget(keys)) == 3
-    spaces: list[Namespace] = [("0",)]
-    await cache.aclear(spaces)
-    assert {key[0] for key in await cache.aget(keys)} <= {("1",)}
-    cache.clear()
-    assert cache.get(keys) == {}
