@@ -52,6 +52,8 @@ CROWD_IN_TEXT: Final = 0.65
 LATER: Final = 0.3
 """The share that the last of them loses against the first, which is likelier to come next."""
 LATEST_OF_USER: Final = 8.0
+LATEST: Final = 1.4
+"""How much more the latest of the user, and the last call's result, is worth."""
 WHOLE: Final[Mapping[Side, float]] = {"user": 0.5, "assistant": 0.4, "tool": 0.25, "other": 0.4}
 """Shares of the budget up to which the latest messages stay as they are."""
 LEAST_REST: Final = 16
@@ -126,7 +128,7 @@ class Ranking:
             return 1.0, 0.0
         size = sum(len(text or "") for text in self.draft.views[place].texts)
         is_whole = size <= CHARACTERS_PER_TOKEN * self.rest * WHOLE[side]
-        factor = LATEST_OF_USER if side == "user" else 1.0
+        factor = LATEST_OF_USER if side == "user" else LATEST
         return factor, KEPT * factor if is_whole else 0.0
 
     def _of_atoms(self, place: int, atoms: Range) -> list[tuple[int, float]]:
