@@ -89,7 +89,7 @@ class _Reader:
             inner = self._inner(context) if holds_records else context
             atom = -1
             if is_record_id(name):
-                row = Atom(Part.VALUE, kind_of(name), len(name) + 2, name, "", inner)
+                row = Atom(Part.VALUE, kind_of(name), len(name) + 2, name, own, inner)
                 atom = self.atoms.add(row)
             node.keys.append((name, atom))
             if each == own:

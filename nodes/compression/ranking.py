@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from nodes.compression.atoms import Atom, Part
 from nodes.compression.counting import CHARACTERS_PER_TOKEN
 from nodes.compression.draft import Draft, Range
-from nodes.compression.mentions import Kind
+from nodes.compression.mentions import REMEMBERED, Kind
 from nodes.compression.relevance import relevance
 from nodes.compression.spans import Group
 from nodes.compression.usage import Usage
@@ -30,9 +32,11 @@ UNNAMED: Final[Mapping[int, float]] = {Kind.NUMBER: 0.4, Kind.NAME: 0.5}
 """What is left of it where no field names the value and it is not the user who says it."""
 PROSE: Final = 0.003
 """The worth of a character of prose, where that of an identifier of ten is 0.08."""
-SAID: Final[Mapping[Side, float]] = {"user": 1.5, "tool": 2.0}
+SAID_BY_USER: Final = 1.5
 SHOWN: Final = 0.3
-"""How much that is more or less for a side, and for an image."""
+FRESH: Final = 2.0
+FADE: Final = 2.0
+"""How much that is more for what a user says, for an image, for the text of a fresh result."""
 STANDING: Final = 0.0045
 """The worth of a character that it takes to keep a group in its place, not in the digest."""
 REPEATED: Final = 0.005
@@ -40,6 +44,7 @@ REPEATED: Final = 0.005
 NAMED: Final = 1.6
 """For fields whose name is that of an argument, or ends like that of an id."""
 ID_NAMES: Final = ("id", "ids", "number", "code")
+_ENDING: Final = re.compile(r"(?:_?ids?|_?number|_?code|s)\Z")
 HOT: Final = 3.0
 RELEVANT: Final = 1.5
 """What heat and relevance of 1 add to a worth of 1."""
@@ -78,9 +83,9 @@ class Ranking:
         self.recency = self._recency()
         self.relevance = relevance(draft, latest=self.latest, focus=focus)
         self.usage = Usage(draft)
-        self.argument_names = {
-            self.rows[atom].key for atoms in draft.calls for atom in range(*atoms)
-        }
+        self.arguments = {
+            _stem(self.rows[atom].key) for atoms in draft.calls for atom in range(*atoms)
+        } - {""}
         system = sum(
             tokens
             for tokens, view in zip(draft.tokens, draft.views, strict=True)
@@ -154,10 +159,13 @@ class Ranking:
     def _of_rest(self, row: Atom, place: int) -> float:
         if row.part in {Part.LAYOUT, Part.VALUE}:
             return 0.0
-        side = SAID.get(self.draft.views[place].side, 1.0)
-        if row.part is Part.MEDIA:
-            side *= SHOWN
-        return PROSE * side * self.recency[place] * (0.5 + self.relevance[row.context])
+        recency, side = self.recency[place], self.draft.views[place].side
+        worth = PROSE * recency * (0.5 + self.relevance[row.context])
+        if side == "tool":
+            worth *= 1 + FRESH * recency**FADE
+        elif side == "user":
+            worth *= SAID_BY_USER
+        return worth * SHOWN if row.part is Part.MEDIA else worth
 
     def _of_value(self, row: Atom, place: int) -> float:
         worth = KIND[row.kind]
@@ -167,9 +175,13 @@ class Ranking:
         worth *= 1 + RELEVANT * self.relevance[row.context]
         worth *= 1 + HOT * min(1.0, self.usage.heat[row.context])
         worth *= math.sqrt(self.usage.spread[row.value])
-        if row.key in self.argument_names or row.key.endswith(ID_NAMES):
+        if row.key and self._is_wanted(row):
             worth *= NAMED
         return worth / (row.size + 2)
+
+    def _is_wanted(self, row: Atom) -> bool:
+        """Say whether a field is named like an argument or an id, or lists ids."""
+        return row.key.lower().endswith(ID_NAMES) or _stem(row.key) in self.arguments
 
 
 def latest_of(draft: Draft) -> frozenset[int]:
@@ -179,6 +191,12 @@ def latest_of(draft: Draft) -> frozenset[int]:
     groups = draft.turns[-1].groups
     places = set(range(groups[-1].first, groups[-1].end))
     return frozenset(places | {groups[0].first} if draft.turns[-1].has_user else places)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _stem(name: str) -> str:
+    """Return what `reservation_id` and `reservations` have in common."""
+    return _ENDING.sub("", name.lower())
 
 
 def _family(row: Atom) -> str | int:

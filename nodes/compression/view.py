@@ -129,11 +129,11 @@ def rewritten(view: View, texts: Sequence[str | None], without: Container[str] =
 
 
 def with_fields(message: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401  of the message's kind
-    """Return a copy of a message with some fields changed."""
+    """Return a copy of a message with some fields changed; in a dict, empty lists of calls go."""
     if not isinstance(message, Mapping):
         return message.model_copy(update=dict(changes))
-    changed = {**message, **changes}
-    return {name: value for name, value in changed.items() if value != [] or name == "content"}
+    emptied = {name for name, value in changes.items() if value == [] and name != "content"}
+    return {name: value for name, value in {**message, **changes}.items() if name not in emptied}
 
 
 def _content(view: View, texts: Sequence[str | None], without: Container[str]) -> Any:  # noqa: ANN401  see `rewritten`
