@@ -26,13 +26,20 @@ from benchmarks.compression_held_out import abroad, blocks, customers, research,
 from benchmarks.compression_judge import Tally, judge, keep_the_last, ours
 from benchmarks.compression_service import airline, bank, retail
 from benchmarks.compression_talk import Message, Script
-from benchmarks.compression_unseen import analyst, browser, clinic, cluster, hotel
+from benchmarks.compression_unseen import analyst, browser, clinic, cluster, hotel, patching
 from benchmarks.measure import TABLE_WIDTH
 from nodes.compression import approximate_tokens, compress
 
 TUNED: Final[tuple[Script, ...]] = (airline, retail, bank, coding, terminal)
 HELD_OUT: Final[tuple[Script, ...]] = (customers, staff, research, team, blocks, abroad)
-UNSEEN: Final[tuple[Script, ...]] = (hotel, analyst, browser, clinic, cluster)
+UNSEEN: Final[tuple[Script, ...]] = (
+    hotel,
+    analyst,
+    browser,
+    clinic,
+    cluster,
+    patching,
+)
 SETS: Final = {"tuned": TUNED, "held out": HELD_OUT, "written last": UNSEEN}
 TARGETS: Final = {0.5: 0.95, 0.25: 0.85}
 """For each share of the tokens, the share of the values that has to be left."""

@@ -6,6 +6,7 @@ import json
 import random
 from typing import Final
 
+from benchmarks.compression_engineering import Tree
 from benchmarks.compression_talk import FIRST, LAST, Message, Talk, code, date, digits, person
 
 WORDS: Final = [
@@ -254,3 +255,63 @@ def cluster(chance: random.Random) -> list[Message]:
     talk.call("set_env", {"namespace": space, "name": missing, "value": "http://db:5432"}, "ok")
     talk.call("delete_pod", {"namespace": space, "pod": pod}, "deleted")
     return talk.messages
+
+
+REQUEST: Final = (
+    "<uploaded_files>\n{root}\n</uploaded_files>\nI've uploaded a repository. Consider this pull "
+    "request:\n\n<pr_description>\n`{name}` ignores empty input. We saw it in production, and it "
+    "needs to be solved soon, since users complain. It worked before the last refactoring.\n\n"
+    "Example:\n```python\nx = X()\nprint(x.{name}(0))  # prints None\n```\n</pr_description>\n\n"
+    "Implement what is needed. Tests are taken care of. First explore, then write a script that "
+    "reproduces the error, then edit the source, then run the script again, and think of edge "
+    "cases too."
+)
+
+
+def patching(chance: random.Random) -> list[Message]:
+    """A long run of a coding agent: numbered views of parts of files, edits, scripts, traces."""
+    tree = Tree(chance, "/testbed")
+    path = chance.choice(list(tree.files))
+    name, _ = tree.functions[path]
+    callers = tree.use(chance, name, path)
+    talk = Talk(chance, "You are a software engineer who works in a repository with two tools.")
+    talk.user(REQUEST.format(root=tree.root, name=name))
+    talk.call("bash", {"command": "find /testbed -name '*.py' | head -50"}, tree.listing())
+    command = f'grep -rn "{name}" /testbed --include=*.py'
+    talk.call("bash", {"command": command}, tree.found(name), said="Let me look where it is used.")
+    script, run = f"{tree.root}/reproduce.py", "cd /testbed && python reproduce.py"
+    known = [path, *callers]
+    for step in range(9):
+        seen = path if step % 3 == 0 else chance.choice(known)
+        lines = _view(talk, tree, seen)
+        if step % 3 == 0:
+            _edit(talk, seen, lines)
+        if step == 1:
+            made = {"command": "create", "path": script, "file_text": f"print(X().{name}(0))\n"}
+            talk.call("str_replace_editor", made, f"New file created successfully at: {script}")
+        if step % 2 == 1:
+            frames = chance.sample(list(tree.files), 3)
+            known.append(frames[-1])
+            trace = "\n".join(
+                f'  File "{each}", line {digits(chance, 2)}, in {chance.choice(WORDS)}\n    call()'
+                for each in frames
+            )
+            talk.call("bash", {"command": run}, f"Traceback:\n{trace}\nAssertionError")
+    return talk.messages
+
+
+def _view(talk: Talk, tree: Tree, path: str) -> list[str]:
+    lines = tree.files[path].splitlines()
+    first = talk.chance.randrange(1, max(2, len(lines) - 25))
+    shown = lines[first - 1 : first + 34]
+    numbered = "\n".join(f"{number:6}\t{line}" for number, line in enumerate(shown, first))
+    wanted = {"command": "view", "path": path, "view_range": [first, first + 34]}
+    told = f"Here's the result of running `cat -n` on {path}:\n{numbered}\n"
+    talk.call("str_replace_editor", wanted, told, said="I will look at this part of the file.")
+    return shown
+
+
+def _edit(talk: Talk, path: str, lines: list[str]) -> None:
+    old = talk.chance.choice([line for line in lines if line.strip()])
+    given = {"command": "str_replace", "path": path, "old_str": old, "new_str": f"{old}  # fixed"}
+    talk.call("str_replace_editor", given, f"The file {path} has been edited.", said="I fix it.")

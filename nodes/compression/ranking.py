@@ -37,7 +37,7 @@ SHOWN: Final = 0.3
 FRESH: Final = 2.0
 FADE: Final = 2.0
 """How much that is more for what a user says, for an image, for the text of a fresh result."""
-STANDING: Final = 0.0045
+STANDING: Final = 0.0025
 """The worth of a character that it takes to keep a group in its place, not in the digest."""
 REPEATED: Final = 0.005
 """What is left of a value's worth where it is kept elsewhere."""
