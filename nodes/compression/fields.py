@@ -13,6 +13,7 @@ from nodes.compression.prose import Prose
 LONGEST_FIELD: Final = 100
 """Characters from which on a field is cut like a text."""
 DEEPEST: Final = 40
+_VALUE: Final = Part.VALUE
 
 
 class Number(str):
@@ -89,7 +90,7 @@ class _Reader:
             inner = self._inner(context) if holds_records else context
             atom = -1
             if is_record_id(name):
-                row = Atom(Part.VALUE, kind_of(name), len(name) + 2, name, own, inner)
+                row = Atom(_VALUE, int(kind_of(name)), len(name) + 2, name, own, inner)
                 atom = self.atoms.add(row)
             node.keys.append((name, atom))
             if each == own:
@@ -115,7 +116,7 @@ class _Reader:
             kind = kind_of(text.lstrip("-")) if is_number else Kind.PLAIN
         size = len(text) + len(key) + 4
         told = "" if value is None or isinstance(value, dict | list) else text
-        self.atoms.add(Atom(Part.VALUE, kind, size, told, key, context))
+        self.atoms.add(Atom(_VALUE, int(kind), size, told, key, context))
 
 
 def _dumped(value: Any, *, ensure_ascii: bool = False) -> str:  # noqa: ANN401  any JSON value

@@ -18,6 +18,8 @@ _FIELD: Final = re.compile(
     r"(?P<name>[^\W\d][\w .()-]{0,30}?)\s?[:=]\s*"
     r"(?P<value>[^\s=:(){}\[\];]+(?: [^\s(){}\[\];]+){0,4})\s*\Z"
 )
+_PROSE: Final = Part.PROSE
+_VALUE: Final = Part.VALUE
 _CODE_SIGNS: Final = re.compile(r"[(){}\[\];=]|^\s{2,}|\"\"\"")
 
 
@@ -59,17 +61,17 @@ class Prose:
         atoms, key = into
         line = self.source[start:end]
         context = atoms.open_context(line)
-        atom = atoms.add(Atom(Part.PROSE, 0, end - start, line.strip(), key, context))
+        atom = atoms.add(Atom(_PROSE, 0, end - start, line.strip(), key, context))
         values = []
         is_short = end - start <= LONGEST_FIELD_LINE and (":" in line or "=" in line)
         if is_short and (field := _FIELD.match(line)):
             kind = kind_of_text(field["value"])
-            row = Atom(Part.VALUE, kind, len(line), field["value"], field["name"], context)
+            row = Atom(_VALUE, int(kind), len(line), field["value"], field["name"], context)
             values.append(Value(start, start + field.end("value"), atoms.add(row)))
         else:
             for mention in _telling(line, start, mentions):
                 text = self.source[mention.start : mention.end]
-                row = Atom(Part.VALUE, mention.kind, len(text) + 2, text, key, context)
+                row = Atom(_VALUE, int(mention.kind), len(text) + 2, text, key, context)
                 values.append(Value(mention.start, mention.end, atoms.add(row)))
         self.sentences.append(Sentence(start, end, atom, tuple(values)))
 

@@ -19,16 +19,16 @@ from nodes.compression.usage import Usage
 from nodes.compression.view import Side
 
 KIND: Final[Mapping[int, float]] = {
-    Kind.PLAIN: 0.15,
-    Kind.NUMBER: 0.15,
-    Kind.NAME: 0.4,
-    Kind.AMOUNT: 0.4,
-    Kind.CODE: 0.6,
-    Kind.IDENTIFIER: 1.0,
-    Kind.PATH: 1.5,
+    int(Kind.PLAIN): 0.15,
+    int(Kind.NUMBER): 0.15,
+    int(Kind.NAME): 0.4,
+    int(Kind.AMOUNT): 0.4,
+    int(Kind.CODE): 0.6,
+    int(Kind.IDENTIFIER): 1.0,
+    int(Kind.PATH): 1.5,
 }
 """The worth of a value that stands there once."""
-UNNAMED: Final[Mapping[int, float]] = {Kind.NUMBER: 0.4, Kind.NAME: 0.5}
+UNNAMED: Final[Mapping[int, float]] = {int(Kind.NUMBER): 0.4, int(Kind.NAME): 0.5}
 """What is left of it where no field names the value and it is not the user who says it."""
 PROSE: Final = 0.003
 """The worth of a character of prose, where that of an identifier of ten is 0.08."""
@@ -44,6 +44,7 @@ REPEATED: Final = 0.005
 NAMED: Final = 1.6
 """For fields whose name is that of an argument, or ends like that of an id."""
 ID_NAMES: Final = ("id", "ids", "number", "code")
+_VALUE, _LAYOUT, _MEDIA = Part.VALUE, Part.LAYOUT, Part.MEDIA
 _ENDING: Final = re.compile(r"(?:_?ids?|_?number|_?code|s)\Z")
 HOT: Final = 3.0
 RELEVANT: Final = 1.5
@@ -83,6 +84,9 @@ class Ranking:
         self.recency = self._recency()
         self.relevance = relevance(draft, latest=self.latest, focus=focus)
         self.usage = Usage(draft)
+        pairs = zip(self.relevance, self.usage.heat, strict=True)
+        self.interest = [(1 + RELEVANT * told) * (1 + HOT * min(1.0, heat)) for told, heat in pairs]
+        """For each sentence and record, by what its values are worth more."""
         self.arguments = {
             _stem(self.rows[atom].key) for atoms in draft.calls for atom in range(*atoms)
         } - {""}
@@ -137,27 +141,28 @@ class Ranking:
         return factor, KEPT * factor if is_whole else 0.0
 
     def _of_atoms(self, place: int, atoms: Range) -> list[tuple[int, float]]:
-        families = [_family(row) for row in self.rows[atoms.first : atoms.end]]
-        counts = Counter(families)
-        seen: Counter[str | int] = Counter()
+        rows = self.rows[atoms.first : atoms.end]
+        counts = Counter(row.key or row.kind for row in rows)
+        seen = dict.fromkeys(counts, 0)
         worths = []
-        for atom, family in zip(range(*atoms), families, strict=True):
-            row = self.rows[atom]
-            if row.part is Part.VALUE and row.value:
-                count = counts[family]
-                seen[family] += 1
+        for atom, row in zip(range(*atoms), rows, strict=True):
+            family = row.key or row.kind
+            seen[family] += 1
+            if not row.value:
+                worth = self._of_rest(row, place)
+            elif row.part is _VALUE:
                 worth = self._of_value(row, place)
-                worth *= count ** -(CROWD if row.key else CROWD_IN_TEXT)
-                worth *= 1 - LATER * seen[family] / count
+                worth *= counts[family] ** -(CROWD if row.key else CROWD_IN_TEXT)
+                worth *= 1 - LATER * seen[family] / counts[family]
+                worth *= 1.0 if self.usage.carriers[row.value] == atom else REPEATED
             else:
                 worth = self._of_rest(row, place)
-            if row.value and self.usage.carriers[row.part, row.value] != atom:
-                worth *= REPEATED
+                worth *= 1.0 if self.usage.sentences[row.value] == atom else REPEATED
             worths.append((atom, worth))
         return worths
 
     def _of_rest(self, row: Atom, place: int) -> float:
-        if row.part in {Part.LAYOUT, Part.VALUE}:
+        if row.part is _LAYOUT or row.part is _VALUE:
             return 0.0
         recency, side = self.recency[place], self.draft.views[place].side
         worth = PROSE * recency * (0.5 + self.relevance[row.context])
@@ -165,23 +170,21 @@ class Ranking:
             worth *= 1 + FRESH * recency**FADE
         elif side == "user":
             worth *= SAID_BY_USER
-        return worth * SHOWN if row.part is Part.MEDIA else worth
+        return worth * SHOWN if row.part is _MEDIA else worth
 
     def _of_value(self, row: Atom, place: int) -> float:
         worth = KIND[row.kind]
         if not row.key and self.draft.views[place].side != "user":
             worth *= UNNAMED.get(row.kind, 1.0)
         worth *= FLOOR + (1 - FLOOR) * self.recency[place]
-        worth *= 1 + RELEVANT * self.relevance[row.context]
-        worth *= 1 + HOT * min(1.0, self.usage.heat[row.context])
-        worth *= math.sqrt(self.usage.spread[row.value])
-        if row.key and self._is_wanted(row):
+        worth *= self.interest[row.context] * math.sqrt(self.usage.spread[row.value])
+        if row.key and self._is_wanted(row.key):
             worth *= NAMED
         return worth / (row.size + 2)
 
-    def _is_wanted(self, row: Atom) -> bool:
-        """Say whether a field is named like an argument or an id, or lists ids."""
-        return row.key.lower().endswith(ID_NAMES) or _stem(row.key) in self.arguments
+    def _is_wanted(self, name: str) -> bool:
+        """Say whether a field is named like an argument or an id."""
+        return name.lower().endswith(ID_NAMES) or _stem(name) in self.arguments
 
 
 def latest_of(draft: Draft) -> frozenset[int]:
@@ -197,7 +200,3 @@ def latest_of(draft: Draft) -> frozenset[int]:
 def _stem(name: str) -> str:
     """Return what `reservation_id` and `reservations` have in common."""
     return _ENDING.sub("", name.lower())
-
-
-def _family(row: Atom) -> str | int:
-    return row.key or row.kind

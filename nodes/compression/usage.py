@@ -20,6 +20,7 @@ SIDE: Final[Mapping[Side, float]] = {
 """What it says for a value that it stands there."""
 CALLED: Final = 3.0
 """The same for what a call was given: it is likely to be given again."""
+_VALUE: Final = Part.VALUE
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=[T ])")
 """How people refer to a moment."""
 PASSED_ON: Final = 0.3
@@ -43,8 +44,10 @@ class Usage:
         self.rows = draft.atoms.rows
         self.spread: dict[str, float] = {}
         """For each value, the weights of the messages that it stands in, added up."""
-        self.carriers: dict[tuple[Part, str], int] = {}
-        """For each value and sentence, the atom that bears its worth: the last, or what stays."""
+        self.carriers: dict[str, int] = {}
+        """For each value, the atom that bears its worth: the last, or what stays."""
+        self.sentences: dict[str, int] = {}
+        """For each sentence, the atom of its prose that does."""
         self.heat = [0.0] * len(draft.atoms.contexts)
         """For each record of a result, how much of it was talked about or given to a call."""
         self._homes: dict[str, set[int]] = {}
@@ -73,9 +76,10 @@ class Usage:
             value = row.value
             if not value:
                 continue
-            self.carriers[row.part, value] = atom
-            if row.part is not Part.VALUE:
+            if row.part is not _VALUE:
+                self.sentences[value] = atom
                 continue
+            self.carriers[value] = atom
             if value not in seen:
                 seen.add(value)
                 self.spread[value] = self.spread.get(value, 0.0) + source.weight
