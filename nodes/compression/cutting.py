@@ -24,35 +24,33 @@ LEAST_PUT_BACK: Final = 1e-3
 MOST_PUT_BACK: Final = 50
 
 
-class Move(NamedTuple):
-    """One thing that can go."""
+class Leaving(NamedTuple):
+    """Groups that leave their places together."""
 
-    worth: float
-    order: int
-    atom: int
-    """-1 for a move of groups."""
     groups: tuple[Group, ...]
+    worth: float
     gain: int
-    """Characters that it sets free, roughly."""
+    """Characters that it sets free, beside those of their texts."""
 
 
 class Cutting:
-    """A draft and the order in which its parts go; the first so many of them are taken."""
+    """A draft and the order in which its parts go; the first so many of them are taken.
+
+    A move is the number of an atom that goes, or, from the number of atoms on, of groups that
+    leave their places.
+    """
 
     def __init__(self, draft: Draft, ranking: Ranking) -> None:
         self.draft = draft
         self.ranking = ranking
-        rows = draft.atoms.rows
-        moves = [
-            Move(worth, atom, atom, (), rows[atom].size)
-            for atom, worth in enumerate(ranking.worths)
-        ]
-        for turn in draft.turns:
-            moves += self._of_turn(turn, len(moves))
-        self.moves = sorted(moves)
+        self.leaving = [each for turn in draft.turns for each in self._of_turn(turn)]
+        self.worths = [*ranking.worths, *(each.worth for each in self.leaving)]
+        self.gains = [row.size for row in draft.atoms.rows]
+        self.gains += [each.gain for each in self.leaving]
+        self.moves = sorted(range(len(self.worths)), key=self.worths.__getitem__)
         self.taken = 0
 
-    def _of_turn(self, turn: Turn, order: int) -> Iterator[Move]:
+    def _of_turn(self, turn: Turn) -> Iterator[Leaving]:
         """Yield the groups within a turn one by one, then its first and last together.
 
         The user's message of the latest turn never goes.
@@ -60,9 +58,8 @@ class Cutting:
         last = self.draft.turns[-1]
         inner = turn.groups[1:-1]
         outer = tuple(dict.fromkeys((turn.groups[0], turn.groups[-1])))
-        for number, group in enumerate(inner):
-            worth = self.ranking.of_group(group)
-            yield Move(worth, order + number, -1, (group,), self._overhead(group))
+        for group in inner:
+            yield Leaving((group,), self.ranking.of_group(group), self._overhead(group))
         if turn is last and turn.has_user:
             outer = turn.groups[1:][-1:]
         if not outer:
@@ -71,7 +68,7 @@ class Cutting:
         worth = max(self.ranking.of_group(group) for group in (*inner, *outer))
         if turn is last and gain <= SMALL * CHARACTERS_PER_TOKEN * self.ranking.rest:
             worth = KEPT * KEPT
-        yield Move(worth, order + len(inner), -1, outer, gain)
+        yield Leaving(outer, worth, gain)
 
     def _overhead(self, group: Group) -> int:
         """Return the characters that a group takes beside its texts."""
@@ -85,10 +82,20 @@ class Cutting:
         self.draft.restore()
         self.draft.has_header = self.ranking.rest >= LEAST_WITH_HEADER
         self.taken = 0
-        excess = self.draft.count() - tokens
-        low, high, place = 0, len(self.moves), 0
-        if excess <= 0:
+        if self.draft.count() <= tokens:
             return True
+        self._take(self._search(tokens))
+        if self.taken == len(self.moves) and self.draft.count() > tokens:
+            self.draft.has_header = False
+            return self.draft.count() <= tokens
+        self._clear()
+        self._fill(tokens)
+        return True
+
+    def _search(self, tokens: int) -> int:
+        """Return how many moves have to be taken; all, if nothing less fits."""
+        low, high, place = 0, len(self.moves), 0
+        excess = self.draft.count() - tokens
         for probe in range(PROBES):
             if high - low <= 1 or -NEAR * tokens <= excess <= 0:
                 break
@@ -97,23 +104,28 @@ class Cutting:
             self._take(place)
             excess = self.draft.count() - tokens
             low, high = (low, place) if excess <= 0 else (place, high)
-        self._take(high)
-        if high == len(self.moves) and self.draft.count() > tokens:
-            self.draft.has_header = False
-            return self.draft.count() <= tokens
-        self._clear()
-        self._fill(tokens)
-        return True
+        return high
 
     def _take(self, number: int) -> None:
         goes = number > self.taken
         changed = self.moves[self.taken : number] if goes else self.moves[number : self.taken]
+        alive, atoms = self.draft.alive, len(self.draft.alive)
         for move in changed:
-            if move.atom >= 0:
-                self.draft.alive[move.atom] = not goes
-            for group in move.groups:
-                self.draft.put(group, stands=not goes)
+            if move < atoms:
+                alive[move] = not goes
+            else:
+                for group in self.leaving[move - atoms].groups:
+                    self.draft.put(group, stands=not goes)
         self.taken = number
+
+    def _guess(self, place: int, excess: int) -> int:
+        """Return how many moves set so many tokens more free than now; fewer, if negative."""
+        needed = CHARACTERS_PER_TOKEN * abs(excess)
+        step = 1 if excess > 0 else -1
+        while 0 < place + step < len(self.moves) and needed > 0:
+            place += step
+            needed -= self.gains[self.moves[place if step < 0 else place - 1]]
+        return place if excess > 0 else place + 1
 
     def _clear(self) -> None:
         """Take turns out of their place that have nothing left to say there."""
@@ -125,27 +137,18 @@ class Cutting:
                 for group in stands:
                     self.draft.put(group, stands=False)
 
-    def _guess(self, place: int, excess: int) -> int:
-        """Return how many moves set so many tokens more free than now; fewer, if negative."""
-        needed = CHARACTERS_PER_TOKEN * abs(excess)
-        step = 1 if excess > 0 else -1
-        while 0 < place + step < len(self.moves) and needed > 0:
-            place += step
-            needed -= self.moves[place if step < 0 else place - 1].gain
-        return place if excess > 0 else place + 1
-
     def _fill(self, tokens: int) -> None:
         """Put back what is worth most of what has gone and still fits."""
-        draft = self.draft
-        slack = CHARACTERS_PER_TOKEN * (tokens - draft.count())
+        alive, rows = self.draft.alive, self.draft.atoms.rows
+        slack = CHARACTERS_PER_TOKEN * (tokens - self.draft.count())
         back: list[int] = []
         for move in reversed(self.moves[: self.taken]):
-            if move.worth < LEAST_PUT_BACK or len(back) == MOST_PUT_BACK:
+            if self.worths[move] < LEAST_PUT_BACK or len(back) == MOST_PUT_BACK:
                 break
-            is_value = move.atom >= 0 and draft.atoms.rows[move.atom].part is Part.VALUE
-            if is_value and move.gain + CHARACTERS_PER_TOKEN <= slack:
-                draft.alive[move.atom] = 1
-                slack -= move.gain + CHARACTERS_PER_TOKEN
-                back.append(move.atom)
-        while back and draft.count() > tokens:
-            draft.alive[back.pop()] = 0
+            needed = self.gains[move] + CHARACTERS_PER_TOKEN
+            if needed <= slack and move < len(alive) and rows[move].part is Part.VALUE:
+                alive[move] = 1
+                slack -= needed
+                back.append(move)
+        while back and self.draft.count() > tokens:
+            alive[back.pop()] = 0

@@ -23,22 +23,15 @@ _VALUE: Final = Part.VALUE
 _CODE_SIGNS: Final = re.compile(r"[(){}\[\];=]|^\s{2,}|\"\"\"")
 
 
-class Value(NamedTuple):
-    """A value in a sentence."""
-
-    start: int
-    end: int
-    atom: int
-
-
 class Sentence(NamedTuple):
     """A sentence, or a line of code or output."""
 
     start: int
     end: int
     atom: int
-    """What stands around its values."""
-    values: tuple[Value, ...]
+    """What stands around its values; their atoms follow it."""
+    values_end: int
+    """The atom after its last value."""
 
 
 class Prose:
@@ -48,6 +41,8 @@ class Prose:
         self.source = source
         self.first = len(atoms)
         self.sentences: list[Sentence] = []
+        self.spans: dict[int, slice] = {}
+        """For the atom of each value, where it stands."""
         mentions = mentions_of(source)
         place = 0
         for start, end in _bounds(source, mentions):
@@ -62,18 +57,17 @@ class Prose:
         line = self.source[start:end]
         context = atoms.open_context(line)
         atom = atoms.add(Atom(_PROSE, 0, end - start, line.strip(), key, context))
-        values = []
         is_short = end - start <= LONGEST_FIELD_LINE and (":" in line or "=" in line)
         if is_short and (field := _FIELD.match(line)):
             kind = kind_of_text(field["value"])
             row = Atom(_VALUE, int(kind), len(line), field["value"], field["name"], context)
-            values.append(Value(start, start + field.end("value"), atoms.add(row)))
+            self.spans[atoms.add(row)] = slice(start, start + field.end("value"))
         else:
             for mention in _telling(line, start, mentions):
                 text = self.source[mention.start : mention.end]
                 row = Atom(_VALUE, int(mention.kind), len(text) + 2, text, key, context)
-                values.append(Value(mention.start, mention.end, atoms.add(row)))
-        self.sentences.append(Sentence(start, end, atom, tuple(values)))
+                self.spans[atoms.add(row)] = slice(mention.start, mention.end)
+        self.sentences.append(Sentence(start, end, atom, len(atoms)))
 
     def render(self, alive: bytearray) -> str:
         """Return what is left, with a mark where something was cut."""
@@ -81,7 +75,7 @@ class Prose:
             return self.source
         written: list[str] = []
         is_cut = False
-        for start, end, atom, values in self.sentences:
+        for start, end, atom, values_end in self.sentences:
             if alive[atom]:
                 if is_cut:
                     written.append(f"{CUT} ")
@@ -89,8 +83,9 @@ class Prose:
                 is_cut = False
                 continue
             is_cut = True
-            if values and alive.find(1, values[0].atom, values[-1].atom + 1) >= 0:
-                left = [self.source[each.start : each.end] for each in values if alive[each.atom]]
+            if alive.find(1, atom, values_end) >= 0:
+                atoms = (each for each in range(atom + 1, values_end) if alive[each])
+                left = [self.source[self.spans[each]] for each in atoms]
                 written.append(f"{CUT} {', '.join(left)} ")
         if is_cut:
             written.append(CUT)

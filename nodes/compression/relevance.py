@@ -15,6 +15,7 @@ FOUND: Final = 1.0
 EARLIER: Final = 0.5
 """How much a word counts: of the open tasks, of the user's last message, of the last call and its
 results, of the user's earlier messages."""
+NONE: Final[frozenset[str]] = frozenset()
 SHORTEST_WORD: Final = 3
 MOST_OF: Final = 50
 """One sentence in so many refers as much as any does; so a single odd one is no measure."""
@@ -52,7 +53,10 @@ def relevance(draft: Draft, *, latest: frozenset[int], focus: Sequence[str]) -> 
 
 def _scaled(draft: Draft, queries: Sequence[Mapping[str, float]], latest: set[int]) -> list[float]:
     contexts = draft.atoms.contexts
-    hits = [query.keys() & words for query, words in zip(queries, contexts, strict=True)]
+    hits = [
+        NONE if query.keys().isdisjoint(words) else query.keys() & words
+        for query, words in zip(queries, contexts, strict=True)
+    ]
     counts: dict[str, int] = {}
     for words in hits:
         for word in words:
