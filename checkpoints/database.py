@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from checkpoints.approvals import ApprovalLedger
     from checkpoints.encryption import EncryptionKey, TextCipher
+    from checkpoints.events import EventLog
     from checkpoints.history import HistoryPolicy, HistoryStore
     from checkpoints.retention import Retention
     from checkpoints.spending import SpendingStore
@@ -57,6 +58,8 @@ class Database:
     """What processes that share the database know together of agents' endpoints."""
     spending: SpendingStore
     """What runs have used up of their budgets."""
+    events: EventLog
+    """What happened in runs that somebody streams."""
     cipher: TextCipher
     """Seals texts that are kept beside the checkpoints; a plain one without encryption."""
     close: Callable[[], None]
@@ -126,6 +129,7 @@ def _open_memory(
     from langgraph.store.memory import InMemoryStore  # noqa: PLC0415  heavy
 
     from checkpoints.approval_ledgers import MemoryApprovals  # noqa: PLC0415  heavy
+    from checkpoints.memory_events import MemoryEvents  # noqa: PLC0415
     from checkpoints.memory_history import MemoryHistory  # noqa: PLC0415
     from checkpoints.memory_retention import MemoryRetention  # noqa: PLC0415  heavy
     from checkpoints.memory_saver import MemorySaver  # noqa: PLC0415  heavy
@@ -137,18 +141,20 @@ def _open_memory(
     approvals = MemoryApprovals(clock=clock)
     threads = MemoryThreads(approvals)
     traffic = MemoryTraffic(threads)
+    events = MemoryEvents(threads)
     saver = MemorySaver(threads, serde=strict_serializer(keyring))
     return Database(
         url=url,
         checkpointer=saver,
         threads=threads,
         approvals=approvals,
-        history=MemoryHistory(threads, saver, policy, traffic),
+        history=MemoryHistory(threads, saver, policy, traffic, events),
         store=InMemoryStore(),
         durable=False,
         retention=MemoryRetention(saver, threads),
         traffic=traffic,
         spending=MemorySpending(),
+        events=events,
         cipher=_text_cipher(keyring),
         close=approvals.close,
     )
@@ -160,6 +166,7 @@ def _open_sqlite(
     from checkpoints.approval_ledgers import WrittenApprovals  # noqa: PLC0415  heavy
     from checkpoints.group_commit import GroupCommitWriter  # noqa: PLC0415  with the heavy ones
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
+    from checkpoints.sqlite_events import SqliteEvents  # noqa: PLC0415
     from checkpoints.sqlite_history import SqliteHistory  # noqa: PLC0415
     from checkpoints.sqlite_retention import SqliteRetention  # noqa: PLC0415  heavy
     from checkpoints.sqlite_saver import GroupCommitSqliteSaver  # noqa: PLC0415  heavy
@@ -184,10 +191,12 @@ def _open_sqlite(
     store = ThreadedSqliteStore(shelf)
     approvals = WrittenApprovals(writer, cipher=cipher, clock=clock)
     threads = SqliteThreads(writer, approvals, cipher)
+    events = SqliteEvents(writer, cipher)
 
     def close() -> None:
         """Close when no thread is inside SQLite any more: it would take the process along."""
         writer.close()
+        events.close()
         with saver.lock, store.lock:
             reader.close()
             shelf.close()
@@ -203,6 +212,7 @@ def _open_sqlite(
         retention=SqliteRetention(writer, serializer),
         traffic=SqliteTraffic(writer),
         spending=SqliteSpending(writer),
+        events=events,
         cipher=cipher,
         close=close,
     )

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "thread_id, plan, status, created_at, updated_at, lease_token, lease_holder, "
-    "lease_expires_at, cancellation"
+    "lease_expires_at, cancellation, EXISTS (SELECT 1 FROM orchestration_events AS event WHERE "
+    "event.thread_id = orchestration_threads.thread_id "
+    "AND event.run_id = orchestration_threads.run_id)"
 )
 
 
@@ -248,7 +250,8 @@ def recent(
 
 
 def _record(row: tuple[Any, ...], cipher: TextCipher) -> ThreadRecord:
-    thread_id, plan, status, created_at, updated_at, token, holder, expires_at, cancelled = row
+    (thread_id, plan, status, created_at, updated_at, token, holder, expires_at) = row[:8]
+    cancelled, streamed = row[8:]
     lease = None if holder is None else Lease(thread_id, token, holder, expires_at)
     return ThreadRecord(
         thread_id,
@@ -258,6 +261,7 @@ def _record(row: tuple[Any, ...], cipher: TextCipher) -> ThreadRecord:
         updated_at,
         lease,
         _cancellation(cancelled, cipher),
+        bool(streamed),
     )
 
 

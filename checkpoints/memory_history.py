@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from checkpoints.approvals import NewRequest
     from checkpoints.history import Answers, HistoryPolicy
+    from checkpoints.memory_events import MemoryEvents
     from checkpoints.memory_threads import MemoryThreads
     from checkpoints.memory_traffic import MemoryTraffic
     from checkpoints.threads import Lease, Released
@@ -37,10 +38,12 @@ class MemoryHistory:
         saver: InMemorySaver,
         policy: HistoryPolicy,
         traffic: MemoryTraffic,
+        events: MemoryEvents,
     ) -> None:
         self._threads = threads
         self._saver = saver
         self._traffic = traffic
+        self._events = events
         self._policy = policy
         self._messages: dict[str, list[RecordedMessage]] = {}
         self._turns: dict[str, list[TurnResult]] = {}
@@ -59,7 +62,9 @@ class MemoryHistory:
         lease = await self._threads.start(thread_id, plan, holder=holder, seconds=seconds)
         earlier: list[JsonObject] = []
         if lease.token > 1:  # the thread was there before
-            forget_runs_in_memory(self._saver, thread_id, keep=self._policy.keep_runs)
+            keep = self._policy.keep_runs
+            forget_runs_in_memory(self._saver, thread_id, keep=keep)
+            self._events.forget_runs(thread_id, present=plan.run_id, keep=keep)
             earlier = await self.before(thread_id, run_id=plan.run_id)
         if plan.traits.speaks:
             self._append(thread_id, plan.run_id, 0, brought(plan.document))

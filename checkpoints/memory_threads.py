@@ -214,6 +214,10 @@ class MemoryThreads:
         after = self._expiry.get(thread_id)
         return Standing(record.status, record.updated_at, holder, expires_at, after)
 
+    def note_stream(self, thread_id: str) -> None:
+        """Note that a thread's run has a log of events."""
+        self._records[thread_id] = self._records[thread_id]._replace(streamed=True)
+
     def set_expiry(self, thread_id: str, seconds: float | None) -> None:
         """Store a thread's time to live; None is none."""
         if seconds is None:
@@ -225,7 +229,7 @@ class MemoryThreads:
         """Copy a record that nobody holds."""
         now = time.time()
         self._records[target] = self._records[source]._replace(
-            thread_id=target, created_at=now, updated_at=now
+            thread_id=target, created_at=now, updated_at=now, streamed=False
         )
         self.set_expiry(target, self._expiry.get(source))
         for tell in self.on_copy:

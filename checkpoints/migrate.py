@@ -12,7 +12,7 @@ from state.errors import DatabaseError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-NEWEST: Final = "0009"
+NEWEST: Final = "0010"
 """The revision that this version of the project works with."""
 VERSION_TABLE: Final = "orchestration_schema"
 MIGRATION_LOCK: Final = 0x6F72636865737401

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from checkpoints import events_sql
 from checkpoints.chains import CheckpointKey, Link, needed_by, retained
 from checkpoints.lease_sql import exists, first_token, recent_ids
 from checkpoints.retention import (
@@ -39,6 +40,7 @@ THREAD_TABLES: Final = (
     "orchestration_turns",
     "orchestration_upgrades",
     "orchestration_signals",
+    "orchestration_events",
     "orchestration_threads",
     "orchestration_messages",
 )
@@ -105,6 +107,8 @@ def prune_some(
 ) -> Removed:
     """Delete up to `BATCH` checkpoints that a thread does not need, the oldest first."""
     guard(connection)
+    if keep == 1:  # then nothing else of earlier runs is kept either
+        events_sql.forget_earlier(connection, thread_id)
     chains = StoredChains(connection, thread_id, serde)
     needed = retained(chains.newest_first, chains, keep=keep)
     known = {(ns, id_) for ns, ids in chains.newest_first.items() for id_ in ids}
@@ -179,6 +183,7 @@ def forget_runs(connection: sqlite3.Connection, thread_id: str, run_ids: Iterabl
         ThreadBusyError: Somebody runs it.
     """
     check_idle(connection, thread_id)
+    events_sql.forget(connection, thread_id, [*run_ids])
     connection.execute(
         "DELETE FROM orchestration_threads WHERE thread_id = ? "
         "AND run_id IN (SELECT value FROM json_each(?))",

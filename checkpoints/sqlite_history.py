@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from checkpoints import history_sql, lease_sql, traffic_sql, upgrade_sql
+from checkpoints import events_sql, history_sql, lease_sql, traffic_sql, upgrade_sql
 from checkpoints.encryption import PLAIN_TEXT
 from checkpoints.history import Begun, RecordedMessage
 from checkpoints.run_pruning import forget_runs
@@ -65,7 +65,9 @@ class SqliteHistory:
             )
             earlier = []
             if is_known:
-                forget_runs(connection, thread_id, keep=self._policy.keep_runs)
+                keep = self._policy.keep_runs
+                forget_runs(connection, thread_id, keep=keep)
+                events_sql.forget_runs(connection, thread_id, present=plan.run_id, keep=keep)
                 earlier = history_sql.last(
                     connection, thread_id, besides_run=plan.run_id, limit=limit
                 )

@@ -77,6 +77,8 @@ class ThreadRecord(NamedTuple):
     """Who runs it, or ran it when it died."""
     cancellation: Cancellation | None = None
     """Set if somebody called the run off; it may still have to be carried out."""
+    streamed: bool = False
+    """Whether its run has a log of events, so that it is written on."""
 
     @property
     def workflow(self) -> str | None:

@@ -86,7 +86,8 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
     agent: Agent | None = None
     made: AgentCall | None = None
     if run.say is not None:
-        context = context._replace(emit=partial(run.say, path_in(context.run_id, context.task_id)))
+        path = path_in(context.run_id, context.task_id)
+        context = context._replace(emit=partial(run.say, path, context.attempt))
     try:
         terms = run.terms if previous is None else _going_on(run.terms, previous)
         agent = _chosen(work, context, run, terms)
@@ -154,6 +155,9 @@ def _wrapped(  # noqa: PLR0913  what a call consists of
         work=work,
         terms=terms,
         choose=partial(_chosen, work, context, run, terms),
+        stream=None
+        if run.tell is None
+        else partial(run.tell, path_in(context.run_id, context.task_id)),
     )
 
 

@@ -8,8 +8,8 @@ survives whatever its tasks survive, and nothing that agents answer can change i
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from checkpoints.threads import UNFINISHED
@@ -135,18 +135,31 @@ class EnterpriseOrchestrator:
         thread_id: str | None = None,
         tenant: str | None = None,
         user: str | None = None,
-    ) -> AsyncIterator[WorkflowEvent]:
+    ) -> AsyncGenerator[WorkflowEvent]:
         """Do the same and yield what happens, in order.
 
         The last event holds the answer: an `EnterpriseResult` as JSON, finished or paused.
         """
         request = await self._plan(messages, thread_id, tenant, user)
-        planned, thread = self.coordinator.planned(request), thread_id or new_id()
-        async for event in self.coordinator.stream_planned(planned, thread_id=thread):
-            if event.kind == "run_finished":
-                answer = await self.get_state(thread)
-                yield replace(event, data=answer.as_json())
-            else:
+        planned = self.coordinator.planned(request)
+        told = self.coordinator.stream_planned(planned, thread_id=thread_id)
+        async with aclosing(told):
+            async for event in told:
+                yield event
+
+    async def resume_stream(
+        self,
+        thread_id: str,
+        decisions: Mapping[str, object] | None = None,
+        *,
+        after: int = 0,
+        by: str | None = None,
+        roles: Collection[str] = (),
+    ) -> AsyncGenerator[WorkflowEvent]:
+        """Yield what happens with a request after one event; see the coordinator's."""
+        told = self.coordinator.resume_stream(thread_id, decisions, after=after, by=by, roles=roles)
+        async with aclosing(told):
+            async for event in told:
                 yield event
 
     async def resume(

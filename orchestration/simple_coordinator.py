@@ -7,8 +7,8 @@ import threading
 import time
 import weakref
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Callable,
     Collection,
     Coroutine,
@@ -16,10 +16,11 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from checkpoints.events import RunKey
 from graph.plan_request import Planned, PlanRequest
 from graph.planner import plan
 from nodes.concurrency import ConcurrencyLimit
@@ -35,7 +36,7 @@ from orchestration.run_options import (
     new_id,
     refuse_twice,
 )
-from orchestration.workflow_events import EventTranslator, Piece, WorkflowEvent
+from orchestration.workflow_events import WorkflowEvent
 from orchestration.workflows.requests import plan_request, planned_for
 from state.cancellation import Cancellation
 from state.conversation import HistoryWindow
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
     from orchestration.approvals import ApprovalInbox
     from orchestration.batch_items import BatchItem, BatchProgress, BatchResult, Request
     from orchestration.engines.embedded import Answered, EmbeddedEngine
-    from orchestration.engines.local_parts import Chunk
     from orchestration.engines.signalling import Signalled
     from orchestration.engines.time_travel import Moment
     from orchestration.notifications import Notifier
@@ -413,11 +413,23 @@ class SimpleCoordinator:
             DecisionError: An answer fits nothing that is asked; all stays as it was.
             CallableLostError: It needs a Python callable of a process that is gone.
         """
+        decider = Decider(by, tuple(roles))
+        return await self._resume(thread_id, decisions, decider, as_begun=as_begun)
+
+    async def _resume(
+        self,
+        thread_id: str,
+        decisions: Mapping[str, object] | None,
+        decider: Decider,
+        *,
+        as_begun: bool,
+        streamed: bool = False,
+    ) -> WorkflowResult:
         engine = await self._engine()
-        parts = self._parts_of(thread_id)
+        parts = self._parts_of(thread_id, streamed=streamed)
         if decisions:
             answers = await engine.matched(thread_id, decisions, parts)
-            answered = await self.answer(answers, Decider(by, tuple(roles)), as_begun=as_begun)
+            answered = await self.answer(answers, decider, as_begun=as_begun, streamed=streamed)
             if answered.busy is not None:
                 raise answered.busy
             if answered.result is not None:
@@ -434,11 +446,17 @@ class SimpleCoordinator:
         return result
 
     async def answer(
-        self, answers: Sequence[Answer], decider: Decider, *, as_begun: bool = False
+        self,
+        answers: Sequence[Answer],
+        decider: Decider,
+        *,
+        as_begun: bool = False,
+        streamed: bool = False,
     ) -> Answered:
         """Answer questions of one thread by request id; people use `approvals` or `resume`."""
         engine = await self._engine()
-        answered = await engine.answer(answers, decider, self._parts_of, as_begun=as_begun)
+        parts_of = partial(self._parts_of, streamed=streamed)
+        answered = await engine.answer(answers, decider, parts_of, as_begun=as_begun)
         if answered.result is not None:
             self._remember(answered.result, self._parts_of(answered.result.thread_id))
         await self.announcer.settle()
@@ -481,8 +499,9 @@ class SimpleCoordinator:
         await self.announcer.settle()
         return done
 
-    def _parts_of(self, thread_id: str) -> LocalParts:
-        return self._unfinished.get(thread_id) or LocalParts()
+    def _parts_of(self, thread_id: str, *, streamed: bool = False) -> LocalParts:
+        parts = self._unfinished.get(thread_id) or LocalParts()
+        return parts._replace(streamed=True) if streamed else parts
 
     async def cancel(
         self, thread_id: str, *, by: str | None = None, reason: str = ""
@@ -660,10 +679,12 @@ class SimpleCoordinator:
         input_data: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         **options: Unpack[RunOptions],
-    ) -> AsyncIterator[WorkflowEvent]:
+    ) -> AsyncGenerator[WorkflowEvent]:
         """Run tasks and yield what happens, in order; the last event holds the result.
 
-        Leaving the iteration early stops the run where it stands; it can be resumed.
+        Each event is in the database before it is yielded, so a stream that was cut, here or by
+        the death of this process, goes on with `resume_stream`. A slow reader does not hold up
+        the run. Leaving the iteration early stops the run where it stands.
 
         Args:
             tasks: What to do: tasks, a definition, or the name of one as in `execute`. A
@@ -682,41 +703,92 @@ class SimpleCoordinator:
             strategy = CoordinationStrategy.SEQUENTIAL if strategy is None else strategy
             planned, work = self._plan(tasks, strategy, router, input_data, options), tasks
         parts = local_parts(planned, work)
-        async for event in self._stream(options.get("thread_id") or new_id(), planned, parts):
-            yield event
+        async with aclosing(await self._streamed(options.get("thread_id"), planned, parts)) as told:
+            async for event in told:
+                yield event
 
     async def stream_planned(
         self, planned: Planned, *, thread_id: str | None = None
-    ) -> AsyncIterator[WorkflowEvent]:
+    ) -> AsyncGenerator[WorkflowEvent]:
         """Run a plan and yield what happens, as `stream` does."""
-        parts = local_parts(planned)
-        async for event in self._stream(thread_id or new_id(), planned, parts):
-            yield event
+        async with aclosing(await self._streamed(thread_id, planned, local_parts(planned))) as told:
+            async for event in told:
+                yield event
 
-    async def _stream(
-        self, thread_id: str, planned: Planned, parts: LocalParts
-    ) -> AsyncIterator[WorkflowEvent]:
-        events = EventTranslator(thread_id, planned.plan)
-        document = planned.plan.document
-        order: list[JsonValue] = [*document["order"]]
-        yield events.event("run_started", data={"order": order, "strategy": document["strategy"]})
-        said: asyncio.Queue[Chunk | Piece | None] = asyncio.Queue()
-        watching = parts._replace(
-            watch=said.put_nowait, say=lambda path, text: said.put_nowait(Piece(path, text))
-        )
-        run = asyncio.ensure_future(self._start(thread_id, planned, watching))
-        run.add_done_callback(lambda _: said.put_nowait(None))
-        try:
-            while (each := await said.get()) is not None:
-                if isinstance(each, Piece):
-                    yield events.event("token", each.path, {"text": each.text})
-                    continue
-                for event in events.translate(each[1]):
-                    yield event
-            yield events.event("run_finished", data=(await run).as_json())
-        finally:
-            run.cancel()
-            await asyncio.wait({run})
+    async def _streamed(
+        self, thread_id: str | None, planned: Planned, parts: LocalParts
+    ) -> AsyncGenerator[WorkflowEvent]:
+        """What happens in a run of a plan, which begins when it is read."""
+        engine = await self._engine()
+        chosen = thread_id or new_id()
+        begin = partial(self._start, chosen, planned, parts._replace(streamed=True))
+        return engine.streams.begin(RunKey(chosen, planned.plan.run_id), begin)
+
+    async def resume_stream(  # noqa: PLR0913  those of `resume`, and `after`
+        self,
+        thread_id: str,
+        decisions: Mapping[str, object] | None = None,
+        *,
+        after: int = 0,
+        by: str | None = None,
+        roles: Collection[str] = (),
+        as_begun: bool = False,
+    ) -> AsyncGenerator[WorkflowEvent]:
+        """Yield the events of a thread's run after one of them, run it on, and yield what comes.
+
+        What was told before, here or in a process that died, is not told again, and nothing is
+        left out: the events are those of a stream that was never cut. A run that another
+        process runs is followed, and taken over if that process dies. It ends when the run is
+        over or pauses; where nothing came after, it yields nothing. Leaving the iteration early
+        stops what runs here, as with `stream`. The events of a run that was not streamed so far
+        begin with what its checkpoints know.
+
+        Args:
+            thread_id: Any thread of the database; of its runs, it is the last.
+            decisions: As for `resume`.
+            after: The `sequence` of the last event that you have; 0 for all.
+            by: As for `resume`, as are the others.
+            roles: What they are.
+            as_begun: Under which version of its workflow it goes on.
+
+        Raises:
+            BadSequenceError: The run has no such event.
+            EventsGoneError: `after` is too long ago, for a database in memory.
+            ThreadNotFoundError, AlreadyDecidedError, NotAllowedError, DecisionError,
+                UpgradeError, CallableLostError: As for `resume`.
+        """
+        engine = await self._engine()
+
+        async def go_on(is_first: bool) -> WorkflowResult:  # noqa: FBT001
+            return await self._resume(
+                thread_id,
+                decisions if is_first else None,  # they are recorded, whoever runs the thread
+                Decider(by, tuple(roles)),
+                as_begun=as_begun,
+                streamed=True,
+            )
+
+        async with aclosing(engine.streams.go_on(thread_id, go_on, after=after)) as told:
+            async for event in told:
+                yield event
+
+    async def watch(
+        self, thread_id: str, *, after: int = 0, follow: bool = True
+    ) -> AsyncGenerator[WorkflowEvent]:
+        """Yield the events of a thread's run after one of them, and follow it; runs nothing.
+
+        Any number of readers may do so, in any process. It ends when nobody runs the thread any
+        more: its run is over, or pauses, or its process died. Without `follow` it ends with what
+        has happened so far.
+
+        Raises:
+            ThreadNotFoundError, BadSequenceError, EventsGoneError: As for `resume_stream`.
+        """
+        engine = await self._engine()
+        watched = engine.streams.watch(thread_id, after=after, follow=follow)
+        async with aclosing(watched) as told:
+            async for event in told:
+                yield event
 
     def compile(
         self,

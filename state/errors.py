@@ -637,6 +637,46 @@ class UnknownSignalError(SignalError):
         self.args = (thread_id, name, self.known)
 
 
+class StreamError(ThreadError):
+    """Root of what can go wrong with reading the events of a run."""
+
+    code = "stream_error"
+
+
+class BadSequenceError(StreamError):
+    """Raised when events after a sequence number are wanted that the run has not reached."""
+
+    code = "bad_sequence"
+
+    def __init__(self, thread_id: str, after: object, last: int) -> None:
+        self.after = after
+        self.last = last
+        """The sequence number of the run's last event; 0 if it has none."""
+        super().__init__(
+            thread_id,
+            f"events after {after!r} are wanted, and its run has {last} so far; give a whole "
+            f"number from 0 to {last}. If the thread has begun another run since, begin at 0.",
+        )
+        self.args = (thread_id, after, last)
+
+
+class EventsGoneError(StreamError):
+    """Raised when events are wanted that a database in memory keeps no more."""
+
+    code = "events_gone"
+
+    def __init__(self, thread_id: str, after: int, first: int) -> None:
+        self.after = after
+        self.first = first
+        """The sequence number of the first event that is kept."""
+        super().__init__(
+            thread_id,
+            f"the next event after {after} is gone: a database in memory keeps only a run's last "
+            f"ones, here from {first} on. Read on after {first - 1}, or use a SQLite database.",
+        )
+        self.args = (thread_id, after, first)
+
+
 class RetentionError(ThreadError):
     """Raised when deleting or copying a thread would lose work, or do it twice."""
 

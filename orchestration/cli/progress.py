@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
 
 MOST_NAMES: Final = 8
+_IN_BETWEEN: Final = frozenset({"token", "token_restart", "verdict"})
+"""Kinds of events after which a task still runs."""
 _STEPS = re.compile(r"[/#]")
 
 
@@ -51,7 +53,7 @@ class Progress:
         if event.kind in {"task_started", "compensation_started"}:
             self.begun = True
             self._running[event.task_id] = None
-        else:
+        elif event.kind not in _IN_BETWEEN:
             self._running.pop(event.task_id, None)
         if line := event_line(event):
             self._console.print(styled(*line), soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli import signal_command, time_commands, upgrade_commands
+from orchestration.cli import event_command, signal_command, time_commands, upgrade_commands
 from orchestration.cli.exit_codes import EPILOG
 from orchestration.cli.options import (
     AsOption,
@@ -41,6 +41,7 @@ app = typer.Typer(no_args_is_help=True)
 time_commands.register(app)
 signal_command.register(app)
 upgrade_commands.register(app)
+event_command.register(app)
 
 
 @app.callback()

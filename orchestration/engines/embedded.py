@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from langgraph.types import Command
 
 from checkpoints.approvals import Filter
+from checkpoints.events import RunKey
 from checkpoints.threads import RUNNING, UNFINISHED
 from graph.compiler import Compiler
 from nodes.budgeting import BudgetLayer, Budgets
@@ -43,6 +44,7 @@ from orchestration.engines.local_parts import LocalParts
 from orchestration.engines.segment import Segment, first_input, thread_config
 from orchestration.engines.signalling import Signalled
 from orchestration.engines.snapshots import (
+    belongs_to,
     check_callables,
     known_outcomes,
     next_step,
@@ -66,6 +68,8 @@ from orchestration.engines.upgrading import (
     with_waits,
 )
 from orchestration.engines.views import ThreadViews
+from orchestration.streaming.recorder import Recorder, read_log
+from orchestration.streaming.streams import EventStreams
 from state.compensation import undoing_begun
 from state.errors import (
     CallableLostError,
@@ -205,6 +209,7 @@ class EmbeddedEngine:
         self._held = HeldThreads(database, self._seconds, announce)
         self._compiler = Compiler(database.checkpointer, database.store)
         self.views = ThreadViews(database, self._compiler)
+        self.streams = EventStreams(database)
 
     async def start(
         self,
@@ -243,6 +248,8 @@ class EmbeddedEngine:
             begun = await claim
         async with self._held.hold(begun.lease, plan, since) as segment:
             segment.begins = True
+            if local.streamed:
+                segment.recorder = Recorder(self._database.events, segment)
             is_clear = new_id or only_new or begun.is_emptied
             first = first_input(plan, begun.history, clear=not is_clear)
             return await self._run(segment, first, {}, local)
@@ -273,6 +280,7 @@ class EmbeddedEngine:
         record, lease = await self._held.claimed(claim, lambda both: (both[1], both[0].status))
         async with self._held.hold(lease, record.plan, since, record.status) as segment:
             segment.brake.cancellation = record.cancellation
+            segment.streamed = record.streamed
             if has_deadlines(record.plan):
                 self._announce(await self._database.approvals.work_off(thread_id=thread_id))
             return await self._resume(segment, local, as_begun=as_begun)
@@ -344,6 +352,7 @@ class EmbeddedEngine:
         async with self._held.hold(lease, record.plan, since, record.status) as segment:
             self._held.refuse_if_draining(record.thread_id)
             segment.brake.cancellation = record.cancellation
+            segment.streamed = record.streamed
             local = local_of(record.thread_id)
             return await self._resume(segment, local, claimed.questions, as_begun=as_begun)
 
@@ -360,8 +369,9 @@ class EmbeddedEngine:
         step = next_step(snapshot, plan)
         segment.may_ask = True
         if local.run_id != plan.run_id:  # of the thread's run before
-            local = LocalParts(watch=local.watch, say=local.say)
+            local = LocalParts(watch=local.watch, streamed=local.streamed)
         known = segment.take_up(snapshot)
+        await self._record(segment, snapshot, known, wanted=local.streamed)
         if step == "finished":
             local.tell(known)
             return self._conclude(segment, snapshot.values, ())
@@ -383,6 +393,22 @@ class EmbeddedEngine:
         if segment.brake.cancellation is None:  # a pause may have found that it is cancelled
             check_callables(segment.thread_id, plan, snapshot, local.callables)
         return await self._run(segment, None, known, local, answers)
+
+    async def _record(
+        self, segment: Segment, snapshot: StateSnapshot, known: Outcomes, *, wanted: bool = False
+    ) -> None:
+        """Write the run's events from now on, and at once those that nobody has written.
+
+        Only if it was streamed so far, or that is `wanted`.
+        """
+        if not segment.streamed and not wanted:
+            return
+        if segment.recorder is None:
+            log = self._database.events
+            logged = await read_log(log, RunKey(segment.thread_id, segment.plan.run_id))
+            segment.recorder = Recorder(log, segment, logged)
+        if belongs_to(snapshot, segment.plan):
+            segment.recorder.catch_up(snapshot, segment, known)
 
     async def _still_waits(
         self,
@@ -445,6 +471,8 @@ class EmbeddedEngine:
         ):
             return None
         segment.go_on_as(plan)
+        if segment.recorder is not None:
+            segment.recorder.go_on_as(plan)
         known = {**plan.document["seed"]["outcomes"]}
         local.tell(known)
         history = await self._database.history.before(thread_id, run_id=plan.run_id)
@@ -482,12 +510,13 @@ class EmbeddedEngine:
         async with self._held.hold(lease, record.plan, since, record.status) as segment:
             if record.status not in UNFINISHED:
                 raise ThreadFinishedError(thread_id, record.status)
+            segment.streamed = record.streamed
             if record.cancellation is not None:  # it ends as it began
                 segment.brake.cancellation = record.cancellation
                 return await self._resume(segment, local)
             graph = self._compiler.compile(record.plan)
             snapshot = await graph.aget_state(segment.config, subgraphs=True)
-            segment.take_up(snapshot)
+            await self._record(segment, snapshot, segment.take_up(snapshot))
             standing = standing_of(snapshot, record.plan)
             names = asked_names(thread_id, standing, new.plan, ask)
             upgrade = standing.upgrade_to(record.plan, new.plan)
@@ -675,6 +704,7 @@ class EmbeddedEngine:
     ) -> WorkflowResult:
         plan = segment.plan
         graph = self._compiler.compile(plan, with_store=self._agents.need_store)
+        local = _watched(segment, local)
         ending = ExitStack()
         handle = self._handle(segment, known, local, ending)
         segment.status = RUNNING
@@ -718,6 +748,7 @@ class EmbeddedEngine:
             budgets=budgets,
             observe=segment.keep_account(known).observing(local.observe),
             say=local.say,
+            tell=local.verdict,
             terms=terms_of(segment, known, self._database.traffic),
             lease=segment.held if self._database.durable else None,
             slots=self._slots,
@@ -755,6 +786,8 @@ class EmbeddedEngine:
             raise RoutingError([Problem("bad_route", error)])
         result = result_of(segment.thread_id, segment.plan, values, interrupts)
         segment.status = result.status
+        if segment.recorder is not None:
+            segment.recorder.finish(segment.plan, result)
         if result.status not in UNFINISHED:
             segment.settled = segment.may_ask
             said = said_in(segment.plan, values.get("outcomes", {}))
@@ -772,6 +805,11 @@ def _over(handle: RunHandle) -> set[str]:
     if handle.brake is not None and handle.brake.cancellation is not None:
         over.add("")
     return over
+
+
+def _watched(segment: Segment, local: LocalParts) -> LocalParts:
+    """The live parts of a run, with who writes down what happens in it."""
+    return local if segment.recorder is None else segment.recorder.listening(local)
 
 
 def _lease_of(claimed: Claimed) -> tuple[Lease, str] | None:

@@ -14,7 +14,7 @@ from orchestration.engines.asking import all_asked, new_request
 from orchestration.engines.leases import LeaseKeeper, unguarded
 from orchestration.engines.segment import Hold, Segment, thread_config
 from orchestration.engines.snapshots import pending_interrupts
-from state.errors import DrainedError
+from state.errors import DrainedError, LeaseLostError
 from state.status import WorkflowStatus
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from checkpoints.database import Database
     from checkpoints.threads import Lease, Released
     from checkpoints.traffic import CallRecord
+    from orchestration.streaming.recorder import Recorder
     from state.cancellation import Cancellation
     from state.plan import Plan
 
@@ -99,6 +100,14 @@ class HeldThreads:
             asked = () if segment.settled else None
             lease, calls = segment.held.lease, segment.calls()
             await self.release(lease, segment.status, asked, segment.said, calls=calls)
+        if segment.recorder is not None:
+            await self._settle(segment.recorder)
+
+    @staticmethod
+    async def _settle(recorder: Recorder) -> None:
+        """Wait until all events are in the log; what another process goes on with is its own."""
+        with suppress(LeaseLostError):
+            await recorder.settle()
 
     async def claimed(
         self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str] | None]

@@ -74,6 +74,13 @@ class HeldLease:
         if self.lost:
             raise LeaseLostError(self.lease.thread_id)
 
+    def lose(self) -> None:
+        """Let the run end, as another process took the thread; unless it is let go already."""
+        if self.heart is not None and self.heart.keeps(self) and not self.lost:
+            self.lost = True
+            if self.runner is not None:
+                self.runner.cancel()
+
     def keep(self) -> None:
         """Keep it alive (again)."""
         if self.heart is not None:
@@ -135,6 +142,10 @@ class _Heart:
             self._timer.cancel()
             self._timer = None
 
+    def keeps(self, held: HeldLease) -> bool:
+        """Whether a lease is kept alive."""
+        return held in self._held
+
     async def renew(self) -> None:
         """Renew every held lease now."""
         held = list(self._held)
@@ -146,10 +157,8 @@ class _Heart:
                 each.sure_until = since + self._seconds
                 if each.brake is not None and each.lease.thread_id in cancelled:
                     each.brake.cancel(cancelled[each.lease.thread_id])
-            elif each in self._held and not each.lost:
-                each.lost = True
-                if each.runner is not None:
-                    each.runner.cancel()
+            else:
+                each.lose()
 
     def _schedule(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._seconds / 3, self._beat)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from graph.plan_request import Planned
+    from state.jsonvalue import JsonObject
     from state.outcome import Outcome
     from state.task import Task
 
@@ -25,8 +26,12 @@ class LocalParts(NamedTuple):
     """Told each outcome as soon as it is known."""
     watch: Callable[[Chunk], None] | None = None
     """Told each node's beginning and end."""
-    say: Callable[[str, str], None] | None = None
-    """Told the pieces of agents' text as they come, after the path of the task."""
+    say: Callable[[str, int, str], None] | None = None
+    """Told the pieces of agents' text as they come, after the path of the task and the attempt."""
+    verdict: Callable[[str, str, JsonObject], None] | None = None
+    """Told what middleware found, after the path of the task and the middleware's name."""
+    streamed: bool = False
+    """Whether what happens is written down, though nobody began that before."""
 
     def knowing(self, callables: Mapping[str, Callable[..., object]], run_id: str) -> LocalParts:
         """Return these parts, and callables of the run's workflow where it has none itself."""

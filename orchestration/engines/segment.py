@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from langgraph.types import StateSnapshot
 
     from checkpoints.traffic import CallRecord
+    from orchestration.streaming.recorder import Recorder
     from state.jsonvalue import JsonObject
     from state.plan import Plan
     from state.plan_document import PlanDocument
@@ -57,6 +58,10 @@ class Segment:
     """The plans inside tasks that were under way when it began, the outer ones first."""
     begins: bool = False
     """Whether the run begins with it."""
+    streamed: bool = False
+    """Whether the run has a log of events, so that it is written on."""
+    recorder: Recorder | None = None
+    """Writes it."""
     account: Account | None = None
     """What its calls came to; None as long as nothing is known of the run."""
 

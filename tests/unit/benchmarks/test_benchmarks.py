@@ -47,6 +47,14 @@ def is_measured(figures: dict[str, float]) -> bool:
             {"SimpleCoordinator": "≤ 1.15", "flat StateGraph by hand (contrast)": None},
         ),
         ("import_time", {"import orchestration": "≤ 0.35"}),
+        (
+            "streaming",
+            {
+                f"{what}, {where}": None
+                for what in ("a token", "5 tasks streamed")
+                for where in ("memory", "SQLite")
+            },
+        ),
     ],
 )
 def test_benchmark_reports_every_row_with_its_target(

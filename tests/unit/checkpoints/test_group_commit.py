@@ -246,3 +246,60 @@ def test_a_full_disk_is_reported_as_one(writer: GroupCommitWriter, file: Path) -
         writer.submit(note("x" * 100_000)).result(SOON)
     assert writer.submit(note("small")).result(SOON) == "small"
     assert notes(file) == ["small"]
+
+
+# -- writes that need no flush ------------------------------------------------------------
+
+
+def test_a_write_without_a_flush_does_not_wait_for_company_nor_take_lazy_ones_along(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LAZY_SECONDS", NEVER)
+    writer = GroupCommitWriter(lambda: connect(file))
+    writer.submit(lambda c: c.execute("CREATE TABLE notes (text)")).result(SOON)
+    lazy = writer.submit(note("lazy"), lazy=True)
+    writer.submit(note("hasty"), flush=False).result(SOON)
+    assert notes(file) == ["hasty"]
+    assert not lazy.done()
+    writer.close()
+    assert notes(file) == ["hasty", "lazy"]
+
+
+def test_it_is_committed_no_later_than_what_was_submitted_after_it(
+    writer: GroupCommitWriter, file: Path
+) -> None:
+    with held_up(writer):
+        hasty = writer.submit(note("hasty"), flush=False)
+        durable = writer.submit(note("durable"))
+    durable.result(SOON)
+    assert hasty.done()
+    assert notes(file) == ["hasty", "durable"]
+
+
+def test_only_commits_of_nothing_else_are_not_flushed(
+    writer: GroupCommitWriter, file: Path
+) -> None:
+    def level(connection: sqlite3.Connection) -> int:
+        (found,) = connection.execute("PRAGMA synchronous").fetchone()
+        return int(found)
+
+    normal, full = 1, 2
+    assert writer.submit(level, flush=False).result(SOON) == normal
+    assert writer.submit(level).result(SOON) == full
+    with held_up(writer):
+        together = [writer.submit(level, flush=flush) for flush in (False, True)]
+    assert [each.result(SOON) for each in together] == [full, full]
+    assert writer.submit(level, flush=False).result(SOON) == normal
+
+
+def test_where_nothing_is_flushed_nothing_is_switched(file: Path) -> None:
+    writer = GroupCommitWriter(lambda: connect(file, "NORMAL"))
+
+    def level(connection: sqlite3.Connection) -> int:
+        (found,) = connection.execute("PRAGMA synchronous").fetchone()
+        return int(found)
+
+    assert writer.submit(level).result(SOON) == 1
+    assert writer.submit(level, flush=False).result(SOON) == 1
+    assert writer.submit(level).result(SOON) == 1
+    writer.close()

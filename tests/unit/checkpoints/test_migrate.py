@@ -182,7 +182,7 @@ async def test_a_database_from_before_there_were_signals_keeps_its_rows(file: Pa
         await coordinator.execute_sequential(tasks, thread_id="old")
         before = await coordinator.approvals.list_pending()
     with closing(sqlite3.connect(file)) as connection:
-        for table in ("signals", "turns", "upgrades", "spending", *OF_TRAFFIC):
+        for table in ("signals", "turns", "upgrades", "spending", "events", *OF_TRAFFIC):
             connection.execute(f"DROP TABLE orchestration_{table}")
         for column in ("definition_name", "definition_version"):
             connection.execute(f"ALTER TABLE orchestration_threads DROP COLUMN {column}")

@@ -124,6 +124,28 @@ def test_what_was_said_on_a_thread_can_be_read(invoke: Invoke, workflow: Write) 
     assert (nothing.exit_code, nothing.stdout) == (0, "No such messages on t.\n")
 
 
+def test_what_happened_in_a_run_can_be_read_from_any_event_on(
+    invoke: Invoke, workflow: Write
+) -> None:
+    invoke("run", workflow(PURCHASE), "--thread-id", "t")
+    told = json.loads(invoke("threads", "events", "t", "--json").stdout)
+    assert [each["sequence"] for each in told] == list(range(1, len(told) + 1))
+    assert [each["kind"] for each in told[-2:]] == ["approval_requested", "run_finished"]
+    invoke("threads", "resume", "t", "--approve", "finance")
+    after = str(len(told))
+    readable = invoke("threads", "events", "t", "--after", after).stdout
+    assert f"{len(told) + 1:>5}  → finance started" in readable
+    assert "run_finished completed" in readable
+    followed = invoke("threads", "events", "t", "--after", after, "--follow", "--json").stdout
+    lines = [json.loads(line) for line in followed.splitlines()]
+    assert [each["kind"] for each in lines] == ["task_started", "task_finished", "run_finished"]
+    assert "→ ticketing started" in invoke("threads", "events", "t", "--follow").stdout
+    nothing = invoke("threads", "events", "t", "--after", str(lines[-1]["sequence"]))
+    assert (nothing.exit_code, nothing.stdout) == (0, "No such events on t.\n")
+    refused = invoke("threads", "events", "t", "--after", "99", "--json")
+    assert json.loads(refused.stdout)["error"]["code"] == "bad_sequence"
+
+
 def test_a_pause_in_memory_is_not_said_to_be_resumable(invoke: Invoke, workflow: Write) -> None:
     paused = invoke("run", workflow(PURCHASE), "--database", "memory://")
     assert paused.exit_code == 4

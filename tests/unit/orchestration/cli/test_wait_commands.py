@@ -10,15 +10,12 @@ import pytest
 
 from orchestration import AgentTask, SimpleCoordinator, get_registry
 from orchestration.cli.words import event_line
-from orchestration.engines.local_parts import local_parts
-from orchestration.workflow_events import EventTranslator
 from tests.unit.orchestration.cli.test_approval_commands import commands, flat
 from tests.unit.orchestration.waits import DAY, planned, run, signal, timer
 
 if TYPE_CHECKING:
     from typer.testing import Result
 
-    from orchestration.engines.local_parts import Chunk
     from state.waiting import WaitDocument
 
     Invoke = Callable[..., Result]
@@ -193,14 +190,9 @@ def test_progress_says_that_a_task_waits_and_not_that_it_failed_or_asks() -> Non
         get_registry.cache_clear()
         async with SimpleCoordinator() as coordinator:
             made = planned(coordinator, tasks(*waits), waits, strategy="parallel")
-            events = EventTranslator("t", made.plan)
-
-            def watch(chunk: Chunk) -> None:
-                said = [event_line(event) for event in events.translate(chunk[1])]
-                lines.extend(line for line, _ in filter(None, said))
-
-            parts = local_parts(made, tasks(*waits))._replace(watch=watch)
-            await coordinator._start("t", made, parts)
+            async for event in coordinator.stream_planned(made, thread_id="t"):
+                said = event_line(event)
+                lines.extend([said[0]] if said else [])
 
     asyncio.run(follow())
     about_waits = [line for line in lines if "ticketing" not in line]
