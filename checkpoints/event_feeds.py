@@ -60,12 +60,14 @@ class Feed:
                 return found
             return [] if self._newest is not None and self._newest <= after else None
 
-    async def wait(self, seconds: float | None) -> None:
-        """Wait until there may be something new, at most so long."""
+    async def wait(self, seconds: float | None) -> bool:
+        """Wait until there may be something new, at most so long; whether this process says so."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
+        is_woken = self._woken.is_set()
         self._woken.clear()
+        return is_woken
 
 
 class Feeds:

@@ -809,7 +809,11 @@ def _over(handle: RunHandle) -> set[str]:
 
 def _watched(segment: Segment, local: LocalParts) -> LocalParts:
     """The live parts of a run, with who writes down what happens in it."""
-    return local if segment.recorder is None else segment.recorder.listening(local)
+    recorder = segment.recorder
+    if recorder is None:
+        return local
+    recorder.catch_up_seed(segment.plan)
+    return recorder.listening(local)
 
 
 def _lease_of(claimed: Claimed) -> tuple[Lease, str] | None:

@@ -107,7 +107,7 @@ class HeldThreads:
     async def _settle(recorder: Recorder) -> None:
         """Wait until all events are in the log; what another process goes on with is its own."""
         with suppress(LeaseLostError):
-            await recorder.settle()
+            await recorder.close()
 
     async def claimed(
         self, claim: Coroutine[Any, Any, T], lease_of: Callable[[T], tuple[Lease, str] | None]

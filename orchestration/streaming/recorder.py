@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -44,6 +45,8 @@ class Recorder:
         self._appender = log.appender(
             segment.held.lease, segment.plan.run_id, refused=self._refused
         )
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._last: Happening | None = None
         self._count = 0
         for event in logged:
@@ -57,6 +60,11 @@ class Recorder:
     def listening(self, local: LocalParts) -> LocalParts:
         """Return the live parts of the run, with this as who watches it."""
         return local._replace(watch=self._watch, say=self._say, verdict=self._find)
+
+    def catch_up_seed(self, plan: Plan) -> None:
+        """Tell what a plan begins with that goes on from another's, or is a fork's."""
+        if "seed" in plan.document:
+            self._tell(self._translator.catch_up(plan.document, plan.document["seed"]["outcomes"]))
 
     def catch_up(self, snapshot: StateSnapshot, segment: Segment, known: Outcomes) -> None:
         """Tell what is in the checkpoints, and not in the log."""
@@ -80,8 +88,10 @@ class Recorder:
         if last is None or last.kind != "run_finished" or _standing(last.data) != _standing(data):
             self._tell([Happening("run_finished", "", data)])
 
-    async def settle(self) -> None:
-        """Wait until everything is in the log; see `EventAppender.settle`."""
+    async def close(self) -> None:
+        """Tell no more, and wait until everything is in the log; see `EventAppender.settle`."""
+        with self._lock:
+            self._is_closed = True  # an agent in a thread may speak on for ever
         await self._appender.settle()
 
     def _refused(self, error: BaseException) -> None:
@@ -100,10 +110,13 @@ class Recorder:
         self._tell(self._translator.find(path, middleware, verdict))
 
     def _tell(self, happenings: Iterable[Happening]) -> None:
-        for happening in happenings:
-            self._count += 1
-            self._last = happening
-            self._appender.add(LoggedEvent(self._count, *happening))
+        with self._lock:  # agents in threads speak at any time; happenings are found as told
+            if self._is_closed:
+                return
+            for happening in happenings:
+                self._count += 1
+                self._last = happening
+                self._appender.add(LoggedEvent(self._count, *happening))
 
 
 async def read_log(log: EventLog, key: RunKey) -> list[LoggedEvent]:

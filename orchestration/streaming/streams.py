@@ -96,11 +96,12 @@ class EventStreams:
         polls: bool = False,
     ) -> AsyncIterator[WorkflowEvent]:
         """Yield events until no more will come; `polls` if another process may add some."""
-        pause, over = SHORTEST_PAUSE_SECONDS, False
+        pause, over, look = SHORTEST_PAUSE_SECONDS, False, polls
         while True:
             found = feed.take(after)
-            if found is None or (polls and not found):
+            if found is None or (look and not found):
                 found = [*await self._database.events.read(key, after=after)]
+            look = False
             for each in found:
                 after = each.sequence
                 yield _told(each, key.thread_id)
@@ -108,11 +109,12 @@ class EventStreams:
                 pause = SHORTEST_PAUSE_SECONDS
             elif over:
                 return
+            elif await is_over():
+                over, look = True, polls  # once more
             else:
-                over = await is_over()  # and then look once more
-                if not over:
-                    await feed.wait(pause if polls else None)
-                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                is_woken = await feed.wait(pause if polls else None)
+                look = polls and not is_woken
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _place(
         self, thread_id: str, after: int

@@ -1,0 +1,107 @@
+"""Streams of runs that go on in special ways: changed workflows, forks, threads, requests."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from orchestration import (
+    AgentContext,
+    AgentSpec,
+    AgentTask,
+    EnterpriseOrchestrator,
+    WorkflowEvent,
+)
+from tests.unit.orchestration.releases import THREAD, Site, task
+from tests.unit.orchestration.streaming.stage import Stage, all_of, lines, stage_in
+
+
+def gapless(events: Sequence[WorkflowEvent], *, first: int = 1) -> bool:
+    return [event.sequence for event in events] == [*range(first, first + len(events))]
+
+
+async def test_a_stream_goes_on_under_a_changed_workflow() -> None:
+    site = Site("memory://")
+    ask = task("b", requires_approval=True)
+    begun = site.release(task("a"), ask, version="1")
+    told = await all_of(site.runs.stream(begun, thread_id=THREAD))
+    site.release(task("a"), ask, task("new"))
+    rest = await all_of(site.runs.resume_stream(THREAD, {"b": "approve"}, after=len(told)))
+    assert gapless([*told, *rest])
+    assert lines(rest) == [
+        "task_started b",
+        "task_finished b succeeded",
+        "task_started new",
+        "task_finished new succeeded",
+        "run_finished completed",
+    ]
+
+
+async def test_a_fork_tells_what_it_begins_with() -> None:
+    stage = Stage("memory://")
+    async with stage.open() as coordinator:
+        tasks = [AgentTask("a"), AgentTask("b")]
+        await all_of(coordinator.stream(tasks, thread_id="t"))
+        moments = await coordinator.timeline("t")
+        moment = next(each for each in moments if [*each.outcomes] == ["a"])
+        fork = await coordinator.fork("t", checkpoint_id=moment.checkpoint_id)
+        assert await all_of(coordinator.watch(fork)) == []
+        assert lines(await all_of(coordinator.resume_stream(fork))) == [
+            "run_started",
+            "task_started a",
+            "task_finished a succeeded",
+            "task_started b",
+            "token b b!",
+            "task_finished b succeeded",
+            "run_finished completed",
+        ]
+
+
+async def test_agents_in_threads_may_speak_at_once_and_even_afterwards(tmp_path: Path) -> None:
+    stage, go_on, silent = stage_in(tmp_path), threading.Event(), threading.Event()
+    words = 200
+
+    def chatty(_given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        for number in range(words):
+            context.emit(f"{context.task_id}{number} ")
+        return {}
+
+    def late(_given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        go_on.wait(30)
+        context.emit("too late")
+        silent.set()
+        return {}
+
+    stage.agents.register(AgentSpec("chatty", handler=chatty))
+    stage.agents.register(AgentSpec("late", handler=late))
+    tasks = [AgentTask("chatty", task_id=f"t{number}") for number in range(4)]
+    tasks.append(AgentTask("late", timeout=0.01))
+    async with stage.open() as coordinator:
+        told = await all_of(coordinator.stream(tasks, strategy="parallel", thread_id="t"))
+        go_on.set()
+        await asyncio.to_thread(silent.wait, 30)
+        assert await all_of(coordinator.watch("t")) == told
+    assert gapless(told)
+    assert lines(told)[-1] == "run_finished partial"
+    for each in tasks[:4]:
+        said = [e.data["text"] for e in told if (e.kind, e.task_id) == ("token", each.task_id)]
+        assert said == [f"{each.task_id}{number} " for number in range(words)]
+
+
+async def test_a_request_in_plain_words_is_streamed_on_with_its_answer(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    async with EnterpriseOrchestrator(database_url=url) as orchestrator:
+        stream = orchestrator.stream("Buy 3 tickets for tonight", thread_id="talk")
+        async with aclosing(stream) as reading:
+            seen = [await anext(reading), await anext(reading)]
+    async with EnterpriseOrchestrator(database_url=url) as elsewhere:
+        rest = await all_of(elsewhere.resume_stream("talk", after=len(seen)))
+        answer = await elsewhere.get_state("talk")
+        assert rest[-1].data == answer.as_json()
+        assert await all_of(elsewhere.resume_stream("talk")) == [*seen, *rest]
+    assert gapless([*seen, *rest])
+    assert "summary" in rest[-1].data
