@@ -86,8 +86,7 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
     agent: Agent | None = None
     made: AgentCall | None = None
     if run.say is not None:
-        path = path_in(context.run_id, context.task_id)
-        context = context._replace(emit=partial(run.say, path, context.attempt))
+        context = context._replace(emit=partial(run.say, context))
     try:
         terms = run.terms if previous is None else _going_on(run.terms, previous)
         agent = _chosen(work, context, run, terms)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from nodes.ports import Agents, Clock, Delegation, LeaseGuard
+    from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
     from state.outcome import Outcome
     from state.plan_document import PlanDocument, ScopeSeed
@@ -68,9 +69,8 @@ class RunHandle:
     callables: Mapping[str, Callable[..., object]] = field(default_factory=dict)
     observe: Callable[[str, Outcome], None] | None = None
     """Told each outcome as soon as it is known, before it is saved."""
-    say: Callable[[str, int, str], None] | None = None
-    """Told the pieces of an agent's text as they come, after the path of its task and the
-    attempt."""
+    say: Callable[[AgentContext, str], None] | None = None
+    """Told the pieces of an agent's text as they come, after what it was called with."""
     tell: Callable[[str, str, JsonObject], None] | None = None
     """Told what middleware found, after the path of the task and the middleware's name: at
     least its `verdict`, in one word."""

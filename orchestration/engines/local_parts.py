@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from graph.plan_request import Planned
+    from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
     from state.outcome import Outcome
     from state.task import Task
@@ -26,8 +27,8 @@ class LocalParts(NamedTuple):
     """Told each outcome as soon as it is known."""
     watch: Callable[[Chunk], None] | None = None
     """Told each node's beginning and end."""
-    say: Callable[[str, int, str], None] | None = None
-    """Told the pieces of agents' text as they come, after the path of the task and the attempt."""
+    say: Callable[[AgentContext, str], None] | None = None
+    """Told the pieces of an agent's text as they come, after what it was called with."""
     verdict: Callable[[str, str, JsonObject], None] | None = None
     """Told what middleware found, after the path of the task and the middleware's name."""
     streamed: bool = False

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from orchestration.engines.local_parts import Chunk, LocalParts
     from orchestration.engines.segment import Segment
     from orchestration.workflow_events import EventKind
+    from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject, JsonValue
+    from state.outcome import Outcome
     from state.plan import Plan
     from state.result import WorkflowResult
     from state.run_state import Outcomes
@@ -59,7 +61,14 @@ class Recorder:
 
     def listening(self, local: LocalParts) -> LocalParts:
         """Return the live parts of the run, with this as who watches it."""
-        return local._replace(watch=self._watch, say=self._say, verdict=self._find)
+        tell_more = local.observe
+
+        def observe(path: str, outcome: Outcome) -> None:
+            self._tell(self._translator.observe(path, outcome))
+            if tell_more is not None:
+                tell_more(path, outcome)
+
+        return local._replace(watch=self._watch, say=self._say, verdict=self._find, observe=observe)
 
     def catch_up_seed(self, plan: Plan) -> None:
         """Tell what a plan begins with that goes on from another's, or is a fork's."""
@@ -103,8 +112,8 @@ class Recorder:
     def _watch(self, chunk: Chunk) -> None:
         self._tell(self._translator.translate(chunk[1]))
 
-    def _say(self, path: str, attempt: int, text: str) -> None:
-        self._tell(self._translator.say(path, attempt, text))
+    def _say(self, context: AgentContext, text: str) -> None:
+        self._tell(self._translator.say(context, text))
 
     def _find(self, path: str, middleware: str, verdict: JsonObject) -> None:
         self._tell(self._translator.find(path, middleware, verdict))

@@ -50,27 +50,28 @@ class Speeches:
     def __init__(self) -> None:
         self._speeches: defaultdict[Fact, _Speech] = defaultdict(_Speech)
         self._hearings: dict[str, _Hearing] = {}
-        self._early: defaultdict[str, list[Happening | tuple[int, str]]] = defaultdict(list)
+        self._early: defaultdict[str, list[Happening]] = defaultdict(list)
 
     def begin(self, fact: Fact) -> Iterator[Happening]:
-        """An attempt begins (again); tell what has come before its beginning was known."""
+        """An attempt begins (again); tell what was found before its beginning was known."""
+        path, known = fact.name, self._hearings.get(fact.name)
+        if known is not None and known.fact == fact and not known.speech.asked:
+            return  # it is heard of twice
         speech = self._speeches[fact]
-        path = fact.name
         self._hearings[path] = _Hearing(
             fact, speech, "".join(speech.pieces), Counter(speech.verdicts)
         )
         for each in self._early.pop(path, ()):
-            if isinstance(each, Happening):
-                yield from self._found(path, each)
-            else:
-                yield from self.say(path, *each)
+            yield from self._found(path, each)
 
-    def say(self, path: str, attempt: int, text: str) -> Iterator[Happening]:
-        """Tell a piece of text, but what of it was told before."""
-        hearing = self._hearings.get(path)
-        if hearing is None or hearing.fact.number != attempt:
-            self._early[path].append((attempt, text))
-            return
+    def hears(self, fact: Fact) -> bool:
+        """Whether an attempt is under way."""
+        hearing = self._hearings.get(fact.name)
+        return hearing is not None and hearing.fact == fact
+
+    def say(self, path: str, text: str) -> Iterator[Happening]:
+        """Tell a piece of what an attempt under way says, but what of it was told before."""
+        hearing = self._hearings[path]
         if not hearing.before:
             yield self._piece(hearing, text)
             return

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from state.plan import path_in
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
     from orchestration.workflow_events import EventKind
+    from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject
+
+
+UNDOING: Final = ":compensate"
+"""What the idempotency key of a compensation ends in."""
+_TURN = re.compile(r"#(\d+)[^#]*$")
 
 
 class Happening(NamedTuple):
@@ -87,6 +95,16 @@ def fact_of(happening: Happening) -> Fact | None:
         case "run_started" | "token" | "token_restart" | "verdict" | "run_finished":
             return None
     return fact
+
+
+def fact_of_call(context: AgentContext) -> Fact:
+    """Return the fact that an agent is called; what tells one turn's calls apart is in the key."""
+    path = path_in(context.run_id, context.task_id)
+    end = context.idempotency_key.removeprefix(f"{context.run_id}:{context.task_id}")
+    if end == UNDOING:
+        return Fact("compensation_started", path, context.attempt)
+    turn = _TURN.search(end or context.run_id)
+    return Fact("task_started", path, context.attempt, int(turn[1]) if turn else 0)
 
 
 def _essence(data: JsonObject) -> object:

@@ -36,18 +36,24 @@ def knowing(*pieces: str, asked: bool = False) -> Speeches:
 def said(speeches: Speeches, *pieces: str) -> list[str]:
     told = heard(speeches.begin(FIRST))
     for text in pieces:
-        told += heard(speeches.say("a", 1, text))
+        told += heard(speeches.say("a", text))
     return told + heard(speeches.end(FIRST))
 
 
-def test_what_comes_before_the_beginning_is_told_after_it() -> None:
+def test_what_is_found_before_the_beginning_is_told_after_it() -> None:
     speeches = Speeches()
-    assert heard(speeches.say("a", 1, "early")) == []
     assert heard(speeches.find("a", "cache", {"verdict": "miss"})) == []
-    assert heard(speeches.begin(FIRST)) == ["early", "verdict"]
-    assert heard(speeches.say("a", 2, "of the next attempt")) == []
-    assert heard(speeches.end(FIRST)) == []
-    assert heard(speeches.begin(SECOND)) == ["of the next attempt"]
+    assert heard(speeches.begin(FIRST)) == ["verdict"]
+    assert speeches.hears(FIRST)
+    assert not speeches.hears(SECOND)
+
+
+def test_a_beginning_that_is_heard_of_twice_is_one() -> None:
+    speeches = Speeches()
+    assert heard(speeches.begin(FIRST)) == []
+    assert heard(speeches.say("a", "one ")) == ["one "]
+    assert heard(speeches.begin(FIRST)) == []
+    assert heard(speeches.say("a", "two")) == ["two"]
 
 
 def test_an_agent_that_asked_a_person_goes_on_or_begins_again() -> None:
