@@ -42,11 +42,25 @@ class EventTranslator:
         self._told = Told()
         self._speeches = Speeches()
         self._begun: dict[str, Begun] = {}
+        self._turns: dict[str, int] = {}
+        """Of cycles in the log, by the path around them."""
 
     def learn(self, happening: Happening) -> None:
         """Take over what the log has, so that it is not told again."""
         self._told.learn(happening)
+        self._learn_supervisor(happening)
         self._speeches.learn(happening, fact_of(happening))
+
+    def _learn_supervisor(self, happening: Happening) -> None:
+        """Find out in which turn a supervisor spoke; that its calls begin is never told."""
+        kind, path, data = happening
+        around = path.rpartition(INSIDE)[0]
+        if kind == "turn_started" and "task" in data:
+            self._turns[around] = cast("int", data["turn"])
+        elif kind == "token" and self.plan.task_at(path) is None:
+            fact = Fact("task_started", path, 1, self._turns.get(around, 0))
+            if not self._speeches.hears(fact):
+                self._speeches.learn(Happening("task_started", path), fact)
 
     def learned(self) -> None:
         """All that the log has is taken over."""

@@ -63,9 +63,16 @@ async def seller(given: dict[str, Any], context: AgentContext) -> dict[str, Any]
     return {"handoff_to": "buyer", "message": "too much"}
 
 
+async def leader(given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+    for word in ("who is ", "next? "):
+        context.emit(word)
+        await asyncio.sleep(0)
+    return {"next": ["a", "b", "finish"][len(given["turns"])]}
+
+
 def agents() -> AgentRegistry:
     registry = AgentRegistry()
-    for each in (speaker, moody, closed, buyer, seller):
+    for each in (speaker, moody, closed, buyer, seller, leader):
         registry.register(AgentSpec(each.__name__, ["talking"], handler=each))
     return registry
 
@@ -112,13 +119,22 @@ def cycle() -> tuple[list[Task], Options]:
     return tasks, {"strategy": "cyclic", "max_turns": TURNS}
 
 
+def supervised() -> tuple[list[Task], Options]:
+    return [say("a"), say("b")], {
+        "strategy": "cyclic",
+        "max_turns": TURNS,
+        "supervisor": AgentTask("leader"),
+    }
+
+
 def undone() -> tuple[list[Task], Options]:
     undoable: list[Task] = [say(id_, compensate={}) for id_ in ("a", "b")]
     return [*undoable, AgentTask("closed")], {}
 
 
 PLANS: Final[dict[str, Callable[[], tuple[list[Task], Options]]]] = {
-    each.__name__: each for each in (sequence, parallel, approved, loop, items, cycle, undone)
+    each.__name__: each
+    for each in (sequence, parallel, approved, loop, items, cycle, supervised, undone)
 }
 
 

@@ -105,3 +105,22 @@ async def test_a_request_in_plain_words_is_streamed_on_with_its_answer(tmp_path:
         assert await all_of(elsewhere.resume_stream("talk")) == [*seen, *rest]
     assert gapless([*seen, *rest])
     assert "summary" in rest[-1].data
+
+
+async def test_a_supervisor_is_heard_too() -> None:
+    stage = Stage("memory://")
+
+    async def lead(given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        context.emit("hm ")
+        return {"next": "finish" if given["turns"] else "a"}
+
+    stage.agents.register(AgentSpec("lead", handler=lead))
+    async with stage.open() as coordinator:
+        told = await all_of(
+            coordinator.stream([AgentTask("a")], strategy="cyclic", supervisor=AgentTask("lead"))
+        )
+    assert [line for line in lines(told) if line.startswith("token")] == [
+        "token supervisor hm",
+        "token a a!",
+        "token supervisor hm",
+    ]
