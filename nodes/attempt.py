@@ -86,6 +86,8 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
     agent: Agent | None = None
     made: AgentCall | None = None
     if run.say is not None:
+        if run.ready is not None:
+            await run.ready(context)
         context = context._replace(emit=partial(run.say, context))
     try:
         terms = run.terms if previous is None else _going_on(run.terms, previous)

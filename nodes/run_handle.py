@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -71,6 +71,8 @@ class RunHandle:
     """Told each outcome as soon as it is known, before it is saved."""
     say: Callable[[AgentContext, str], None] | None = None
     """Told the pieces of an agent's text as they come, after what it was called with."""
+    ready: Callable[[AgentContext], Awaitable[None]] | None = None
+    """Awaited before an agent is called that is listened to, so that its beginning is told."""
     tell: Callable[[str, str, JsonObject], None] | None = None
     """Told what middleware found, after the path of the task and the middleware's name: at
     least its `verdict`, in one word."""

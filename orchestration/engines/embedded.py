@@ -748,6 +748,7 @@ class EmbeddedEngine:
             budgets=budgets,
             observe=segment.keep_account(known).observing(local.observe),
             say=local.say,
+            ready=local.ready,
             tell=local.verdict,
             terms=terms_of(segment, known, self._database.traffic),
             lease=segment.held if self._database.durable else None,

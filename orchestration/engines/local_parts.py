@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +29,8 @@ class LocalParts(NamedTuple):
     """Told each node's beginning and end."""
     say: Callable[[AgentContext, str], None] | None = None
     """Told the pieces of an agent's text as they come, after what it was called with."""
+    ready: Callable[[AgentContext], Awaitable[None]] | None = None
+    """Awaited before an agent is called that is listened to."""
     verdict: Callable[[str, str, JsonObject], None] | None = None
     """Told what middleware found, after the path of the task and the middleware's name."""
     streamed: bool = False

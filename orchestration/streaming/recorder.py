@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from checkpoints.events import PAGE, LoggedEvent, RunKey
 from orchestration.streaming.told import Happening
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from orchestration.workflow_events import EventKind
     from state.agent_context import AgentContext
     from state.jsonvalue import JsonObject, JsonValue
-    from state.outcome import Outcome
     from state.plan import Plan
     from state.result import WorkflowResult
     from state.run_state import Outcomes
+
+QUICK_ROUNDS: Final = 100
+MOST_ROUNDS: Final = 1000
+"""Looks at whether a report has come; nobody waits longer for it than a second."""
+ROUND_SECONDS: Final = 0.001
 
 
 class Recorder:
@@ -61,14 +65,9 @@ class Recorder:
 
     def listening(self, local: LocalParts) -> LocalParts:
         """Return the live parts of the run, with this as who watches it."""
-        tell_more = local.observe
-
-        def observe(path: str, outcome: Outcome) -> None:
-            self._tell(self._translator.observe(path, outcome))
-            if tell_more is not None:
-                tell_more(path, outcome)
-
-        return local._replace(watch=self._watch, say=self._say, verdict=self._find, observe=observe)
+        return local._replace(
+            watch=self._watch, say=self._say, verdict=self._find, ready=self._ready
+        )
 
     def catch_up_seed(self, plan: Plan) -> None:
         """Tell what a plan begins with that goes on from another's, or is a fork's."""
@@ -111,6 +110,16 @@ class Recorder:
 
     def _watch(self, chunk: Chunk) -> None:
         self._tell(self._translator.translate(chunk[1]))
+
+    async def _ready(self, context: AgentContext) -> None:
+        """Wait until the beginning of a call is told, so that what is said comes after it.
+
+        LangGraph's reports from a subgraph go from loop to loop, which takes a few rounds.
+        """
+        for number in range(MOST_ROUNDS):
+            if self._translator.hears(context):
+                return
+            await asyncio.sleep(0 if number < QUICK_ROUNDS else ROUND_SECONDS)
 
     def _say(self, context: AgentContext, text: str) -> None:
         self._tell(self._translator.say(context, text))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from orchestration.streaming.speeches import Speeches
 from orchestration.streaming.told import Fact, Happening, Told, fact_of, fact_of_call
-from state.compensation import next_compensation, place_of, undoing_begun
+from state.compensation import next_compensation, place_of
 from state.jsonvalue import json_like, json_object
 from state.outcome import is_finished
 from state.plan import is_stale, own_outcomes, path_of
@@ -67,10 +67,7 @@ class EventTranslator:
         self._speeches.learned()
 
     def say(self, context: AgentContext, text: str) -> Iterator[Happening]:
-        """Tell a piece of an agent's text, and before it that the agent was called.
-
-        LangGraph may report that later: reports from subgraphs go from loop to loop.
-        """
+        """Tell a piece of an agent's text, and if need be before it that the agent was called."""
         fact = fact_of_call(context)
         if not self._speeches.hears(fact):
             if self._is_over(fact):
@@ -81,21 +78,15 @@ class EventTranslator:
                 yield from self._begins(fact, {"turn": fact.turn} if fact.turn else NO_TURN)
         yield from self._speeches.say(fact.name, text)
 
+    def hears(self, context: AgentContext) -> bool:
+        """Whether the beginning of a call was told, if ever it is."""
+        fact = fact_of_call(context)
+        return self._speeches.hears(fact) or self.plan.task_at(fact.name) is None
+
     def _is_over(self, begun: Fact) -> bool:
         """Whether an attempt has ended whose agent speaks on, as one in a thread may."""
         ends = (begun._replace(kind=kind) for kind in ("task_finished", "task_retrying"))
         return any(self._told.knows(end) and not self._told.in_log(end) for end in ends)
-
-    def observe(self, path: str, outcome: Outcome) -> Iterator[Happening]:
-        """Tell what became of a call as soon as it is known, which is before it is saved."""
-        task = self.plan.task_at(path)
-        if task is None or "wait" in task or not outcome["attempts"] or undoing_begun(outcome):
-            return
-        turn = _turn_of(outcome)
-        fact = Fact("task_started", path, outcome["attempts"], outcome.get("turn", 0))
-        if self._told.is_new(fact):
-            yield Happening("task_started", path, {"attempt": fact.number, **turn})
-        yield from self._end(path, outcome, turn)
 
     def find(self, path: str, middleware: str, verdict: JsonObject) -> Iterator[Happening]:
         """Tell a verdict of middleware about a task."""
