@@ -11,11 +11,18 @@ from typing import Any
 
 from orchestration import (
     AgentContext,
+    AgentRefusedError,
     AgentSpec,
     AgentTask,
     EnterpriseOrchestrator,
+    ForEach,
+    Repeat,
+    SubWorkflow,
+    Workflow,
     WorkflowEvent,
 )
+from orchestration.streaming.told import Happening, fact_of, fact_of_call
+from state.task import Task
 from tests.unit.orchestration.releases import THREAD, Site, task
 from tests.unit.orchestration.streaming.stage import Stage, all_of, lines, stage_in
 
@@ -124,3 +131,42 @@ async def test_a_supervisor_is_heard_too() -> None:
         "token a a!",
         "token supervisor hm",
     ]
+
+
+async def test_every_call_is_the_one_whose_beginning_is_told() -> None:
+    """However plans, turns and items are nested: else each call would wait in vain."""
+    stage, called = Stage("memory://"), set()
+
+    async def agent(_given: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        called.add(fact_of_call(context))
+        context.emit("x")
+        if context.idempotency_key.endswith(":compensate") or context.task_id != "no":
+            return {"ok": True}
+        raise AgentRefusedError("no")
+
+    stage.agents.register(AgentSpec("agent", handler=agent))
+
+    def do(id_: str, **terms: Any) -> AgentTask:  # noqa: ANN401
+        return AgentTask("agent", task_id=id_, **terms)
+
+    def twice(id_: str, *tasks: Task) -> Repeat:
+        return Repeat(Workflow(id_, tasks=tasks), until="turn >= 2", task_id=id_)
+
+    cycle = Workflow("cycle", tasks=[do("p"), twice("q", do("r"))], strategy="cyclic", max_turns=1)
+    nested = SubWorkflow(cycle, task_id="cycle")
+    items = ForEach([1, 2], [do("i"), twice("l", do("m"))], task_id="each")
+    inside = SubWorkflow(Workflow("sub", tasks=[do("s"), items, nested]), task_id="sub")
+    async with stage.open() as coordinator:
+        first = [do("a", compensate={}), twice("outer", do("b"), inside)]
+        told = await all_of(coordinator.stream([*first, do("no")]))
+        told += await all_of(
+            coordinator.stream(
+                [SubWorkflow(Workflow("w", tasks=[do("u"), twice("v", do("x"))]), task_id="w")],
+                strategy="cyclic",
+                max_turns=1,
+            )
+        )
+    begun = {fact_of(Happening(e.kind, e.task_id, e.data)) for e in told if "_started" in e.kind}
+    assert called <= begun
+    assert len(called) > 20
+    assert not [line for line in lines(told) if line.startswith("token_restart")]
