@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from nodes.compression.atoms import Part
 from nodes.compression.counting import CHARACTERS_PER_TOKEN
 from nodes.compression.draft import Draft
-from nodes.compression.ranking import KEPT, Ranking
+from nodes.compression.ranking import GROUP_STAYS, Ranking
 from nodes.compression.spans import Group, Turn
 
 PROBES: Final = 24
@@ -67,7 +67,7 @@ class Cutting:
         gain = sum(map(self._overhead, outer))
         worth = max(self.ranking.of_group(group) for group in (*inner, *outer))
         if turn is last and gain <= SMALL * CHARACTERS_PER_TOKEN * self.ranking.rest:
-            worth = KEPT * KEPT
+            worth = GROUP_STAYS
         yield Leaving(outer, worth, gain)
 
     def _overhead(self, group: Group) -> int:

@@ -64,8 +64,12 @@ WHOLE: Final[Mapping[Side, float]] = {"user": 0.5, "assistant": 0.4, "tool": 0.2
 """Shares of the budget up to which the latest messages stay as they are."""
 LEAST_REST: Final = 16
 """Tokens that system messages leave to the user's last one, however long they are."""
-KEPT: Final = 1e3
-"""What goes only after everything of an ordinary worth."""
+RESULT_STAYS: Final = 1e3
+GROUP_STAYS: Final = 2e3
+SYSTEM_STAYS: Final = 3e3
+QUESTION_STAYS: Final = 4e3
+"""What goes only after everything of an ordinary worth, in this order: the last call's result, its
+place, system messages, the user's last message."""
 
 
 class Ranking:
@@ -132,13 +136,14 @@ class Ranking:
     def _standing_of(self, place: int, side: Side) -> tuple[float, float]:
         """Return by what to multiply the worths of a message's texts, and what to add."""
         if side == "system":
-            return LATEST_OF_USER, 0.0 if self.is_tight else KEPT
+            return LATEST_OF_USER, 0.0 if self.is_tight else SYSTEM_STAYS
         if place not in self.latest:
             return 1.0, 0.0
         size = sum(len(text or "") for text in self.draft.views[place].texts)
         is_whole = size <= CHARACTERS_PER_TOKEN * self.rest * WHOLE[side]
-        factor = LATEST_OF_USER if side == "user" else LATEST
-        return factor, KEPT * factor if is_whole else 0.0
+        if side == "user":
+            return LATEST_OF_USER, QUESTION_STAYS if is_whole else 0.0
+        return LATEST, RESULT_STAYS if is_whole else 0.0
 
     def _of_atoms(self, place: int, atoms: Range) -> list[tuple[int, float]]:
         rows = self.rows[atoms.first : atoms.end]
