@@ -3,8 +3,8 @@
 Each history that ends right before a tool call is cut, after the system message, to a half and
 to a quarter of its tokens. Of the call's argument values that stood in it, the share that still
 does is printed; beside it the same for keeping just the last messages. The transcripts are
-generated. The ranking's constants were tuned on the first set; the second was looked at while
-rules were found; the third was written when these stood, and gave 98.3 and 87.6 % at first sight.
+generated. The ranking's constants were chosen on the first set; docs/compression.md says what was
+looked at of the others, and how much was left of them at first sight.
 """
 
 from __future__ import annotations

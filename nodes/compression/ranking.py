@@ -62,7 +62,7 @@ LATEST: Final = 1.4
 """How much more the latest of the user, and the last call's result, is worth."""
 WHOLE: Final[Mapping[Side, float]] = {"user": 0.5, "assistant": 0.4, "tool": 0.25, "other": 0.4}
 """Shares of the budget up to which the latest messages stay as they are."""
-LEAST_REST: Final = 16
+LEAST_REST: Final = 10
 """Tokens that system messages leave to the user's last one, however long they are."""
 RESULT_STAYS: Final = 1e3
 GROUP_STAYS: Final = 2e3

@@ -191,6 +191,15 @@ def test_chinese_is_cut_by_sentences() -> None:
     assert "ZFA04Y" in compressed["content"]
 
 
+@pytest.mark.parametrize("rest", [12, 20, 40, 80, 160])
+def test_system_messages_stay_whole_where_they_leave_room_for_a_question(rest: int) -> None:
+    policy = {"role": "system", "content": f"Never pay without approval. {CHAT * 8}"}
+    messages = [policy, *HISTORY[1:]]
+    compressed = compress(messages, max_tokens=approximate_tokens([policy]) + rest).messages
+    assert compressed[0] is policy
+    assert compressed[-1]["role"] == "user"
+
+
 def test_system_messages_are_cut_when_nothing_else_is_left() -> None:
     policy = {"role": "system", "content": " ".join(f"Rule {n}: {CHAT}" for n in range(40))}
     messages = [policy, user("Hello. " + CHAT), says(CHAT), user("What is rule 7?")]
