@@ -11,7 +11,7 @@ LONGEST_MENTION: Final = 64
 SHORT_NUMBER: Final = 5
 """Digits from which on a number is taken for an id."""
 REMEMBERED: Final = 4096
-"""Tokens whose kind is not worked out anew: most of a history's are the same few."""
+"""Short tokens whose kind is not worked out anew: most of a history's are the same few."""
 
 
 class Kind(IntEnum):
@@ -51,14 +51,18 @@ _QUOTED: Final = re.compile(
 _ENDS_OF_KEYS: Final = ('":', "':")
 """What follows the name of a field, in JSON or Python, that stands in a text."""
 _UNIT: Final = re.compile(r" [^\W\d_]{1,12}\b")
+_TWO_DIGITS: Final = re.compile(r"\d\D*\d")
 _DIGIT: Final = re.compile(r"\d")
 _AMOUNT: Final = re.compile(r"[$€£]?\d{1,4}(?:[.,:%/+-]\d*)*(?:T[\d:.+]+Z?)?%?\Z|[$€£]?\d+\.\d+\Z")
 _JOINED_WORDS: Final = re.compile(r"[a-z]+[/-][a-z]+(?:-[a-z]+)*\Z")
 
 
-@lru_cache(maxsize=REMEMBERED)
 def kind_of(token: str) -> Kind:
     """Say how much a token looks like a value."""
+    return _kind_of_short(token) if len(token) <= LONGEST_MENTION else _kind_of(token)
+
+
+def _kind_of(token: str) -> Kind:
     if token.isalpha():
         return _kind_of_letters(token)
     if "@" in token[1:] or "//" in token or token.count("/") > 1:
@@ -66,6 +70,9 @@ def kind_of(token: str) -> Kind:
     if "=" in token:  # an argument or a setting: as telling as its value
         return kind_of(token.rsplit("=", 1)[1])
     return _kind_of_digits(token) if _DIGIT.search(token) else _kind_of_joined(token)
+
+
+_kind_of_short: Final = lru_cache(maxsize=REMEMBERED)(_kind_of)
 
 
 def _kind_of_digits(token: str) -> Kind:
@@ -88,7 +95,6 @@ def _kind_of_letters(token: str) -> Kind:
     return Kind.CODE if token[1:] != token[1:].lower() else Kind.PLAIN
 
 
-@lru_cache(maxsize=REMEMBERED)
 def kind_of_text(text: str) -> Kind:
     """Say how much a short text looks like a value: as much as the most telling word of it."""
     if text.isalpha():
@@ -97,10 +103,9 @@ def kind_of_text(text: str) -> Kind:
     return max(map(kind_of, pattern.findall(text)), default=Kind.PLAIN)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def is_record_id(name: str) -> bool:
     """Say whether a name in a JSON object is no name of a field but a record's id."""
-    return len(name) >= SHORT_NUMBER and sum(map(str.isdigit, name)) > 1
+    return len(name) >= SHORT_NUMBER and _TWO_DIGITS.search(name) is not None
 
 
 def mentions_of(text: str) -> list[Mention]:

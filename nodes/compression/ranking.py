@@ -6,13 +6,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Final
 
 from nodes.compression.atoms import Atom, Part
 from nodes.compression.counting import CHARACTERS_PER_TOKEN
 from nodes.compression.draft import Draft, Range
-from nodes.compression.mentions import REMEMBERED, Kind
+from nodes.compression.mentions import Kind
 from nodes.compression.relevance import relevance
 from nodes.compression.spans import Group
 from nodes.compression.usage import Usage
@@ -91,6 +90,7 @@ class Ranking:
         pairs = zip(self.relevance, self.usage.heat, strict=True)
         self.interest = [(1 + RELEVANT * told) * (1 + HOT * min(1.0, heat)) for told, heat in pairs]
         """For each sentence and record, by what its values are worth more."""
+        self._wanted: dict[str, bool] = {}
         self.arguments = {
             _stem(self.rows[atom].key) for atoms in draft.calls for atom in range(*atoms)
         } - {""}
@@ -189,7 +189,10 @@ class Ranking:
 
     def _is_wanted(self, name: str) -> bool:
         """Say whether a field is named like an argument or an id."""
-        return name.lower().endswith(ID_NAMES) or _stem(name) in self.arguments
+        if (known := self._wanted.get(name)) is None:
+            known = name.lower().endswith(ID_NAMES) or _stem(name) in self.arguments
+            self._wanted[name] = known
+        return known
 
 
 def latest_of(draft: Draft) -> frozenset[int]:
@@ -201,7 +204,6 @@ def latest_of(draft: Draft) -> frozenset[int]:
     return frozenset(places | {groups[0].first} if draft.turns[-1].has_user else places)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _stem(name: str) -> str:
     """Return what `reservation_id` and `reservations` have in common."""
     return _ENDING.sub("", name.lower())
