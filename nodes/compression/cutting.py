@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from nodes.compression.atoms import Part
 from nodes.compression.counting import CHARACTERS_PER_TOKEN
 from nodes.compression.draft import Draft
 from nodes.compression.ranking import GROUP_STAYS, Ranking
@@ -19,7 +18,7 @@ LEAST_WITH_HEADER: Final = 40
 """Tokens below which an empty digest is not worth its header."""
 SMALL: Final = 0.15
 """The share of the budget up to which the last group keeps its place whatever it is worth."""
-LEAST_PUT_BACK: Final = 1e-3
+LEAST_PUT_BACK: Final = 5e-4
 """The worth below which nothing is put back to use up a budget."""
 MOST_PUT_BACK: Final = 50
 
@@ -139,14 +138,14 @@ class Cutting:
 
     def _fill(self, tokens: int) -> None:
         """Put back what is worth most of what has gone and still fits."""
-        alive, rows = self.draft.alive, self.draft.atoms.rows
+        alive = self.draft.alive
         slack = CHARACTERS_PER_TOKEN * (tokens - self.draft.count())
         back: list[int] = []
         for move in reversed(self.moves[: self.taken]):
             if self.worths[move] < LEAST_PUT_BACK or len(back) == MOST_PUT_BACK:
                 break
             needed = self.gains[move] + CHARACTERS_PER_TOKEN
-            if needed <= slack and move < len(alive) and rows[move].part is Part.VALUE:
+            if needed <= slack and move < len(alive):
                 alive[move] = 1
                 slack -= needed
                 back.append(move)
