@@ -150,4 +150,6 @@ class Cutting:
                 slack -= needed
                 back.append(move)
         while back and self.draft.count() > tokens:
-            alive[back.pop()] = 0
+            for move in back[len(back) // 2 :]:
+                alive[move] = 0
+            del back[len(back) // 2 :]
