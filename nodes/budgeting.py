@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from state.plan_document import PlanDocument
 
 NAME: Final = "budget"
+MOST_TOKENS: Final = 10**15
+"""What counts of a call's tokens, whatever an agent claims: no database takes every number."""
 
 
 class WorkingTime:
@@ -104,8 +106,8 @@ class Budgets:
         await self._store.end(charged._replace(at=self._clock.now()), used)
 
     async def grant(self, key: str, amount: Spent, per: BudgetScope) -> None:
-        """Let more be used up; the same key grants once."""
-        await self._store.grant(self.charged(key), amount, per)
+        """Let more be used up; the same key of the same run grants once."""
+        await self._store.grant(self.charged(f"grant:{self._run_id}:{key}"), amount, per)
 
     def charged(self, key: str) -> Charged:
         """Whose budgets something counts for."""
@@ -164,5 +166,6 @@ def _used(call: AgentCall, reply: Reply) -> Spent:
     usage = usage_in(reply) if isinstance(reply, dict) else None
     usage = usage or told.get("usage")
     tokens = 0 if usage is None else usage["input_tokens"] + usage["output_tokens"]
+    tokens = min(tokens, MOST_TOKENS)
     cost = told.get("cost", 0.0) - call.terms.cost  # that of earlier attempts was counted
     return Spent(tokens=tokens, cost=max(0.0, cost), attempts=1)

@@ -308,6 +308,33 @@ async def test_a_tenants_budget_counts_over_threads_and_comes_back_with_its_wind
     assert again.status == "completed"
 
 
+async def test_what_was_granted_to_one_run_is_granted_to_no_other(office: Office) -> None:
+    budget = Budget(attempts=2, on_exceeded="pause")
+    for thread_id in ("t", "u"):
+        asked = await office.runs.execute_sequential(three(), budget=budget, thread_id=thread_id)
+        assert asked.status == "interrupted"
+        result = await office.runs.resume(thread_id, {"bank": "approve"})
+        assert result.status == "completed"
+
+
+@pytest.mark.parametrize("tokens", [2**63 - 1, 10**30, 10**400], ids=["64 bits", "more", "huge"])
+async def test_an_agent_that_claims_any_number_of_tokens_is_counted_and_stops_the_run(
+    office: Office, tokens: int
+) -> None:
+    async def boast(_input: dict[str, Any]) -> dict[str, Any]:
+        return {"content": "done", "usage": {"input_tokens": tokens, "output_tokens": tokens}}
+
+    office.agents.register(AgentSpec("boaster", handler=boast))
+    tasks = [AgentTask("boaster"), AgentTask("mail")]
+    result = await office.runs.execute_sequential(
+        tasks, budget=Budget(tokens=10**9), on_failure="continue"
+    )
+    assert office.calls == []
+    error = result["mail"].error
+    assert error is not None
+    assert error["code"] == "budget_exceeded"
+
+
 async def test_undoing_needs_no_budget(office: Office) -> None:
     tasks = [
         AgentTask("clerk", compensate={"action": "undo"}),
