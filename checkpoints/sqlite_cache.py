@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -17,6 +18,7 @@ from checkpoints.cache_store import FAILURE_SECONDS, Bounds, ResponseStore, clos
 from checkpoints.cache_values import Claim, Invalidation, Labels, Look, Row, StoreStats
 from checkpoints.database import connect, retry_while_locked
 from checkpoints.group_commit import GroupCommitWriter
+from checkpoints.sqlite_cache_sql import LONGEST_LEASE
 from state.errors import CacheError, CacheUnreachableError, DatabaseError
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class SqliteCache(ResponseStore):
         open_one = partial(connect, path, "NORMAL")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _touch(path)
             retry_while_locked(partial(_create, open_one))
             self._reader: sqlite3.Connection | None = open_one()
         except CacheError as error:
@@ -61,7 +64,8 @@ class SqliteCache(ResponseStore):
     async def look(self, key: FullKey, *, flight: str = "") -> Look:
         """Say what is known about a key."""
         entry_id = self.entry_id(key)
-        asked = {"id": entry_id, "now": self._clock(), "flight": flight}
+        now = self._clock()
+        asked = {"id": entry_id, "now": now, "latest": now + LONGEST_LEASE, "flight": flight}
         with self._reading() as reader:
             record, sequence, holder, failure = reader.execute(sql.LOOK, asked).fetchone()
         return Look(
@@ -76,15 +80,17 @@ class SqliteCache(ResponseStore):
     ) -> Claim:
         """Become who makes the call, unless another is."""
         entry_id, now = self.entry_id(key), self._clock()
+        until = now + min(lease_seconds, LONGEST_LEASE)
         return await self._awrite(
             lambda connection: sql.claim(
-                connection, entry_id, holder, labels=labels, times=(now, now + lease_seconds)
+                connection, entry_id, holder, labels=labels, times=(now, until)
             )
         )
 
     async def renew(self, key: FullKey, holder: str, *, lease_seconds: float) -> bool:
         """Prolong one's lease."""
-        entry_id, until = self.entry_id(key), self._clock() + lease_seconds
+        entry_id = self.entry_id(key)
+        until = self._clock() + min(lease_seconds, LONGEST_LEASE)
         return await self._awrite(
             lambda connection: sql.renew(connection, entry_id, holder, until=until)
         )
@@ -186,8 +192,19 @@ def _unreachable() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise CacheUnreachableError(f"the cache's file cannot be used now: {error}") from error
+    except UnicodeEncodeError as error:  # half a character, in a tenant or a tag
+        raise CacheUnreachableError(f"the cache's file cannot hold that text: {error}") from error
     except DatabaseError:  # its writer was closed
         raise closed() from None
+
+
+def _touch(path: Path) -> None:
+    """Make a new file that nobody else may read: it will hold what all users were answered.
+
+    Whoever wants to share it makes it first; SQLite gives its other files the same mode.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _create(open_one: Callable[[], sqlite3.Connection]) -> None:

@@ -20,6 +20,8 @@ SCHEMA: Final = 1
 """Of the tables; a file of another is emptied."""
 REMEMBERED: Final = 1000
 """Invalidations; a call that began before them all counts as outdated."""
+LONGEST_LEASE: Final = 600.0
+"""Seconds; one that ends later was made up, or made before the clock was set back."""
 OVERHEAD_BYTES: Final = 200
 """Of an entry, beside its record; the triggers below count it too."""
 
@@ -64,7 +66,7 @@ _MEETS: Final = """
 LOOK: Final = """
 SELECT (SELECT record FROM entries WHERE id = :id),
        (SELECT coalesce(max(sequence), 0) FROM invalidations),
-       (SELECT holder FROM claims WHERE id = :id AND expires_at > :now),
+       (SELECT holder FROM claims WHERE id = :id AND expires_at > :now AND expires_at <= :latest),
        (SELECT record FROM failures WHERE holder = :flight)
 """
 
@@ -138,7 +140,8 @@ def claim(
     """Claim an entry; `times` are now, and when the lease would end."""
     now, until = times
     held = connection.execute(
-        "SELECT holder, sequence FROM claims WHERE id = ? AND expires_at > ?", (entry_id, now)
+        "SELECT holder, sequence FROM claims WHERE id = ? AND expires_at > ? AND expires_at <= ?",
+        (entry_id, now, now + LONGEST_LEASE),
     ).fetchone()
     if held is not None and not is_outdated(connection, labels, held[1]):
         return Claim(mine=False, holder=held[0], sequence=held[1])

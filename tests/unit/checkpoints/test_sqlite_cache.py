@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -39,6 +40,10 @@ def opened(file: Path, *, key: bytes | None = None) -> ResponseStore:
 
 def contents(file: Path) -> bytes:
     return b"".join(each.read_bytes() for each in sorted(file.parent.iterdir()))
+
+
+def modes_in(folder: Path) -> set[int]:
+    return {each.stat().st_mode & 0o777 for each in folder.iterdir()}
 
 
 async def test_answers_outlive_the_process_that_stored_them(file: Path) -> None:
@@ -93,10 +98,24 @@ async def test_a_renewed_lease_goes_on(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"nonsense", b"msgpack:\xc1\xff", b"msgpack:\x01", b"pickle:x", b"\xff:x"]
+    "record",
+    [
+        b"",
+        b"nonsense",
+        b"msgpack:\xc1\xff",
+        b"msgpack:\x01",
+        b"pickle:x",
+        b"\xff:x",
+        b"json:" + b"[" * 100_000,
+        b"msgpack:" + b"\x91" * 100_000,
+        "a text",
+        7,
+        10**15,
+        1.5,
+    ],
 )
 async def test_a_damaged_row_is_a_miss(
-    file: Path, record: bytes, connection: sqlite3.Connection
+    file: Path, record: object, connection: sqlite3.Connection
 ) -> None:
     store = opened(file)
     await store.aset({KEY: ("x", 60)})
@@ -119,6 +138,39 @@ async def test_a_row_that_was_moved_to_another_key_is_a_miss(
     )
     assert await store.aget([KEY, OTHER]) == {OTHER: "of globex"}
     await store.aclose()
+
+
+async def test_a_claim_that_never_ends_keeps_nobody_waiting(
+    file: Path, connection: sqlite3.Connection
+) -> None:
+    store = opened(file)
+    connection.execute("INSERT INTO claims VALUES (?, 'x', 0, 1e18)", (store.entry_id(KEY),))
+    assert (await store.look(KEY)).holder is None
+    assert (await store.claim(KEY, "a", labels=LABELS, lease_seconds=30)).mine
+    await store.aclose()
+
+
+async def test_a_text_that_no_file_can_hold_stores_nothing(file: Path) -> None:
+    store = opened(file)
+    half = Kept("x", 60, LABELS._replace(tenant="\ud800"))
+    with pytest.raises(CacheUnreachableError, match="cannot hold"):
+        await store.akeep(KEY, half)
+    await store.aset({KEY: ("after", 60)})
+    assert await store.aget([KEY]) == {KEY: "after"}
+    await store.aclose()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has modes")
+async def test_a_new_file_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(
+    file: Path,
+) -> None:
+    store = opened(file)
+    await store.aset({KEY: (SECRET, 60)})
+    assert modes_in(file.parent) == {0o600}
+    await store.aclose()
+    os.chmod(file, 0o660)  # noqa: PTH101  on a file of a test
+    await opened(file).aclose()
+    assert modes_in(file.parent) == {0o660}
 
 
 # -- encryption -------------------------------------------------------------------------------
