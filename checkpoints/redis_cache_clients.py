@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from state.errors import CacheError, CacheUnreachableError
@@ -32,6 +32,8 @@ _LIMITS: Final[dict[str, Any]] = {
     "max_connections": 32,
     "timeout": 5.0,  # until one of them is free
 }
+_MISREAD: Final = re.compile("[/?#]")
+"""What ends host and port wherever it stands."""
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
 
@@ -65,7 +67,7 @@ class RedisClients:
                 f"the cache {self.where} needs redis; run `pip install '{EXTRA}'`"
             ) from error
         except ValueError as error:
-            raise CacheError(f"the cache's URL {self.where} cannot be: {error}") from None
+            raise CacheError(f"the cache's URL {self.where} cannot be{_why(url, error)}") from None
 
     @contextmanager
     def sync(self) -> Iterator[Redis]:
@@ -154,6 +156,16 @@ class RedisClients:
             raise CacheUnreachableError(f"the cache {self.where} refused: {error}") from error
         self._pause = FIRST_PAUSE
 
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Take what no cache of this project would have said for a server that cannot be used."""
+        try:
+            yield
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CacheUnreachableError(
+                f"the cache {self.where} holds what no cache has written; clear its keys"
+            ) from error
+
 
 def _bytes(text: bytes | str) -> bytes:
     return text.encode() if isinstance(text, str) else text
@@ -164,6 +176,13 @@ async def _end(life: AsyncGenerator[AsyncRedis, None]) -> None:
 
 
 def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    """The URL without user, password and options, also where these hold `/`, `?` or `#`."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[?#]', rest.rpartition('@')[2], maxsplit=1)[0]}"
+
+
+def _why(url: str, error: ValueError) -> str:
+    """What is wrong with the URL, unless that could show a password."""
+    if _MISREAD.search(url.rpartition("@")[0].partition("://")[2]):
+        return "; write '/', '?' and '#' in its password as %2F, %3F and %23"
+    return f": {error}"

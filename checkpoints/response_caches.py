@@ -74,7 +74,9 @@ def _opened(url: str, setting: Setting, bounds: Bounds) -> ResponseStore:
         from checkpoints.redis_cache import RedisCache  # noqa: PLC0415  heavy
 
         return RedisCache(url, setting)
-    raise CacheError(f"cache URL scheme {scheme[:40]!r} is not supported; use {_KNOWN}")
+    # what has no scheme may be a mistyped URL with a password in it
+    named = f" scheme {scheme[:40]!r}" if separator else ""
+    raise CacheError(f"the cache URL{named} is not supported; use {_KNOWN}")
 
 
 def open_shared_cache(url: str | None = None) -> ResponseStore:
