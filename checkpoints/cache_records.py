@@ -50,20 +50,20 @@ class CacheRecords:
         kind, data = self.serializer.dumps_typed(content)
         return kind.encode() + b":" + data
 
-    def opened(self, entry_id: str, record: bytes | None) -> tuple[Any] | None:
+    def opened(self, entry_id: str, record: object) -> tuple[Any] | None:
         """Read a value, in a tuple as it may be None; None if there is none to be read."""
-        if record is None:
+        if not isinstance(record, bytes):  # a column of SQLite takes numbers and texts, too
             return None
-        kind, _, data = bytes(record).partition(b":")
+        kind, _, data = record.partition(b":")
         try:
             content = self.serializer.loads_typed((kind.decode("ascii"), data))
-        except (DatabaseError, ValueError):
+        except (DatabaseError, ValueError, RecursionError):
             return None
         if not isinstance(content, dict) or not self._is_valid(content, entry_id):
             return None
         return (content.get("value"),)
 
-    def value(self, entry_id: str, record: bytes | None) -> Any:  # noqa: ANN401  what was kept
+    def value(self, entry_id: str, record: object) -> Any:  # noqa: ANN401  what was kept
         """Read a value; None if there is none to be read."""
         opened = self.opened(entry_id, record)
         return None if opened is None else opened[0]

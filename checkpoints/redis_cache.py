@@ -49,25 +49,28 @@ class RedisCache(ResponseStore):
             f"{prefix}c:{entry_id}",
             f"{prefix}f:{flight}",
         )
-        return Look(
-            value=self._records.value(entry_id, record),
-            sequence=int(sequence or 0),
-            holder=None if held is None else held.decode().partition(" ")[2],
-            failure=self._records.value(flight, failure),
-        )
+        with self._clients.understood():
+            return Look(
+                value=self._records.value(entry_id, record),
+                sequence=int(sequence or 0),
+                holder=None if held is None else held.decode().partition(" ")[2],
+                failure=self._records.value(flight, failure),
+            )
 
     async def claim(
         self, key: FullKey, holder: str, *, labels: Labels, lease_seconds: float
     ) -> Claim:
         """Become who makes the call, unless another is."""
-        mine, found, sequence = await self._ask(
+        said = await self._ask(
             scripts.CLAIM,
             self.entry_id(key),
             holder,
             scripts.labels_json(labels),
             _milliseconds(lease_seconds),
         )
-        return Claim(mine=bool(mine), holder=found.decode(), sequence=int(sequence))
+        with self._clients.understood():
+            mine, found, sequence = said
+            return Claim(mine=bool(mine), holder=found.decode(), sequence=int(sequence))
 
     async def renew(self, key: FullKey, holder: str, *, lease_seconds: float) -> bool:
         """Prolong one's lease."""

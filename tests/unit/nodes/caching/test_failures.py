@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from state.errors import (
     AgentRefusedError,
     AgentTimeoutError,
     AgentUnavailableError,
+    SharedCallError,
     UnknownReplyError,
 )
 
@@ -68,3 +71,15 @@ def test_a_document_that_says_something_else_is_an_error_all_the_same(
 ) -> None:
     assert isinstance(failure_in(document), AgentError)
     assert failure_in({**document, "type": "AgentUnavailableError"}).code == "agent_unavailable"
+
+
+@pytest.mark.parametrize("document", [None, [], ["type"], "text", 1])
+def test_what_describes_no_failure_is_one_that_nobody_can_read(document: Any) -> None:  # noqa: ANN401
+    assert isinstance(failure_in(document), SharedCallError)
+
+
+@pytest.mark.parametrize("retry_after", [math.nan, math.inf, True, "1", [1]])
+def test_a_wait_that_is_no_number_is_none(retry_after: object) -> None:
+    found = failure_in({"type": "AgentOverloadedError", "message": "a", "retry_after": retry_after})
+    assert isinstance(found, AgentOverloadedError)
+    assert found.retry_after is None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nodes.caching.question import full_key_of
 from nodes.caching.response_cache import ResponseCache
 from state.jsonvalue import JsonObject
 from tests.unit.nodes.caching.cache_stage import (
@@ -137,3 +138,25 @@ async def test_a_reply_that_is_no_json_object_is_given_to_all_and_not_kept(
     assert [each.reply for each in await asyncio.gather(*waiting)] == [odd, odd]
     assert (await cache.stats())["stored"] == 0
     assert (await cache.answer(KEY, prompt(), policy=PLAIN)).verdict["verdict"] == "miss"
+
+
+GOOD: JsonObject = {"schema": 1, "stored_at": 0, "fresh_until": 1e12, "stale_until": 1e12}
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        [1],
+        {**GOOD, "reply": "text"},
+        {**GOOD, "reply": {}, "schema": "1"},
+        {"schema": 1, "reply": {"content": "made up"}},
+        {**GOOD, "reply": {"content": "made up"}, "stored_at": "x"},
+        {**GOOD, "reply": {"content": "made up"}, "fresh_until": True},
+        {**GOOD, "reply": {"content": "made up"}, "fresh_until": float("inf")},
+        {**GOOD, "reply": {"content": "made up"}, "fresh_until": None},
+    ],
+)
+async def test_what_no_cache_has_written_is_not_there(cache: ResponseCache, kept: Any) -> None:  # noqa: ANN401
+    await cache.store.aset({full_key_of(KEY): (kept, 60)})
+    found = await cache.answer(KEY, prompt(), policy=PLAIN)
+    assert (found.reply, found.verdict["verdict"]) == ({"content": "sunny"}, "miss")
