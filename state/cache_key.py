@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from state.jsonvalue import JsonObject, JsonValue
 
 _RUN = re.compile(r"\s+")
-_VERBATIM = re.compile(r'[\n"`]')
+_VERBATIM = re.compile(r"""[\n"`“”„«»\u2018「」]|(?<!\w)'""")
 """Text with several lines, quotations or code: white space inside may mean something."""
 _BOOKKEEPING: Final = frozenset({"id", "response_metadata", "usage_metadata"})
 """Of a message: how it was made, not what it says."""
@@ -103,7 +103,7 @@ def _normal(value: JsonValue) -> JsonValue:
     if isinstance(value, str):
         return value if value.isascii() else unicodedata.normalize("NFC", value)
     if isinstance(value, Mapping):
-        return {str(_normal(key)): _normal(item) for key, item in value.items()}
+        return _normal_object(value)
     if isinstance(value, list):
         return [_normal(item) for item in value]
     return value
@@ -117,8 +117,12 @@ def _normal_input(input_data: JsonObject) -> JsonValue:
     return {**_normal_object(rest), "messages": _messages(messages)}
 
 
-def _normal_object(value: JsonObject) -> JsonObject:
-    return {str(_normal(name)): _normal(item) for name, item in value.items()}
+def _normal_object(value: Mapping[str, JsonValue]) -> JsonObject:
+    """Normalise names too, unless two would become one: then one could hide behind the other."""
+    normal = {str(_normal(name)): _normal(item) for name, item in value.items()}
+    if len(normal) == len(value):
+        return normal
+    return {name: _normal(item) for name, item in value.items()}
 
 
 def _messages(messages: Sequence[JsonValue]) -> list[JsonValue]:
@@ -126,10 +130,10 @@ def _messages(messages: Sequence[JsonValue]) -> list[JsonValue]:
 
 
 def _message(message: JsonObject) -> JsonObject:
+    if "content" not in message:  # of a mere reference, the id is all that it says
+        return _normal_object(message)
     said = {name: value for name, value in message.items() if name not in _BOOKKEEPING}
-    if "content" in said:
-        said["content"] = _content(said["content"])
-    return _normal_object(said)
+    return _normal_object({**said, "content": _content(message["content"])})
 
 
 def _content(content: JsonValue) -> JsonValue:
