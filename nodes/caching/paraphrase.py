@@ -16,6 +16,8 @@ from typing import Final
 
 MOST_WORDS: Final = 40
 """Longer questions are never taken for another."""
+LONGEST: Final = 500
+"""Characters; likewise. Some rules take a time that grows with the square of it."""
 
 _TOKEN: Final = re.compile(
     r"\"[^\"]*\"|“[^”]*”|`[^`]*`|(?<!\w)'[^']*'(?!\w)"  # quoted
@@ -82,6 +84,11 @@ _ACRONYMS_LIKE_WORDS: Final = frozenset(
 )
 
 
+def may_match(text: str) -> bool:
+    """Whether a question can be taken for another at all."""
+    return len(text) <= LONGEST and bool(_words(text))
+
+
 def difference(one: str, other: str) -> str | None:
     """Say in what two questions differ beyond their wording; None if in nothing."""
     first, second = _words(one), _words(other)
@@ -97,7 +104,7 @@ def difference(one: str, other: str) -> str | None:
 def _words(text: str) -> tuple[str, ...]:
     """The words that carry the meaning, in order; none of what is too long, or has lines."""
     plain = text.replace("\u2019", "'")
-    if "\n" in plain:
+    if "\n" in plain or len(plain) > LONGEST:
         return ()
     shouted = plain.isupper()
     lowered = _keep_acronyms(plain) if not shouted else plain.casefold()

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from nodes.caching.paraphrase import difference
+from nodes.caching.paraphrase import difference, may_match
 from state.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class SemanticIndex:
         Raises:
             ConfigurationError: The extra `semantic` is not installed.
         """
+        if not may_match(question.key.text):
+            return Near(None, "the question has lines, or is too long, for its meaning to count")
         with self._lock:
             known = list(self._frames.get(_frame(question), {}).values())
         if not known:
@@ -71,7 +73,9 @@ class SemanticIndex:
             odd = difference(question.key.text, each.text)
             if odd is None:
                 return Near(each.key, f"a question that means the same ({cosine:.2f})")
-            why = f"the nearest kept question differs in {odd}"
+            why = "the nearest kept question differs"
+            if question.key.user is not None:  # others are not told what was asked
+                why = f"{why} in {odd}"
         return Near(None, why)
 
     async def learn(self, question: Question) -> None:
@@ -81,6 +85,8 @@ class SemanticIndex:
             ConfigurationError: The extra `semantic` is not installed.
         """
         frame, text = _frame(question), question.key.text
+        if not may_match(text):
+            return
         with self._lock:
             if text in self._frames.get(frame, ()):
                 return

@@ -107,6 +107,21 @@ async def test_a_miss_says_in_what_the_nearest_question_differs(cache: ResponseC
     assert found.verdict["why"] == "stored; the nearest kept question differs in words: q3, q4"
 
 
+async def test_nobody_is_told_what_other_users_asked(cache: ResponseCache) -> None:
+    await cache.answer(key_of("Q3 revenue", user=None, scope="tenant"), prompt(), policy=LIKE)
+    asked = key_of("Q4 revenue", user=None, scope="tenant")
+    found = await cache.answer(asked, prompt(), policy=LIKE)
+    assert found.verdict["why"] == "stored; the nearest kept question differs"
+
+
+async def test_what_is_too_long_is_neither_compared_nor_remembered(embed: Any) -> None:  # noqa: ANN401
+    index = SemanticIndex(lambda: embed)
+    asked = Question(key_of("how much does " * 1000), prompt(), LIKE, bool)
+    await index.learn(asked)
+    assert index._frames == {}
+    assert (await index.find(asked)).key is None
+
+
 async def test_the_index_is_bounded(embed: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
     monkeypatch.setattr(semantic, "MOST_PER_FRAME", 3)
     monkeypatch.setattr(semantic, "MOST_TEXTS", 5)
