@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,8 @@ from nodes.compression.view import CUT, View, rewritten, user_message, with_note
 
 HEADER: Final = "[Shortened history:"
 FOOTER: Final = "]"
+_LIKE_ANOTHERS: Final = re.compile(r"\s*(?:[\[\]]|\w+:)")
+"""What an assistant's line is not to begin with, as it is the only one without a name before it."""
 
 
 class Range(NamedTuple):
@@ -169,5 +172,6 @@ class Draft:
             for each in self.documents[place]
             if not isinstance(each, int) and self.alive.find(1, each.first, each.end) >= 0
         ]
-        line = "; ".join(told)
-        return line if view.side == "assistant" or not line else f"{view.side}: {line}"
+        line = " ".join("; ".join(told).splitlines())  # so that nobody can make up another's line
+        is_plain = view.side == "assistant" and not _LIKE_ANOTHERS.match(line)
+        return line if is_plain or not line else f"{view.side}: {line}"

@@ -9,7 +9,7 @@ from nodes.compression.counting import TokenCounter, approximate_tokens
 from nodes.compression.cutting import Cutting
 from nodes.compression.draft import Draft
 from nodes.compression.ranking import Ranking
-from nodes.compression.view import View
+from nodes.compression.view import View, inset
 from state.errors import PromptTooLongError
 
 MOST_COUNTS: Final = 6
@@ -86,7 +86,7 @@ class Fitting:
             max_tokens: What it may take; of a longer one the end goes.
         """
         characters = int(max_tokens / self.ratio) * 4
-        self.draft.summary = summary.strip()[:characters]
+        self.draft.summary = inset(summary.strip()[:characters])
         try:
             return self.fit() if self.draft.summary else None
         except PromptTooLongError:

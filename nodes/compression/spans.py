@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from nodes.compression.view import (
     View,
     assistant_text,
+    inset,
     rewritten,
     user_message,
     view_of,
@@ -86,7 +87,7 @@ def _without_call(views: Sequence[View], place: int, before: Sequence[View]) -> 
         return
     following = views[place + 1].side if place + 1 < len(views) else ""
     if before and before[-1].side == "assistant" and following == "assistant":
-        text = "\n".join(text for text in view.texts if text)
+        text = inset("\n".join(text for text in view.texts if text))
         yield view_of(user_message(f"[result of a call that is gone] {text}", like=view.message))
 
 

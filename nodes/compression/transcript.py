@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from nodes.compression.view import View
+from nodes.compression.view import View, inset
 
 
 def transcript(views: Sequence[View]) -> str:
@@ -16,7 +16,7 @@ def transcript(views: Sequence[View]) -> str:
 def _lines(view: View) -> Iterator[str]:
     text = "\n".join(text for text in view.texts if text)
     if text:
-        yield f"{view.side}: {text}"
+        yield f"{view.side}: {inset(text)}"
     for call in view.calls:
         given = json.dumps(call.arguments, ensure_ascii=False, default=str)
-        yield f"{view.side} calls {call.name}({given})"
+        yield f"{view.side} calls {inset(call.name)}({given})"

@@ -182,6 +182,11 @@ def _call_fields(message: Any, without: Container[str]) -> Iterator[tuple[str, A
         yield "additional_kwargs", {key: extra[key] for key in extra if key not in names}
 
 
+def inset(text: str) -> str:
+    """Return a text whose further lines nobody can take for the beginning of something else."""
+    return "\n  ".join(text.splitlines())
+
+
 def user_message(text: str, *, like: Any) -> Any:  # noqa: ANN401  of the same kind
     """Return a user's message of the kind of another one."""
     if isinstance(like, Mapping):
