@@ -10,6 +10,8 @@ from typing import Any, Final, Protocol
 
 CHARACTERS_PER_TOKEN: Final = 4
 TOKENS_PER_MESSAGE: Final = 3
+DEEPEST_READ: Final = 100
+"""Levels; what is nested deeper is taken for mere text."""
 TOKENS_PER_IMAGE: Final = 85
 LEAST_RATIO: Final = 0.5
 GREATEST_RATIO: Final = 4.0
@@ -103,11 +105,23 @@ def _as_langchain_call(call: Any) -> Any:  # noqa: ANN401  whatever stands in a 
 
 
 def parsed(text: str) -> Any:  # noqa: ANN401  any JSON value
-    """Return the JSON value of a text, or the text itself."""
+    """Return the JSON value of a text, or the text itself; also where it is nested too deep."""
     try:
-        return json.loads(text, strict=False)
+        value = json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return text
+    return text if is_deep(value) else value
+
+
+def is_deep(value: Any) -> bool:  # noqa: ANN401  any JSON value
+    """Whether a value is nested so deep that it may be read and not be written again."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST_READ):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

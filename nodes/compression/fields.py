@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from nodes.compression.atoms import Atom, Atoms, Part, words_of
+from nodes.compression.counting import is_deep
 from nodes.compression.mentions import Kind, is_record_id, kind_of, kind_of_text
 from nodes.compression.prose import Prose
 
@@ -201,4 +202,4 @@ def read_json(text: str) -> Any:  # noqa: ANN401  any JSON value
         value = json.loads(text, parse_float=Number, strict=False)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict | list) else None
+    return value if isinstance(value, dict | list) and not is_deep(value) else None

@@ -313,6 +313,23 @@ def summary_of(text: str, max_tokens: int) -> str:
     return "The user wants to change a flight."
 
 
+@pytest.mark.parametrize("depth", [90, 200, 900, 950, 980, 100_000])
+def test_no_depth_of_a_text_is_too_much(depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth + " " * 5000
+    call = openai_call("call_1", {})
+    call["function"]["arguments"] = deep
+    history = [
+        user("look"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": deep},
+        says(deep),
+        user("Go on"),
+    ]
+    for budget in (30, 500):
+        compressed = compress(history, max_tokens=budget, summarise=lambda _text, _tokens: "deep")
+        assert compressed.tokens_after <= budget
+
+
 def test_a_model_summarises_what_went() -> None:
     compressed = to_share(HISTORY, 0.3, summarise=summary_of)
     assert compressed.summarised
