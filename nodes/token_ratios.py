@@ -13,6 +13,8 @@ from typing import Final
 from nodes.compression.counting import Calibration, bounded
 
 MOST_AGENTS: Final = 1000
+MOST_TOKENS: Final = 10**9
+"""What is believed of one call, so that no claim is too large a number to reckon with."""
 FADING: Final = 0.95
 """What a sample counts against the one after it."""
 LEAST_SAMPLES: Final = 3
@@ -59,7 +61,7 @@ class TokenRatios:
         if approximate <= 0 or actual <= 0:
             return
         with self._lock:
-            self._lines.setdefault(agent, _Line()).add(approximate, actual)
+            self._lines.setdefault(agent, _Line()).add(approximate, min(actual, MOST_TOKENS))
             self._lines.move_to_end(agent)
             if len(self._lines) > MOST_AGENTS:
                 self._lines.popitem(last=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -217,7 +217,9 @@ def grant_in(arguments: Mapping[str, object]) -> Spent | None:
 
 def is_amount(value: object, *, least: float | None = None) -> bool:
     """Whether `value` is a finite number above 0, or from `least` on."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    if not -sys.float_info.max <= value <= sys.float_info.max:
         return False
     return value > 0 if least is None else value >= least
 

@@ -34,6 +34,7 @@ def test_nonsense_stays_within_what_tokenisers_do() -> None:
     assert taught(50).ratio == 4
     assert taught(-1).ratio == 1
     assert taught(0.01).ratio == 0.5
+    assert 0.5 <= taught(1, own=10**400).ratio <= 4
 
 
 def test_agents_are_told_apart_and_the_oldest_are_forgotten() -> None:
