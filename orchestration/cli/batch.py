@@ -101,7 +101,8 @@ def _lines(path: Path) -> dict[int, JsonObject]:
     found: dict[int, JsonObject] = {}
     problems: list[FileProblem] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # a JSON text may hold other signs that end lines elsewhere, such as U+2028
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFileError(
             str(path), [FileProblem(str(path), None, None, "", f"cannot be read: {error}")]
@@ -111,6 +112,9 @@ def _lines(path: Path) -> dict[int, JsonObject]:
             continue
         try:
             value = json.loads(line)
+        except RecursionError:
+            problems.append(FileProblem(str(path), number, 1, "", "is nested too deep"))
+            continue
         except ValueError as error:
             problems.append(FileProblem(str(path), number, 1, "", f"is no JSON: {error}"))
             continue

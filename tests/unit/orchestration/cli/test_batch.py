@@ -93,13 +93,26 @@ def test_what_waits_for_a_person_is_listed(process: Process, workflow: Write) ->
 def test_bad_lines_are_all_named_before_anything_runs(process: Process, workflow: Write) -> None:
     file = lines({"seats": 1}, [1])
     with Path(file).open("a") as more:
-        more.write("\n{bad\n")
+        more.write("\n{bad\n" + '{"a":' * 100_000 + "\n")
     done = process("batch", file, "--workflow", workflow(ORDER), "--json")
     assert done.returncode == ExitCode.BAD_INPUT
     message = json.loads(done.stdout)["error"]["message"]
     assert "requests.jsonl:2:1: is no JSON object" in message
     assert "requests.jsonl:4:1: is no JSON" in message
+    assert "requests.jsonl:5:1: is nested too deep" in message
     assert not Path("calls.txt").exists()
+
+
+def test_only_line_feeds_end_lines(process: Process, workflow: Write) -> None:
+    name = "\u2028\x85{}\u2029"
+    order = json.loads(json.dumps(ORDER))
+    order["parameters"]["properties"]["name"] = {"type": "string"}
+    Path("requests.jsonl").write_text(
+        json.dumps({"seats": 1, "name": name}, ensure_ascii=False), encoding="utf-8"
+    )
+    done = process("batch", "requests.jsonl", "--workflow", workflow(order), "--json")
+    assert done.returncode == ExitCode.COMPLETED, done.stdout
+    assert json.loads(done.stdout)["counts"] == {"completed": 1}
 
 
 def test_a_file_that_is_no_text_is_refused(process: Process, workflow: Write) -> None:
