@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 QUOTED: Final = (
-    r"\"[^\"]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」|`[^`]+`"
+    r"\"[^\"]+\"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|「[^「」]+」|`[^`]+`"
     r"|(?<!\w)'[^']+'(?!\w)"
 )
 """The pattern of a quotation; what stands in one is somebody's exact words.
 
+None holds another opening mark, or many of these would take a time that grows with their square.
 It may go over lines: so what pairs with what is the same before and after lines are joined.
 """
 

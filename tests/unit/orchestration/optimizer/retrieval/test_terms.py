@@ -8,6 +8,7 @@ from orchestration.optimizer.retrieval.terms import (
     keywords,
     naming_terms,
     negations,
+    quotations,
     words,
 )
 
@@ -37,6 +38,12 @@ def test_numbers_and_identifiers_are_exact(term: str) -> None:
 
 def test_ordinary_words_are_not_exact() -> None:
     assert exact_terms("the long-term plan of the HR team, isn't it") == []
+
+
+@pytest.mark.parametrize(("opening", "closing"), [*map(tuple, ("“”", "„“", "«»", "「」"))])
+def test_a_quotation_begins_at_the_last_mark_before_its_end(opening: str, closing: str) -> None:
+    said = f"{opening}open door{closing}"
+    assert quotations(f"{opening * 3}a {said} b {opening}") == [said]
 
 
 def test_quotations_and_identifiers_can_find_a_document_and_small_numbers_cannot() -> None:
