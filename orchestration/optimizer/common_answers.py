@@ -49,13 +49,15 @@ class CommonAnswers:
             TypeError: The query is no text.
         """
         found = self._found(_key(query, tenant, user))
-        is_hit = isinstance(found, dict) and "response" in found
+        is_hit = isinstance(found, dict) and found.get("response") is not None
         with self._lock:
             self.hits += is_hit
             self.misses += not is_hit
         if not is_hit:
             return None
-        return AgentReply(found["response"]) if found.get("reply") else found["response"]
+        response = found["response"]
+        is_reply = bool(found.get("reply")) and isinstance(response, dict)
+        return AgentReply(response) if is_reply else response
 
     def _found(self, key: FullKey) -> Any:  # noqa: ANN401  whatever a store holds
         try:
@@ -114,7 +116,9 @@ def _check(response: object, tags: object, ttl: object) -> None:
 
 def normal_query(query: str) -> str:
     """Write a query in the one way that equal ones share."""
-    folded = unicodedata.normalize("NFKC", query).casefold()
+    # 10² is not 102: only what is no numeral of its own may become another sign
+    has_numerals = any(unicodedata.category(each) == "No" for each in query)
+    folded = unicodedata.normalize("NFC" if has_numerals else "NFKC", query).casefold()
     text = _RUN.sub(" ", folded).strip()
     return text.rstrip("?!. ") or text
 

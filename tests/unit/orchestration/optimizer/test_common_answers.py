@@ -69,6 +69,13 @@ def test_other_questions_have_other_answers(answers: CommonAnswers, query: str) 
     assert answers.get(query) is None
 
 
+@pytest.mark.parametrize("other", ["what is 102?", "what is 10\u2082?", "what is 10 2?"])
+def test_numerals_are_no_form_of_others(answers: CommonAnswers, other: str) -> None:
+    answers.put("what is 10\u00b2?", 100)
+    assert answers.get("What is 10\u00b2") == 100
+    assert answers.get(other) is None
+
+
 @pytest.mark.parametrize("response", ["text", 3, 2.5, False, [], ["a", {"b": None}], {}, {"x": 1}])
 def test_any_json_value_is_an_answer(answers: CommonAnswers, response: object) -> None:
     answers.put(QUERY, response)
