@@ -86,6 +86,9 @@ def _hindrance(call: AgentCall, *, by_task: bool) -> str:
     action = call.input.get("action")
     if isinstance(action, str) and acts(action):
         return f"the action {action!r} changes something"
+    capability = call.work["capability"]
+    if not isinstance(action, str) and capability is not None and acts(capability):
+        return f"the capability {capability!r} changes something"
     if "#" in call.context.idempotency_key and not by_task:  # a turn's
         return "the task is done in turns, which should not all get the same answer"
     return ""

@@ -30,11 +30,11 @@ class AgentCapability(str):
 
     def __new__(cls, name: str) -> Self:
         """Normalise `name`: lower case, words joined by underscores."""
-        words = name.strip().lower().replace("-", " ").replace("_", " ").split()
-        if not words:
+        spelt = _spelt(name)
+        if not spelt:
             message = "a capability needs a name, e.g. 'ticket_purchase'"
             raise ValueError(message)
-        return super().__new__(cls, "_".join(words))
+        return super().__new__(cls, spelt)
 
     @classmethod
     def known(cls) -> tuple[AgentCapability, ...]:
@@ -54,6 +54,10 @@ class AgentCapability(str):
     def actions(self) -> tuple[str, ...]:
         """The actions that ask for it; none for a capability of one's own."""
         return _ACTIONS.get(self, ())
+
+
+def _spelt(name: str) -> str:
+    return "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
 
 
 _KNOWN: list[AgentCapability] = []
@@ -98,8 +102,15 @@ _READING = frozenset(
 
 
 def acts(action: str) -> bool:
-    """Whether an action is known to change something; of unknown ones nobody knows."""
-    return action in _BY_ACTION and action not in _READING
+    """Whether an action, or all that a capability does, is known to change something.
+
+    However it is spelt; of unknown ones nobody knows.
+    """
+    name = _spelt(action)
+    return all(
+        each in _BY_ACTION and each not in _READING for each in _OF_CAPABILITY.get(name, (name,))
+    )
 
 
+_OF_CAPABILITY = {str(capability): actions for capability, actions in _ACTIONS.items()}
 _BY_ACTION = {action: capability for capability, actions in _ACTIONS.items() for action in actions}

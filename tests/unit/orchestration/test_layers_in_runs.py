@@ -102,10 +102,13 @@ async def test_an_agent_that_acts_is_never_answered_for() -> None:
     assert len(desk.calls) == 2
 
 
-async def test_a_purchase_is_never_cached_though_its_agent_claims_to_be_read_only() -> None:
+@pytest.mark.parametrize("action", ["purchase_tickets", "Purchase Tickets", "ticket_purchase"])
+async def test_a_purchase_is_never_cached_though_its_agent_claims_to_be_read_only(
+    action: str,
+) -> None:
     desk = Desk(Optimizer())
     for _ in range(2):
-        result = await desk.ask(given={"action": "purchase_tickets", "quantity": 2})
+        result = await desk.ask(given={"action": action, "quantity": 2})
         assert "changes something" in verdict(result)["why"]
     assert len(desk.calls) == 2
 
@@ -115,6 +118,16 @@ async def test_a_task_cannot_declare_a_purchase_read_only() -> None:
     with pytest.raises(PlanError, match="'purchase_tickets' changes something"):
         await desk.ask("shop", given={"action": "purchase_tickets"}, cache=True)
     assert desk.calls == []
+
+
+async def test_a_purchase_that_only_the_capability_names_is_not_cached_either() -> None:
+    desk = Desk(Optimizer())
+    desk.agents.register(AgentSpec("till", ["ticket_purchase"], handler=desk.work))
+    for _ in range(2):
+        task = AgentTask(capability="ticket_purchase", input_data={"n": 10}, cache=True)
+        result = await desk.runs.execute_sequential([task])
+        assert "'ticket_purchase' changes something" in verdict(result)["why"]
+    assert len(desk.calls) == 2
 
 
 async def test_a_task_can_declare_itself_read_only_without_any_optimizer_given() -> None:

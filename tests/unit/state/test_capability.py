@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.capability import AgentCapability
+from state.capability import AgentCapability, acts
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,5}( [a-z0-9]{1,5}){0,2}", fullmatch=True)
 
@@ -73,3 +73,19 @@ def test_an_action_asks_for_a_capability(action: str, capability: AgentCapabilit
 def test_a_capability_knows_its_actions() -> None:
     assert "buy_tickets" in AgentCapability("Ticket Purchase").actions
     assert AgentCapability("paint_the_fence").actions == ()
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["purchase_tickets", "Purchase Tickets", " buy-tickets ", "ticket_purchase", "Ticket Purchase"],
+)
+def test_an_action_changes_something_however_it_is_spelt(action: str) -> None:
+    assert acts(action)
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["check_budget", "Check Budget", "event_information", "leave_management", "paint", "", " -_ "],
+)
+def test_what_only_looks_or_is_not_known_is_not_known_to_change_anything(action: str) -> None:
+    assert not acts(action)
