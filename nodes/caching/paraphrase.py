@@ -47,7 +47,7 @@ _PHRASES: Final = (
     (r"^\s*(show|list|display|view|see)(?= (the|all|my|our|every)\b)", "show"),
 )
 _RULES: Final = tuple((re.compile(rule), instead) for rule, instead in _PHRASES)
-_FILLERS: Final = _each("a an the is are am be do does what which of that there actually")
+_FILLERS: Final = _each("a an the is are be do does what which of that there actually")
 _SYNONYMS: Final = (
     "start begin commence",
     "starts begins",
@@ -111,16 +111,19 @@ def _words(text: str) -> tuple[str, ...]:
     for rule, instead in _RULES:
         lowered = rule.sub(instead, lowered)
     tokens = [token.rstrip(".:,;!?") for token in _TOKEN.findall(lowered)]
+    if tokens and tokens[-1] == "a":  # no article, but a name, as in "plan a"
+        tokens[-1] = "A"
     words = [_CANONICAL.get(each, each) for each in tokens if each and each not in _FILLERS]
     return tuple(words) if len(tokens) <= MOST_WORDS else ()
 
 
 def _keep_acronyms(text: str) -> str:
-    """Fold the case of all but acronyms that would then look like common words, e.g. US."""
+    """Fold the case of all but what would then look like a common word: US, plan A."""
 
     def folded(match: re.Match[str]) -> str:
         word = match[0]
         is_acronym = len(word) > 1 and word.isupper() and word.lower() in _ACRONYMS_LIKE_WORDS
-        return word if is_acronym else word.casefold()
+        is_letter = word == "A" and match.start() > 0  # as in "plan A", and no article
+        return word if is_acronym or is_letter else word.casefold()
 
     return re.sub(r"\w+", folded, text)

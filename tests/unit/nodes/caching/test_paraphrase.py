@@ -20,6 +20,10 @@ LOOK_ALIKES = [
     ("what is the forecast for minus 5 degrees", "what is the forecast for 5 degrees"),
     ("the first order of May", "the second order of May"),
     ("flights at 10:30", "flights at 10:40"),
+    ("flights at 5 am", "flights at 5"),
+    ("status of plan A", "status of plan"),
+    ("status of plan a?", "status of plan?"),
+    ("Hepatitis A vaccine", "Hepatitis vaccine"),
     # negations
     ("approve the request", "do not approve the request"),
     ("can I cancel?", "can't I cancel?"),
