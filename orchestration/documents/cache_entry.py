@@ -33,7 +33,7 @@ class CacheEntry(Entry):
     """Names by which answers can be invalidated together."""
     semantic: bool = False
     """Whether a question that means the same may be answered from the cache, too."""
-    semantic_threshold: float = Field(0.85, gt=0, le=1)
+    semantic_threshold: float = Field(CachePolicy().semantic_threshold, gt=0, le=1)
 
     def wanted(self) -> CachePolicy | bool:
         """What `cache` of a task or an agent is to be."""
