@@ -65,7 +65,8 @@ class SqliteCache(ResponseStore):
         """Say what is known about a key."""
         entry_id = self.entry_id(key)
         now = self._clock()
-        asked = {"id": entry_id, "now": now, "latest": now + LONGEST_LEASE, "flight": flight}
+        latest, most = now + LONGEST_LEASE, self._bounds.bytes
+        asked = {"id": entry_id, "now": now, "latest": latest, "flight": flight, "most": most}
         with self._reading() as reader:
             record, sequence, holder, failure = reader.execute(sql.LOOK, asked).fetchone()
         return Look(
@@ -136,7 +137,7 @@ class SqliteCache(ResponseStore):
         found = {}
         with self._reading() as reader:
             for each in ids:
-                row = reader.execute("SELECT record FROM entries WHERE id = ?", (each,)).fetchone()
+                row = reader.execute(sql.LOAD, (each, self._bounds.bytes)).fetchone()
                 if row is not None:
                     found[each] = row[0]
         return found

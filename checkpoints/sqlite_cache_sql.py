@@ -64,11 +64,12 @@ _MEETS: Final = """
 """
 
 LOOK: Final = """
-SELECT (SELECT record FROM entries WHERE id = :id),
+SELECT (SELECT record FROM entries WHERE id = :id AND length(record) <= :most),
        (SELECT coalesce(max(sequence), 0) FROM invalidations),
        (SELECT holder FROM claims WHERE id = :id AND expires_at > :now AND expires_at <= :latest),
-       (SELECT record FROM failures WHERE holder = :flight)
+       (SELECT record FROM failures WHERE holder = :flight AND length(record) <= :most)
 """
+LOAD: Final = "SELECT record FROM entries WHERE id = ? AND length(record) <= ?"
 
 _OUTDATED: Final = """
 SELECT :since < (SELECT coalesce(min(sequence), 0) FROM invalidations) - 1 OR EXISTS (

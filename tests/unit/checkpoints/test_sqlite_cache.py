@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from checkpoints.cache_store import Kept, ResponseStore
+from checkpoints.cache_store import Bounds, Kept, ResponseStore
 from checkpoints.database import open_database
 from checkpoints.response_caches import open_cache
 from checkpoints.sqlite_cache_sql import APPLICATION_ID
@@ -125,6 +125,19 @@ async def test_a_damaged_row_is_a_miss(
     await store.aset({KEY: ("again", 60)})
     assert await store.aget([KEY]) == {KEY: "again"}
     await store.aclose()
+
+
+async def test_a_row_larger_than_all_that_may_be_held_is_not_even_read(
+    file: Path,
+) -> None:
+    store = open_store(f"sqlite:///{file}", Clock(), Bounds(bytes=10_000))
+    await store.aset({KEY: ("x" * 5_000, 60)})
+    assert (await store.look(KEY)).value == "x" * 5_000
+    other = open_store(f"sqlite:///{file}", Clock(), Bounds(bytes=4_000))
+    assert (await other.look(KEY)).value is None
+    assert await other.aget([KEY]) == {}
+    await store.aclose()
+    await other.aclose()
 
 
 async def test_a_row_that_was_moved_to_another_key_is_a_miss(
