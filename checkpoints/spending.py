@@ -61,6 +61,18 @@ class SpendingStore(Protocol):
         """Let more be used up; the same key grants once."""
         ...
 
+    async def asked(self, charged: Charged, about: int | None) -> int | None:
+        """Remember about what a question is, and return what it was about when first asked.
+
+        Args:
+            charged: The question, by its key.
+            about: Which budget, as a number; None if there is nothing to ask about now.
+
+        Returns:
+            None if nobody was ever asked it.
+        """
+        ...
+
 
 class MemorySpending:
     """A `SpendingStore` for `memory://`, and for graphs without a database."""
@@ -69,6 +81,7 @@ class MemorySpending:
         self._lock = Lock()
         self._calls: dict[str, tuple[Charged, Spent]] = {}
         self._grants: dict[str, tuple[Charged, Spent, BudgetScope]] = {}
+        self._asked: dict[str, int] = {}
 
     async def begin(
         self, charged: Charged, scopes: Sequence[Scope], admit: Admit
@@ -94,6 +107,13 @@ class MemorySpending:
         """Let more be used up; the same key grants once."""
         with self._lock:
             self._grants.setdefault(charged.key, (charged, amount, scope))
+
+    async def asked(self, charged: Charged, about: int | None) -> int | None:
+        """Remember about what a question is, and return what it was about when first asked."""
+        with self._lock:
+            if about is None:
+                return self._asked.get(charged.key)
+            return self._asked.setdefault(charged.key, about)
 
     def _add(self, charged: Charged, used: Spent) -> None:
         known = self._calls.get(charged.key)

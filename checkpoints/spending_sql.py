@@ -26,8 +26,13 @@ _ADD: Final = text(
     "ON CONFLICT (spending_key) DO UPDATE SET at = excluded.at, "
     + ", ".join(f"{name} = orchestration_spending.{name} + excluded.{name}" for name in MEASURES)
 )
-_GRANT: Final = text(str(_ADD).partition("DO UPDATE")[0] + "DO NOTHING")
+_ONCE: Final = text(str(_ADD).partition("DO UPDATE")[0] + "DO NOTHING")
 _CALL: Final = "call"
+_QUESTION: Final = "question"
+"""Its row says about which budget it is where others say attempts."""
+_ABOUT: Final = text(
+    "SELECT attempts FROM orchestration_spending WHERE spending_key = :key AND kind = :kind"
+)
 
 
 def _balance(column: str) -> TextClause:
@@ -70,7 +75,15 @@ def balances(execute: Execute, *, scopes: Sequence[Scope]) -> list[Balance]:
 
 def grant(execute: Execute, *, charged: Charged, amount: Spent, scope: BudgetScope) -> None:
     """Let more be used up; the same key grants once."""
-    execute(_GRANT, _values(charged, amount, _grant_kind(scope)))
+    execute(_ONCE, _values(charged, amount, _grant_kind(scope)))
+
+
+def asked(execute: Execute, *, charged: Charged, about: int | None) -> int | None:
+    """Remember about what a question is, and return what it was about when first asked."""
+    if about is not None:
+        execute(_ONCE, _values(charged, Spent(attempts=about), _QUESTION))
+    row = next(iter(execute(_ABOUT, {"key": charged.key, "kind": _QUESTION})), None)
+    return None if row is None else int(row["attempts"])
 
 
 def _add(execute: Execute, charged: Charged, used: Spent) -> None:

@@ -49,6 +49,10 @@ class SqliteSpending:
         """Let more be used up; the same key grants once."""
         await self._do(partial(spending_sql.grant, charged=charged, amount=amount, scope=scope))
 
+    async def asked(self, charged: Charged, about: int | None) -> int | None:
+        """Remember about what a question is, and return what it was about when first asked."""
+        return await self._do(partial(spending_sql.asked, charged=charged, about=about))
+
     async def _do(self, work: Callable[[Execute], T]) -> T:
         def run(connection: sqlite3.Connection) -> T:
             return work(on_sqlite(connection))

@@ -1,11 +1,12 @@
 """The budget gate: asks a person whether a run may use up more, before it calls an agent.
 
-Like the approval node it does nothing before `interrupt()` but look. What is granted is written
-under a key of its own, so that a node that runs again grants nothing twice.
+LangGraph runs the node again from its start when somebody has answered. So about which budget a
+question is, and what is granted, is written under keys that stay the same until the node is done.
 """
 
 from __future__ import annotations
 
+import json
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -41,10 +42,11 @@ async def ask_for_budget(state: RunState, config: RunnableConfig) -> RunUpdate:
         return {}
     if known is None and hindrance(plan["tasks"][task_id], state, run) is not None:
         return {}
-    attempts = 0 if known is None else known["attempts"]
-    where = f"{path_of(plan, task_id)}#{plan.get('turn', 0)}:{attempts}"
     earlier = state.get("approvals", {}).get(budget_key(plan, task_id))
-    refusal = await _ask(run.budgets, where, path_of(plan, task_id), earlier)
+    refusal = None if earlier is None else await _take(run.budgets, earlier, plan, task_id)
+    if refusal is None:
+        here: str = config["configurable"]["checkpoint_ns"]  # LangGraph's: of this step of the run
+        refusal = await _ask(run.budgets, here, path_of(plan, task_id))
     if refusal is None:
         return {}
     outcome = in_turn(_refused(refusal, known), plan)
@@ -90,24 +92,41 @@ def budget_question(overrun: Overrun, *, index: int, path: str) -> JsonObject:
     }
 
 
-async def _ask(
-    budgets: Budgets, where: str, path: str, earlier: ApprovalRecord | None
+async def _take(
+    budgets: Budgets, answer: ApprovalRecord, plan: PlanDocument, task_id: str
 ) -> ApprovalRecord | None:
+    """Let an answer count that was given before the workflow was changed; return a refusal.
+
+    It grants once, also where the task is tried several times. Where several budgets are used up
+    it is not known which it was about, so they are asked about anew.
+    """
+    if answer["decision"] not in {"approve", "edit"}:
+        return answer
+    over = await budgets.used_up()
+    if len(over) != 1:
+        return None
+    (overrun,) = over
+    granted = _granted(overrun, answer)
+    if granted is None:
+        return answer
+    key = f"{path_of(plan, task_id)}#{plan.get('turn', 0)}:{json.dumps(answer, sort_keys=True)}"
+    await budgets.grant(key, granted, overrun.budget["per"])
+    return None
+
+
+async def _ask(budgets: Budgets, here: str, path: str) -> ApprovalRecord | None:
     """Ask until no budget is used up any more; return an answer that grants nothing."""
     for number in count():
-        over = await budgets.used_up()
-        if not over:
+        key = f"{here}:{number}"
+        overrun = await budgets.asked_about(key)
+        if overrun is None:
             return None
-        overrun = over[0]
-        if number or earlier is None:
-            index = budgets.documents.index(overrun.budget)
-            answer = approval_record(interrupt(budget_question(overrun, index=index, path=path)))
-        else:
-            answer = earlier
+        index = budgets.documents.index(overrun.budget)
+        answer = approval_record(interrupt(budget_question(overrun, index=index, path=path)))
         granted = _granted(overrun, answer)
         if granted is None:
             return answer
-        await budgets.grant(f"{where}:{number}", granted, overrun.budget["per"])
+        await budgets.grant(key, granted, overrun.budget["per"])
     raise AssertionError("counting has no end")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 from checkpoints.spending import Charged, Scope
 from nodes.middleware import was_served
@@ -82,8 +84,22 @@ class Budgets:
 
     async def used_up(self) -> list[Overrun]:
         """The budgets that a run is to be asked about now."""
-        balances = self._with_time(await self._store.balances(self._scopes()))
-        return overruns(self.documents, balances, "pause")
+        return overruns(self.documents, await self._balances(), "pause")
+
+    async def asked_about(self, key: str) -> Overrun | None:
+        """The budget that a question is about; None if there is nothing to ask.
+
+        Once it was asked it stays about the same budget, whatever is used up or comes back until
+        somebody answers.
+        """
+        balances = await self._balances()
+        over = overruns(self.documents, balances, "pause")
+        wanted = _mark(over[0].budget) if over else None
+        about = await self._store.asked(self._in_run(f"{key}?"), wanted)
+        for budget, balance in zip(self.documents, balances, strict=True):
+            if about is not None and _mark(budget) == about:
+                return Overrun(budget, balance)
+        return None
 
     async def begin(self, charged: Charged) -> list[Overrun]:
         """Count a call that begins; return budgets that are used up all the same.
@@ -106,12 +122,19 @@ class Budgets:
         await self._store.end(charged._replace(at=self._clock.now()), used)
 
     async def grant(self, key: str, amount: Spent, per: BudgetScope) -> None:
-        """Let more be used up; the same key of the same run grants once."""
-        await self._store.grant(self.charged(f"grant:{self._run_id}:{key}"), amount, per)
+        """Let more be used up; the same key grants once in a run."""
+        await self._store.grant(self._in_run(key), amount, per)
 
     def charged(self, key: str) -> Charged:
         """Whose budgets something counts for."""
         return Charged(key, self._run_id, self._thread_id, self._tenant, self._clock.now())
+
+    def _in_run(self, key: str) -> Charged:
+        """The same for a key that only tells apart what is of the run."""
+        return self.charged(f"{self._run_id}:{key}")
+
+    async def _balances(self) -> list[Balance]:
+        return self._with_time(await self._store.balances(self._scopes()))
 
     def _scopes(self) -> list[Scope]:
         names = {"run": self._run_id, "thread": self._thread_id, "tenant": self._tenant or ""}
@@ -127,6 +150,11 @@ class Budgets:
         """Let the time that calls under way have taken so far count too."""
         time = Spent(seconds=self.working.uncharged)
         return [each._replace(spent=each.spent.plus(time)) for each in balances]
+
+
+def _mark(budget: BudgetDocument) -> int:
+    """A number that tells budgets apart."""
+    return crc32(json.dumps(budget, sort_keys=True).encode())
 
 
 class BudgetLayer:

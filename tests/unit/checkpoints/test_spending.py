@@ -94,3 +94,13 @@ async def test_a_grant_counts_once_and_only_for_its_kind_of_budget(store: Spendi
     found = await store.balances([RUN, THREAD])
     assert [each.granted.tokens for each in found] == [0, 5]
     assert found[1].spent == Spent()
+
+
+async def test_a_question_stays_about_what_it_was_about_when_it_was_asked(
+    store: SpendingStore,
+) -> None:
+    assert await store.asked(charged("q"), None) is None
+    assert await store.asked(charged("q"), 2**32 - 1) == 2**32 - 1
+    assert await store.asked(charged("q"), 7) == 2**32 - 1
+    assert await store.asked(charged("q"), None) == 2**32 - 1
+    assert await store.balances([RUN, THREAD, TENANT]) == [Balance()] * 3

@@ -171,6 +171,57 @@ async def test_only_who_may_can_grant_more(office: Office) -> None:
     assert office.calls == ["clerk", "mail"]
 
 
+async def test_what_is_granted_to_one_run_leaves_others_to_be_asked_about_themselves(
+    office: Office,
+) -> None:
+    budget = Budget(tokens=20, on_exceeded="pause")
+    for thread_id in ("t", "u", "t"):
+        paused = await office.runs.execute_sequential(three(), budget=budget, thread_id=thread_id)
+        assert paused.status == "interrupted"
+        done = await office.runs.resume(thread_id, {"bank": "approve"})
+        assert done.status == "completed"
+
+
+async def test_an_answer_is_about_the_budget_that_was_asked_about(office: Office) -> None:
+    policy = ApprovalPolicy(roles=["controller"])
+    tenant = Budget(tokens=50, per="tenant", on_exceeded="pause", approval=policy)
+    own = Budget(tokens=20, on_exceeded="pause")
+    await office.runs.execute_sequential(
+        three(), budget=[tenant, own], thread_id="t", tenant="acme"
+    )
+    await office.runs.execute_sequential(three(), tenant="acme", budget=Budget(tokens=99))
+    result = await office.runs.resume("t", {"bank": "approve"})
+    (asked,) = result.interrupts
+    value: Any = asked.value
+    assert value["budget"]["per"] == "tenant"
+    assert value["budget"]["limits"] == {"tokens": 50}, "nobody who may has granted any"
+    with pytest.raises(NotAllowedError):
+        await office.runs.resume("t", {"bank": "approve"}, by="ann")
+    result = await office.runs.resume("t", {"bank": "approve"}, by="eve", roles=["controller"])
+    assert result.status == "completed"
+
+
+async def test_who_said_no_is_heard_though_the_budget_has_come_back_meanwhile(
+    office: Office,
+) -> None:
+    window = timedelta(hours=1)
+    budget = Budget(attempts=1, per="thread", window=window, on_exceeded="pause")
+    await office.runs.execute_sequential(three(), budget=budget, thread_id="t")
+    office.wall.now += 3601
+    result = await office.another().resume("t", {"mail": "reject"})
+    assert result.status == "rejected"
+    assert office.calls == ["clerk"]
+
+
+async def test_a_budget_that_is_refused_undoes_what_was_done(office: Office) -> None:
+    tasks = [AgentTask("clerk", compensate={"action": "undo"}), AgentTask("mail")]
+    budget = Budget(attempts=1, on_exceeded="pause")
+    await office.runs.execute_sequential(tasks, budget=budget, thread_id="t")
+    result = await office.runs.resume("t", {"mail": "reject"})
+    assert result["clerk"].status == "compensated"
+    assert office.calls == ["clerk", "clerk"]
+
+
 async def test_an_audit_only_notes_it(office: Office) -> None:
     budget = Budget(attempts=1, on_exceeded="audit")
     result = await office.runs.execute_sequential(three(), budget=budget)

@@ -17,6 +17,7 @@ from orchestration import (
     AgentSpec,
     AlreadyDecidedError,
     ApprovalPolicy,
+    Budget,
     CallableLostError,
     ForEach,
     MigrationError,
@@ -272,6 +273,33 @@ async def test_an_answer_counts_though_nobody_need_be_asked_any_more(
     assert str(result["b"].status) == b
     assert [each for each in site.calls if each != ":c"] == called
     assert result["b"].output.get("n", 5) == 5
+
+
+async def test_an_answer_about_a_budget_grants_once_though_its_task_is_tried_again(
+    site: Site,
+) -> None:
+    wishes: Any = {"budgets": [Budget(attempts=1, on_exceeded="pause")]}
+    retry = RetryPolicy(max_attempts=4, initial_delay=timedelta(0), jitter=False)
+    await site.begin(task("a"), task("b", retry=retry), **wishes)
+    (request,) = await site.runs.approvals.list_pending()
+    site.failures["b"] = 1
+    site.release(task("a"), task("b", retry=retry), task("new"), **wishes)
+    done = await site.runs.approvals.decide(request.request_id, "approve", by="ann")
+    assert done.result is not None
+    assert str(done.result.status) == "interrupted", "the second attempt is asked about"
+    assert site.calls == [":a", ":b"]
+
+
+async def test_a_question_about_a_budget_that_is_asked_anew_needs_one_answer(site: Site) -> None:
+    wishes: Any = {"budgets": [Budget(attempts=1, on_exceeded="pause")]}
+    await site.begin(task("a"), task("b"), **wishes)
+    nothing = {"name": "budget", "args": {"attempts": 0}}
+    await site.resume(b={"decisions": [{"type": "edit", "edited_action": nothing}]})
+    site.release(task("a"), task("b"), task("new"), **wishes)
+    await site.resume()
+    result = await site.resume(b="approve")
+    assert [each.task_id for each in result.interrupts] == ["new"]
+    assert site.calls == [":a", ":b"]
 
 
 async def test_votes_of_a_question_that_is_asked_anew_are_cast_anew(site: Site) -> None:
