@@ -14,7 +14,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.types import Interrupt
 
 from nodes.expressions import ExpressionError
-from nodes.middleware import AgentCall
+from nodes.middleware import AgentCall, was_called
 from nodes.stop_signal import CancelledByStopError
 from state.errors import (
     AgentAuthError,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from nodes.middleware import Chain
-    from nodes.ports import Agent, Terms
+    from nodes.ports import Agent, Terms, Told
     from nodes.run_handle import RunHandle
     from nodes.stop_signal import StopSignal
     from state.agent_context import AgentContext
@@ -118,7 +118,7 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
             raise
         outcome = _failure(AgentError("the agent cancelled itself"), agent, run, work, context)
     if agent is not None:
-        _tell(outcome, agent, served=made is not None and made.was_served)
+        _tell(outcome, agent, made)
     if made is not None and made.verdicts:
         outcome["middleware"] = made.verdicts
     outcome["started_at"], outcome["finished_at"] = started, run.clock.now()
@@ -162,16 +162,29 @@ def _wrapped(  # noqa: PLR0913  what a call consists of
     )
 
 
-def _tell(outcome: Outcome, agent: Agent, *, served: bool) -> None:
-    """Add who did it, and what is known of the call beside its reply, if one was made."""
+def _tell(outcome: Outcome, agent: Agent, made: AgentCall | None) -> None:
+    """Add who did it, and what is known of its calls beside the reply, if any were made."""
     outcome["agent"], outcome["version"] = agent.agent_id, agent.version
-    if served:
+    told = agent.told
+    if made is not None and not was_called(made.verdicts):
+        told = _before(made.terms)
+    if told is not None:
+        outcome.update(cast("Outcome", told))
+    if made is not None and made.was_served:
         return
-    if agent.told is not None:
-        outcome.update(cast("Outcome", agent.told))
     reply = outcome.get("output")
     if reply is not None and "usage" in reply and (usage := usage_in(reply)) is not None:
         outcome["usage"] = usage
+
+
+def _before(terms: Terms) -> Told:
+    """What is known of earlier attempts, where the last one needed no call."""
+    told: Told = {}
+    if terms.tries:
+        told["tries"] = [*terms.tries]
+    if terms.cost:
+        told["cost"] = terms.cost
+    return told
 
 
 def until_due(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
+from langgraph.errors import GraphBubbleUp
+
 from checkpoints.spending import Charged, Scope
-from nodes.middleware import was_served
+from nodes.middleware import was_called, was_served
 from state.budget import Overrun, Spent, overruns
 from state.errors import BudgetExceededError
 from state.outcome import usage_in
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 NAME: Final = "budget"
 MOST_TOKENS: Final = 10**15
 """What counts of a call's tokens, whatever an agent claims: no database takes every number."""
+
+_log = logging.getLogger(__name__)
 
 
 class WorkingTime:
@@ -178,18 +183,32 @@ class BudgetLayer:
             call.tell(NAME, {"verdict": "exceeded", "budgets": [*exceeded]})
         budgets.working.begin()
         reply: Reply = None
+        calls = 1
         try:
             reply = await proceed(call)
+        except GraphBubbleUp:  # the agent, a graph, asks something; the call goes on later
+            calls = 0
+            raise
         finally:
             used = _used(call, reply)._replace(seconds=budgets.working.end())
-            await asyncio.shield(budgets.end(charged, used))
+            await self._end(call, charged, used._replace(attempts=min(used.attempts, calls)))
         return reply
+
+    async def _end(self, call: AgentCall, charged: Charged, used: Spent) -> None:
+        """Count what a call used up; what came of it is not lost where that cannot be."""
+        try:
+            await asyncio.shield(self._budgets.end(charged, used))
+        except Exception as error:  # noqa: BLE001  whatever a database raises; the call was made
+            why = f"{type(error).__name__}: {error}"
+            _log.warning("what %s used up could not be counted: %s", charged.key, why)
+            before = call.verdicts.get(NAME, {})
+            call.tell(NAME, {"verdict": "uncounted", **before, "uncounted": why})
 
 
 def _used(call: AgentCall, reply: Reply) -> Spent:
     """What a call used up, as far as anybody says."""
     if was_served(call.verdicts):
-        return Spent()
+        return Spent(attempts=int(was_called(call.verdicts)))
     told = call.agent.told or {}
     usage = usage_in(reply) if isinstance(reply, dict) else None
     usage = usage or told.get("usage")

@@ -111,5 +111,11 @@ def was_served(verdicts: JsonObject | dict[str, JsonObject]) -> bool:
     return isinstance(found, dict) and found.get("verdict") in SERVED
 
 
+def was_called(verdicts: JsonObject | dict[str, JsonObject]) -> bool:
+    """Whether the agent was called for it; an old answer may stand in for a call that failed."""
+    found = verdicts.get("cache")
+    return not was_served(verdicts) or (isinstance(found, dict) and found.get("called") is True)
+
+
 def _enter(layer: Middleware, proceed: Proceed, call: AgentCall) -> Awaitable[Reply]:
     return layer(call, proceed)

@@ -17,6 +17,8 @@ SCOPES: Final = ("run", "thread", "tenant")
 WHEN_EXCEEDED: Final = ("audit", "pause", "stop")
 MEASURES: Final = ("tokens", "cost", "seconds", "attempts")
 _LONGEST: Final = timedelta(days=3660)
+_ROUNDING: Final = 1e-9
+"""Relative; ten times 0.1 are a whole, though floating point numbers say a little less."""
 
 
 _AMOUNTS: Final[JsonObject] = {
@@ -191,7 +193,8 @@ def limits_of(budget: BudgetDocument, balance: Balance) -> dict[str, float]:
 def used_up(budget: BudgetDocument, balance: Balance) -> list[str]:
     """Say which measures of a budget leave nothing for another call."""
     spent = balance.spent._asdict()
-    return [name for name, limit in limits_of(budget, balance).items() if spent[name] >= limit]
+    limits = limits_of(budget, balance)
+    return [name for name, limit in limits.items() if spent[name] >= limit * (1 - _ROUNDING)]
 
 
 def overruns(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import pytest
+from langgraph.graph import START, StateGraph
+from langgraph.types import interrupt
 
+from checkpoints.sqlite_spending import SqliteSpending
 from orchestration import (
     AgentContext,
     AgentRegistry,
@@ -28,6 +32,10 @@ from orchestration import (
 from tests.unit.orchestration.conftest import Wall
 
 AT_ONCE = RetryPolicy(max_attempts=5, initial_delay=timedelta(0), jitter=False)
+
+
+class Asked(TypedDict, total=False):
+    answer: str
 
 
 class Office:
@@ -220,6 +228,49 @@ async def test_a_budget_that_is_refused_undoes_what_was_done(office: Office) -> 
     result = await office.runs.resume("t", {"mail": "reject"})
     assert result["clerk"].status == "compensated"
     assert office.calls == ["clerk", "clerk"]
+
+
+async def test_ten_times_a_tenth_is_a_whole(office: Office) -> None:
+    office.agents.register(AgentSpec("cheap", handler=office.work, cost=0.1))
+    tasks = [AgentTask("cheap", task_id=f"t{number}") for number in range(12)]
+    await office.runs.execute_sequential(tasks, budget=Budget(cost=1))
+    assert len(office.calls) == 10
+
+
+async def test_an_agent_that_asks_and_is_answered_makes_one_call(office: Office) -> None:
+    async def ask(state: Asked) -> Asked:
+        return {"answer": interrupt({"which": "one?", **state})}
+
+    graph: StateGraph[Asked, None, Asked, Asked] = StateGraph(Asked)
+    graph.add_node("ask", ask)
+    graph.add_edge(START, "ask")
+    office.agents.register(AgentSpec("asks", handler=graph.compile()))
+    tasks = [AgentTask("asks"), AgentTask("mail")]
+    options: Any = {"budget": Budget(attempts=1), "thread_id": "t"}
+    paused = await office.runs.execute_sequential(tasks, **options)
+    result = await office.runs.resume("t", {paused.interrupts[0].interrupt_id: "this one"})
+    assert result["asks"].output == {"answer": "this one"}
+    error = result["mail"].error
+    assert error is not None
+    assert error["code"] == "budget_exceeded"
+
+
+async def test_what_was_done_is_not_lost_where_it_cannot_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def locked(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    office = Office(f"sqlite:///{tmp_path / 'a.db'}")
+    monkeypatch.setattr(SqliteSpending, "end", locked)
+    tasks = [AgentTask("clerk", retry=AT_ONCE)]
+    result = await office.runs.execute_sequential(tasks, budget=Budget(tokens=5))
+    assert result.status == "completed"
+    assert office.calls == ["clerk"]
+    verdict: Any = result["clerk"].middleware["budget"]
+    assert verdict["verdict"] == "uncounted"
+    assert "database is locked" in verdict["uncounted"]
+    assert "database is locked" in caplog.text
 
 
 async def test_an_audit_only_notes_it(office: Office) -> None:
