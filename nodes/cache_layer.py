@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from nodes.caching.entry import is_complete
 from nodes.middleware import context_names
 from state.cache_key import Asked, Sight, cache_key
 from state.caching import CachePolicy
@@ -34,23 +35,27 @@ class CacheLayer:
 
     async def __call__(self, call: AgentCall, proceed: Proceed) -> Reply:
         """Answer from the cache, or by the call; whoever asks the same meanwhile waits for it."""
+        await call.agent.settle(call.context)  # what counts is what the very version says
         wanted = self._wanted(call)
         if wanted is None:
             return await proceed(call)
         policy = wanted.policy
-        if policy is not None:
-            await call.agent.settle(call.context)
         if policy is None or not (wanted.by_task or call.agent.read_only):
             why = wanted.why or f"agent {call.agent.agent_id!r} is not read-only"
             call.tell(NAME, {"verdict": "bypass", "why": why})
             return await proceed(call)
         asking = _Asking(call, proceed)
         try:
-            found = await self._cache.answer(_key(call, policy), asking, policy=policy)
+            found = await self._cache.answer(
+                _key(call, policy), asking, policy=policy, cacheable=asking.is_complete
+            )
         finally:
             asking.is_over = True
         call.verdicts.update(asking.verdicts)
-        call.tell(NAME, cast("JsonObject", {**found.verdict}))
+        told = cast("JsonObject", {**found.verdict})
+        if found.verdict["verdict"] == "stale" and asking.is_made:
+            told["called"] = True
+        call.tell(NAME, told)
         return found.reply
 
     def _wanted(self, call: AgentCall) -> _Wanted | None:
@@ -116,19 +121,27 @@ class _Asking:
     def __init__(self, call: AgentCall, proceed: Proceed) -> None:
         self._call = call
         self._proceed = proceed
-        self._is_made = False
+        self.is_made = False
+        """Whether the agent was called for the one who asks."""
         self.is_over = False
         """Whether the call was answered, so that its outcome must not change any more."""
         self.verdicts: dict[str, JsonObject] = {}
+        self._told = self.verdicts
+        """What layers said of the last call."""
+
+    def is_complete(self, reply: JsonObject) -> bool:
+        """Whether the answer of the last call may be kept: nothing was missing, neither to it."""
+        return is_complete(reply) and self._told.get("context", {}).get("verdict") != "degraded"
 
     async def __call__(self) -> Reply:
         call = self._call
         context = call.context._replace(emit=self._emit) if call.context.streams else call.context
-        if self._is_made or self.is_over:
+        if self.is_made or self.is_over:
             apart = replace(call, agent=call.choose(), context=context, verdicts={}, stream=None)
+            self._told = apart.verdicts
             await apart.agent.settle(context)
             return await self._proceed(apart)
-        self._is_made = True
+        self.is_made = True
         return await self._proceed(replace(call, context=context, verdicts=self.verdicts))
 
     def _emit(self, text: str) -> None:

@@ -48,12 +48,14 @@ class CompressionLayer:
 
     async def __call__(self, call: AgentCall, proceed: Proceed) -> Reply:
         """Cut the messages where they are too long."""
+        messages = call.input.get("messages")
+        if not isinstance(messages, list) or not messages:
+            return await proceed(call)
+        await call.agent.settle(call.context)  # what counts is what the very version says
         limit = call.work.get("compress_to") or call.agent.settings.compress_to
         limit = limit or self._compress_to
-        messages = call.input.get("messages")
-        if limit is None or not isinstance(messages, list) or not messages:
+        if limit is None:
             return await proceed(call)
-        await call.agent.settle(call.context)
         agent = f"{call.agent.agent_id}@{call.agent.version}"
         counter = self._counter or self._ratios.counter(agent)
         cut = await self._cut(call, messages, limit, counter)

@@ -58,9 +58,10 @@ class ContextLayer:
         if not names:
             return await proceed(call)
         if self._prefetched is None:
-            why = "the run has no user" if call.context.user is None else _ELSEWHERE
+            has_user = call.context.user is not None
+            why = _ELSEWHERE if has_user else "the run has no user"
             missing: JsonObject = dict.fromkeys(names, why)
-            call.tell(NAME, {"verdict": "missing", "missing": missing})
+            call.tell(NAME, {"verdict": "degraded" if has_user else "missing", "missing": missing})
             return await proceed(call)
         found = await self._prefetched.join([n for n in names if n in self._prefetched.names])
         verdict: JsonObject = {"verdict": "joined", "joined": [*found.values]}

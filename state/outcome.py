@@ -8,6 +8,8 @@ from state.jsonvalue import JsonObject, described, plain_text
 from state.status import SkipCause, TaskStatus
 
 LONGEST_MESSAGE: Final = 2000
+MOST_TOKENS: Final = 10**12
+"""More than that no call uses; whoever says more counts for so many."""
 
 
 class ErrorRecord(TypedDict):
@@ -112,7 +114,7 @@ def usage_in(reply: JsonObject) -> Usage | None:
     given, made = said.get("input_tokens"), said.get("output_tokens")
     if type(given) is not int or type(made) is not int or min(given, made) < 0:
         return None
-    return Usage(input_tokens=given, output_tokens=made)
+    return Usage(input_tokens=min(given, MOST_TOKENS), output_tokens=min(made, MOST_TOKENS))
 
 
 def blocks(outcome: Outcome) -> bool:

@@ -306,6 +306,74 @@ async def test_a_stale_answer_is_given_while_a_new_one_is_fetched_apart_from_the
     assert [*result[0].middleware] == ["cache"]
 
 
+async def test_an_old_answer_in_place_of_a_call_that_failed_is_a_call_all_the_same() -> None:
+    policy = CachePolicy(ttl=timedelta(microseconds=1), stale_if_error=timedelta(hours=1))
+    desk = Desk(Optimizer(cache=policy))
+    calls = 0
+
+    async def flaky(_: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise ConnectionError("the line is dead")
+        return {"content": "old", "usage": {"input_tokens": 10, "output_tokens": 5}}
+
+    places = [Endpoint(endpoint_id="e", handler=flaky)]
+    desk.agents.register(AgentSpec("flaky", endpoints=places, read_only=True))
+    options: Any = {"tenant": "acme", "budget": Budget(attempts=3, per="tenant")}
+    results = [await desk.ask("flaky", **options) for _ in range(4)]
+    assert [str(each.status) for each in results] == ["completed"] * 3 + ["failed"]
+    assert calls == 3
+    stale = results[1]
+    assert verdict(stale)["verdict"] == "stale"
+    assert verdict(stale)["called"] is True
+    assert [each.get("error") for each in stale[0].tries] == ["agent_raised"]
+    assert stale[0].usage is None
+
+
+async def test_an_answer_that_lacked_context_is_not_kept() -> None:
+    optimizer = Optimizer()
+    desk = Desk(optimizer)
+    failures = [ConnectionError("no route")]
+
+    async def profile(user_id: str) -> str:
+        if failures:
+            raise failures.pop()
+        return user_id
+
+    optimizer.register_context("profile", profile)
+    desk.hire("advice", read_only=True, context=["profile"])
+    result = await desk.ask("advice", user="ann")
+    assert verdict(result, "context")["verdict"] == "degraded"
+    result = await desk.ask("advice", user="ann")
+    assert (verdict(result)["verdict"], desk.inputs[-1]["context"]) == ("miss", {"profile": "ann"})
+    assert verdict(await desk.ask("advice", user="ann"))["verdict"] == "hit"
+
+
+async def test_what_a_version_says_of_its_calls_counts_for_its_own_only() -> None:
+    desk = Desk(Optimizer(cache=False))
+    desk.agents.unregister("facts")
+    desk.hire("facts", read_only=True, version="1", cache=True, compress_to=1000)
+    desk.hire("facts", read_only=True, version="2", cache=False)
+    seen: dict[str, set[str]] = {}
+    for number in range(12):
+        result = await desk.ask(thread_id=f"t{number}")
+        seen.setdefault(result[0].version, set()).add(str(verdict(result)["verdict"]))
+    assert seen == {"1": {"miss", "hit"}, "2": {"bypass"}}
+
+
+async def test_more_tokens_than_there_can_be_spoil_no_call() -> None:
+    desk = Desk(Optimizer(compress_to=100))
+
+    async def boast(_: dict[str, Any]) -> dict[str, Any]:
+        return {"content": "x", "usage": {"input_tokens": 10**18, "output_tokens": 1}}
+
+    desk.agents.register(AgentSpec("boast", handler=boast))
+    result = await desk.ask("boast", budget=Budget(tokens=5))
+    assert result.status == "completed"
+    assert result[0].usage == {"input_tokens": 10**12, "output_tokens": 1}
+
+
 async def test_invalidated_answers_are_given_anew(tmp_path: Path) -> None:
     async with Optimizer(cache_url=f"sqlite:///{tmp_path / 'cache.db'}") as optimizer:
         desk = Desk(optimizer)
