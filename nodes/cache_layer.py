@@ -9,7 +9,7 @@ from nodes.caching.entry import is_complete
 from nodes.middleware import context_names
 from state.cache_key import Asked, Sight, cache_key
 from state.caching import CachePolicy
-from state.capability import acts
+from state.capability import acts, only_acts
 
 if TYPE_CHECKING:
     from nodes.caching.response_cache import ResponseCache
@@ -88,12 +88,11 @@ def _hindrance(call: AgentCall, *, by_task: bool) -> str:
     """Why a call is not to be answered from a cache, whoever declares it read-only."""
     if cast("PlannedTask", call.work).get("approval"):
         return "the task needs an approval"
-    action = call.input.get("action")
+    action, capability = call.input.get("action"), call.work["capability"]
     if isinstance(action, str) and acts(action):
         return f"the action {action!r} changes something"
-    capability = call.work["capability"]
-    if not isinstance(action, str) and capability is not None and acts(capability):
-        return f"the capability {capability!r} changes something"
+    if not isinstance(action, str) and capability is not None and only_acts(capability):
+        return f"whatever {capability!r} is asked for changes something"
     if "#" in call.context.idempotency_key and not by_task:  # a turn's
         return "the task is done in turns, which should not all get the same answer"
     return ""

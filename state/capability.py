@@ -104,12 +104,16 @@ _READING = frozenset(
 def acts(action: str) -> bool:
     """Whether an action, or all that a capability does, is known to change something.
 
-    However it is spelt; of unknown ones nobody knows.
+    However it is written; of unknown ones nobody knows.
     """
     name = _spelt(action)
-    return all(
-        each in _BY_ACTION and each not in _READING for each in _OF_CAPABILITY.get(name, (name,))
-    )
+    return (name in _BY_ACTION and name not in _READING) or only_acts(name)
+
+
+def only_acts(capability: str) -> bool:
+    """Whether everything that a capability is known for changes something."""
+    actions = _OF_CAPABILITY.get(_spelt(capability), ())
+    return bool(actions) and all(map(acts, actions))
 
 
 _OF_CAPABILITY = {str(capability): actions for capability, actions in _ACTIONS.items()}

@@ -113,6 +113,28 @@ async def test_a_purchase_is_never_cached_though_its_agent_claims_to_be_read_onl
     assert len(desk.calls) == 2
 
 
+@pytest.mark.parametrize("action", ["Purchase Tickets", " buy-tickets", "CANCEL_ORDER"])
+async def test_a_purchase_is_never_cached_however_it_is_written(action: str) -> None:
+    desk = Desk(Optimizer())
+    for _ in range(2):
+        result = await desk.ask(given={"action": action})
+        assert verdict(result)["verdict"] == "bypass"
+    assert len(desk.calls) == 2
+
+
+@pytest.mark.parametrize("capability", ["ticket_purchase", "expense_approval"])
+async def test_what_can_only_act_is_never_cached_whoever_declares_it_read_only(
+    capability: str,
+) -> None:
+    desk = Desk(Optimizer())
+    desk.hire("bold", read_only=True, capabilities=[capability])
+    for _ in range(2):
+        task = AgentTask(capability=capability, input_data=ASKED, cache=True)
+        result = await desk.runs.execute_sequential([task])
+        assert verdict(result)["verdict"] == "bypass"
+    assert len(desk.calls) == 2
+
+
 async def test_a_task_cannot_declare_a_purchase_read_only() -> None:
     desk = Desk(Optimizer())
     with pytest.raises(PlanError, match="'purchase_tickets' changes something"):
