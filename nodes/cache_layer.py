@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from langgraph.config import get_config
+from langgraph.errors import GraphBubbleUp
+
 from nodes.caching.entry import is_complete
 from nodes.middleware import context_names
+from nodes.ports import Dispatch
 from state.cache_key import Asked, Sight, cache_key
 from state.caching import CachePolicy
 from state.capability import acts, only_acts
 
 if TYPE_CHECKING:
     from nodes.caching.response_cache import ResponseCache
+    from nodes.caching.verdict import Cached
     from nodes.middleware import AgentCall, Proceed, Reply
     from state.cache_key import CacheKey
     from state.caching import CacheDocument
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     from state.plan_document import PlannedTask
 
 NAME: Final = "cache"
+_RESUMING: Final = "__pregel_resuming"
+"""LangGraph's word for a graph that goes on after a pause."""
 _DEFAULT: Final = CachePolicy().document()
 
 
@@ -39,16 +46,13 @@ class CacheLayer:
         wanted = self._wanted(call)
         if wanted is None:
             return await proceed(call)
-        policy = wanted.policy
-        if policy is None or not (wanted.by_task or call.agent.read_only):
-            why = wanted.why or f"agent {call.agent.agent_id!r} is not read-only"
+        why = await _why_not(call, wanted)
+        if wanted.policy is None or why:
             call.tell(NAME, {"verdict": "bypass", "why": why})
             return await proceed(call)
         asking = _Asking(call, proceed)
         try:
-            found = await self._cache.answer(
-                _key(call, policy), asking, policy=policy, cacheable=asking.is_complete
-            )
+            found = await self._answer(asking, call, wanted.policy)
         finally:
             asking.is_over = True
         call.verdicts.update(asking.verdicts)
@@ -57,6 +61,17 @@ class CacheLayer:
             told["called"] = True
         call.tell(NAME, told)
         return found.reply
+
+    async def _answer(self, asking: _Asking, call: AgentCall, policy: CacheDocument) -> Cached:
+        try:
+            return await self._cache.answer(
+                _key(call, policy), asking, policy=policy, cacheable=asking.is_complete
+            )
+        except GraphBubbleUp:  # the agent, a graph, asks somebody; see `_has_asked`
+            if (journal := call.terms.journal) is not None:
+                asked = Dispatch(call.agent.agent_id, call.agent.version, "")
+                await journal.note(_asking_key(call), asked)
+            raise
 
     def _wanted(self, call: AgentCall) -> _Wanted | None:
         """What is said of caching this call; None if nothing is."""
@@ -82,6 +97,31 @@ class _Wanted(NamedTuple):
     by_task: bool = False
     """Whether the task declares itself read-only, whatever its agent is."""
     why: str = ""
+
+
+async def _why_not(call: AgentCall, wanted: _Wanted) -> str:
+    """Why a call is not to be answered from a cache; empty if it is."""
+    if wanted.policy is None:
+        return wanted.why
+    if not (wanted.by_task or call.agent.read_only):
+        return f"agent {call.agent.agent_id!r} is not read-only"
+    if await _has_asked(call):
+        return "the agent has asked somebody, and the answer to that is for this call alone"
+    return ""
+
+
+async def _has_asked(call: AgentCall) -> bool:
+    """Whether the call was made before, and paused for an answer that only it is to get."""
+    journal = call.terms.journal
+    if journal is None:  # a graph that nobody here runs: it is not known which call it was
+        return bool(get_config()["configurable"].get(_RESUMING))
+    if journal.is_empty:
+        return False
+    return await journal.sent(_asking_key(call)) is not None
+
+
+def _asking_key(call: AgentCall) -> str:
+    return f"{call.context.idempotency_key}?"
 
 
 def _hindrance(call: AgentCall, *, by_task: bool) -> str:
