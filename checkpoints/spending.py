@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from state.budget import Balance, Spent
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     Admit = Callable[[Sequence[Balance]], bool]
     """Decides whether a call may begin, from how its budgets stand."""
+
+
+EVER: Final = -math.inf
+"""Before every time that a clock may say, also one that begins at 0."""
 
 
 class Charged(NamedTuple):
@@ -32,7 +37,7 @@ class Scope(NamedTuple):
 
     per: BudgetScope
     name: str
-    since: float = 0.0
+    since: float = EVER
     """Only what was used after it, in seconds since the epoch."""
 
 

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from langgraph.errors import GraphBubbleUp
 
-from checkpoints.spending import Charged, Scope
+from checkpoints.spending import EVER, Charged, Scope
 from nodes.middleware import was_called, was_served
 from state.budget import Overrun, Spent, overruns
 from state.errors import BudgetExceededError
@@ -149,7 +149,7 @@ class Budgets:
 
     def _since(self, budget: BudgetDocument) -> float:
         window = budget["window_seconds"]
-        return 0.0 if window is None else self._clock.now() - window
+        return EVER if window is None else self._clock.now() - window
 
     def _with_time(self, balances: Sequence[Balance]) -> list[Balance]:
         """Let the time that calls under way have taken so far count too."""

@@ -230,6 +230,12 @@ async def test_a_budget_that_is_refused_undoes_what_was_done(office: Office) -> 
     assert office.calls == ["clerk", "clerk"]
 
 
+async def test_a_clock_may_begin_at_nothing(office: Office) -> None:
+    office.wall.now = 0.0
+    await office.runs.execute_sequential(three(), budget=Budget(attempts=1))
+    assert office.calls == ["clerk"]
+
+
 async def test_ten_times_a_tenth_is_a_whole(office: Office) -> None:
     office.agents.register(AgentSpec("cheap", handler=office.work, cost=0.1))
     tasks = [AgentTask("cheap", task_id=f"t{number}") for number in range(12)]
