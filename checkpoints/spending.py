@@ -41,16 +41,22 @@ class Scope(NamedTuple):
     """Only what was used after it, in seconds since the epoch."""
 
 
+class Begun(NamedTuple):
+    """What became of a call that was about to be made."""
+
+    admitted: bool
+    balances: Sequence[Balance]
+    """How its budgets stood before it."""
+
+
 class SpendingStore(Protocol):
     """Counts what is spent, also over processes that share a database."""
 
-    async def begin(
-        self, charged: Charged, scopes: Sequence[Scope], admit: Admit
-    ) -> Sequence[Balance]:
-        """Count a call that is about to be made, if it is admitted; return how budgets stood.
+    async def begin(self, charged: Charged, scopes: Sequence[Scope], admit: Admit) -> Begun:
+        """Count a call that is about to be made, if it is admitted.
 
         Looking and counting are one transaction. A call that is made again after a crash, under
-        the same key, counts again.
+        the same key, is admitted, as what it began may have to be found out; it counts again.
         """
         ...
 
@@ -88,15 +94,14 @@ class MemorySpending:
         self._grants: dict[str, tuple[Charged, Spent, BudgetScope]] = {}
         self._asked: dict[str, int] = {}
 
-    async def begin(
-        self, charged: Charged, scopes: Sequence[Scope], admit: Admit
-    ) -> Sequence[Balance]:
-        """Count a call that is about to be made, if it is admitted; return how budgets stood."""
+    async def begin(self, charged: Charged, scopes: Sequence[Scope], admit: Admit) -> Begun:
+        """Count a call that is about to be made, if it is admitted."""
         with self._lock:
             found = [self._balance(scope) for scope in scopes]
-            if admit(found):
+            admitted = admit(found) or charged.key in self._calls
+            if admitted:
                 self._add(charged, Spent(attempts=1))
-            return found
+            return Begun(admitted, found)
 
     async def end(self, charged: Charged, used: Spent) -> None:
         """Add what a call used up, once it is over."""

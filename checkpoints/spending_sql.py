@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
+from checkpoints.spending import Begun
 from state.budget import MEASURES, Balance, Spent
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _ONCE: Final = text(str(_ADD).partition("DO UPDATE")[0] + "DO NOTHING")
 _CALL: Final = "call"
 _QUESTION: Final = "question"
 """Its row says about which budget it is where others say attempts."""
-_ABOUT: Final = text(
+_ROW: Final = text(
     "SELECT attempts FROM orchestration_spending WHERE spending_key = :key AND kind = :kind"
 )
 
@@ -47,14 +48,13 @@ _BALANCES: Final[Mapping[str, TextClause]] = {
 }
 
 
-def begin(
-    execute: Execute, *, charged: Charged, scopes: Sequence[Scope], admit: Admit
-) -> list[Balance]:
-    """Count a call that is about to be made, if it is admitted; return how budgets stood."""
+def begin(execute: Execute, *, charged: Charged, scopes: Sequence[Scope], admit: Admit) -> Begun:
+    """Count a call that is about to be made, if it is admitted."""
     found = balances(execute, scopes=scopes)
-    if admit(found):
+    admitted = admit(found) or _row(execute, charged, _CALL) is not None
+    if admitted:
         _add(execute, charged, Spent(attempts=1))
-    return found
+    return Begun(admitted, found)
 
 
 def end(execute: Execute, *, charged: Charged, used: Spent) -> None:
@@ -82,8 +82,12 @@ def asked(execute: Execute, *, charged: Charged, about: int | None) -> int | Non
     """Remember about what a question is, and return what it was about when first asked."""
     if about is not None:
         execute(_ONCE, _values(charged, Spent(attempts=about), _QUESTION))
-    row = next(iter(execute(_ABOUT, {"key": charged.key, "kind": _QUESTION})), None)
+    row = _row(execute, charged, _QUESTION)
     return None if row is None else int(row["attempts"])
+
+
+def _row(execute: Execute, charged: Charged, kind: str) -> Mapping[str, float] | None:
+    return next(iter(execute(_ROW, {"key": charged.key, "kind": kind})), None)
 
 
 def _add(execute: Execute, charged: Charged, used: Spent) -> None:

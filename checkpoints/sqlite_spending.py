@@ -13,7 +13,7 @@ from checkpoints.statements import on_sqlite
 
 if TYPE_CHECKING:
     from checkpoints.group_commit import GroupCommitWriter
-    from checkpoints.spending import Admit, Charged, Scope
+    from checkpoints.spending import Admit, Begun, Charged, Scope
     from checkpoints.statements import Execute
     from state.budget import Balance, BudgetScope, Spent
 
@@ -30,10 +30,8 @@ class SqliteSpending:
     def __init__(self, writer: GroupCommitWriter) -> None:
         self._writer = writer
 
-    async def begin(
-        self, charged: Charged, scopes: Sequence[Scope], admit: Admit
-    ) -> Sequence[Balance]:
-        """Count a call that is about to be made, if it is admitted; return how budgets stood."""
+    async def begin(self, charged: Charged, scopes: Sequence[Scope], admit: Admit) -> Begun:
+        """Count a call that is about to be made, if it is admitted."""
         begin = partial(spending_sql.begin, charged=charged, scopes=scopes, admit=admit)
         return await self._do(begin)
 

@@ -116,9 +116,10 @@ class Budgets:
         def admit(balances: Sequence[Balance]) -> bool:
             return not overruns(self.documents, self._with_time(balances), "stop")
 
-        balances = await self._store.begin(charged, self._scopes(), admit)
-        balances = self._with_time(balances)
-        if stopped := overruns(self.documents, balances, "stop"):
+        begun = await self._store.begin(charged, self._scopes(), admit)
+        balances = self._with_time(begun.balances)
+        if not begun.admitted:
+            stopped = overruns(self.documents, balances, "stop")
             raise BudgetExceededError([str(each) for each in stopped])
         return overruns(self.documents, balances, "audit", "pause")
 

@@ -31,6 +31,10 @@ def charged(key: str, *, run: str = "r", at: float = 1.0) -> Charged:
     return Charged(key, run, "t", "acme", at)
 
 
+def never(_balances: object) -> bool:
+    return False
+
+
 def always(_balances: object) -> bool:
     return True
 
@@ -51,6 +55,15 @@ async def test_a_call_that_is_made_again_after_a_crash_counts_again(store: Spend
     assert await store.balances([RUN]) == [Balance(Spent(tokens=10, attempts=2))]
 
 
+async def test_a_call_that_may_have_begun_is_admitted_whatever_is_used_up(
+    store: SpendingStore,
+) -> None:
+    await store.begin(charged("a"), [RUN], always)  # and the process dies
+    assert (await store.begin(charged("a"), [RUN], never)).admitted
+    assert not (await store.begin(charged("b"), [RUN], never)).admitted
+    assert await store.balances([RUN]) == [Balance(Spent(attempts=2))]
+
+
 async def test_an_answer_without_a_call_uses_nothing_up(store: SpendingStore) -> None:
     await store.begin(charged("a"), [RUN], always)
     await store.end(charged("a"), Spent())
@@ -59,7 +72,7 @@ async def test_an_answer_without_a_call_uses_nothing_up(store: SpendingStore) ->
 
 async def test_a_call_that_is_not_admitted_does_not_count(store: SpendingStore) -> None:
     found = await store.begin(charged("a"), [RUN, THREAD], lambda balances: len(balances) > 2)
-    assert found == [Balance(), Balance()]
+    assert found == (False, [Balance(), Balance()])
     assert await store.balances([RUN]) == [Balance()]
 
 

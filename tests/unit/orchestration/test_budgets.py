@@ -236,6 +236,27 @@ async def test_a_clock_may_begin_at_nothing(office: Office) -> None:
     assert office.calls == ["clerk"]
 
 
+async def test_a_call_that_was_under_way_when_its_run_ended_is_found_out(office: Office) -> None:
+    begun = asyncio.Event()
+
+    async def hang(_: dict[str, Any]) -> dict[str, Any]:
+        if not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return {"order": 17}
+
+    office.agents.register(AgentSpec("shop", handler=hang))
+    tasks, budget = [AgentTask("shop"), AgentTask("mail")], Budget(attempts=1)
+    run = asyncio.ensure_future(office.runs.execute_sequential(tasks, thread_id="t", budget=budget))
+    await begun.wait()
+    run.cancel()
+    await asyncio.wait([run])
+    result = await office.runs.resume("t")
+    assert result["shop"].output == {"order": 17}
+    assert result["mail"].status == "failed"
+    assert office.calls == []
+
+
 async def test_ten_times_a_tenth_is_a_whole(office: Office) -> None:
     office.agents.register(AgentSpec("cheap", handler=office.work, cost=0.1))
     tasks = [AgentTask("cheap", task_id=f"t{number}") for number in range(12)]
