@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphInterrupt
 from langgraph.types import interrupt
 
 from nodes.agent_call import announce, approval_key, hindrance
@@ -122,7 +123,13 @@ async def _ask(budgets: Budgets, here: str, path: str) -> ApprovalRecord | None:
         if overrun is None:
             return None
         index = budgets.documents.index(overrun.budget)
-        answer = approval_record(interrupt(budget_question(overrun, index=index, path=path)))
+        try:
+            said = interrupt(budget_question(overrun, index=index, path=path))
+        except GraphInterrupt:
+            if overrun.measures:
+                raise
+            return None  # it has come back before anybody answered
+        answer = approval_record(said)
         granted = _granted(overrun, answer)
         if granted is None:
             return answer

@@ -94,8 +94,8 @@ class Budgets:
     async def asked_about(self, key: str) -> Overrun | None:
         """The budget that a question is about; None if there is nothing to ask.
 
-        Once it was asked it stays about the same budget, whatever is used up or comes back until
-        somebody answers.
+        Once it was asked it stays about the same budget, whatever else is used up until somebody
+        answers; nothing of that may be used up any more.
         """
         balances = await self._balances()
         over = overruns(self.documents, balances, "pause")

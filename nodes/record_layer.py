@@ -80,7 +80,7 @@ def _cut(call: AgentCall) -> int:
     """The tokens that compression saved."""
     found = call.verdicts.get("compression", {})
     before, after = found.get("tokens_before"), found.get("tokens_after")
-    return before - after if isinstance(before, int) and isinstance(after, int) else 0
+    return max(0, before - after) if isinstance(before, int) and isinstance(after, int) else 0
 
 
 def _amounts(usage: Usage) -> tuple[int, int]:

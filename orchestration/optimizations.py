@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from state.plan import Plan
 
 DEFAULT_TOKENS: Final = 2000
+OWN_LAYERS: Final = frozenset({"budget", "compression", "cache", "context", "record"})
 
 
 class Optimizer:
@@ -88,7 +89,7 @@ class Optimizer:
         retrieval: RetrievalPolicy | None = None,
     ) -> None:
         policy = CachePolicy() if cache is True else cache
-        _check(policy, compress_to, budgets)
+        _check(policy, compress_to, budgets, [*middleware, *around_calls])
         self._budgets = tuple(budgets)
         self._policy = policy.document() if policy else None
         self._cache_url = cache_url
@@ -421,8 +422,9 @@ def _check(
     policy: CachePolicy | bool,  # noqa: FBT001  what the caller gave
     compress_to: object,
     budgets: Sequence[Budget],
+    layers: Sequence[Middleware],
 ) -> None:
-    found: list[str] = []
+    found = _misnamed(layers)
     if isinstance(policy, CachePolicy):
         found += policy.problems()
     elif policy is not False:
@@ -436,6 +438,21 @@ def _check(
             found.append(f"budgets has {described(budget)}; give a Budget")
     if found:
         raise ConfigurationError("; ".join(found))
+
+
+def _misnamed(layers: Sequence[Middleware]) -> list[str]:
+    """What is wrong with the names of layers: what two tell under one name would be mixed up."""
+    found, taken = [], set(OWN_LAYERS)
+    for each in layers:
+        name: object = getattr(each, "name", None)
+        if not isinstance(name, str) or not name or name in taken:
+            found.append(
+                f"the layer {described(each)} has the name {described(name)}; give each a name of "
+                f"its own, and none of {sorted(OWN_LAYERS)}"
+            )
+        else:
+            taken.add(name)
+    return found
 
 
 @once

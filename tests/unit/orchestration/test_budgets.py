@@ -354,6 +354,19 @@ async def test_branches_beside_each_other_can_each_be_asked_about(office: Office
     assert sorted(office.calls) == ["a", "b", "c", "d"]
 
 
+async def test_nobody_has_to_answer_once_the_budget_has_come_back(office: Office) -> None:
+    tasks = [AgentTask("clerk", task_id="a")]
+    tasks += [AgentTask("mail", task_id=id_, depends_on=["a"]) for id_ in ("b", "c")]
+    window = timedelta(hours=1)
+    budget = Budget(tokens=10, per="thread", window=window, on_exceeded="pause")
+    result = await office.runs.execute_parallel(tasks, budget=budget, thread_id="t")
+    assert {each.task_id for each in result.interrupts} == {"b", "c"}
+    office.wall.now += 3601
+    result = await office.another().resume("t", {"b": "approve"})
+    assert result.status == "completed"
+    assert await office.runs.approvals.list_pending() == []
+
+
 async def test_turns_of_loops_and_items_of_lists_count(office: Office) -> None:
     loop = Repeat([AgentTask("clerk")], until="false", max_turns=9)
     result = await office.runs.execute_sequential([loop], budget=Budget(attempts=4))

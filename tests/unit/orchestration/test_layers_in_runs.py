@@ -560,6 +560,9 @@ async def test_budgets_of_the_optimizer_hold_for_every_run_and_hits_are_no_calls
         ({"compress_to": 0}, "compress_to is 0"),
         ({"budgets": [Budget()]}, "limits nothing"),
         ({"budgets": [3]}, "budgets has 3"),
+        ({"middleware": [Stamp("cache")]}, "has the name 'cache'"),
+        ({"middleware": [Stamp("a")], "around_calls": [Stamp("a")]}, "has the name 'a'"),
+        ({"middleware": [3]}, "has the name None"),
     ],
 )
 def test_an_optimizer_that_cannot_be_is_refused(options: Any, words: str) -> None:  # noqa: ANN401  what nobody should give
