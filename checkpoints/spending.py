@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -85,13 +86,24 @@ class SpendingStore(Protocol):
         ...
 
 
+Place = tuple[str, str]
+"""A kind of scope, and whose."""
+
+
 class MemorySpending:
-    """A `SpendingStore` for `memory://`, and for graphs without a database."""
+    """A `SpendingStore` for `memory://`, and for graphs without a database.
+
+    Sums are kept, so that only budgets with a window look at single calls.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._calls: dict[str, tuple[Charged, Spent]] = {}
-        self._grants: dict[str, tuple[Charged, Spent, BudgetScope]] = {}
+        self._calls: dict[str, tuple[float, Spent]] = {}
+        """When each call began or ended, and what it used."""
+        self._calls_of: defaultdict[Place, dict[str, None]] = defaultdict(dict)
+        self._sums: defaultdict[Place, Spent] = defaultdict(Spent)
+        self._granted: set[str] = set()
+        self._grants_of: defaultdict[Place, list[tuple[float, Spent]]] = defaultdict(list)
         self._asked: dict[str, int] = {}
 
     async def begin(self, charged: Charged, scopes: Sequence[Scope], admit: Admit) -> Begun:
@@ -116,7 +128,11 @@ class MemorySpending:
     async def grant(self, charged: Charged, amount: Spent, scope: BudgetScope) -> None:
         """Let more be used up; the same key grants once."""
         with self._lock:
-            self._grants.setdefault(charged.key, (charged, amount, scope))
+            if charged.key not in self._granted:
+                self._granted.add(charged.key)
+                for place in _places(charged):
+                    if place[0] == scope:
+                        self._grants_of[place].append((charged.at, amount))
 
     async def asked(self, charged: Charged, about: int | None) -> int | None:
         """Remember about what a question is, and return what it was about when first asked."""
@@ -126,20 +142,29 @@ class MemorySpending:
             return self._asked.setdefault(charged.key, about)
 
     def _add(self, charged: Charged, used: Spent) -> None:
-        known = self._calls.get(charged.key)
-        self._calls[charged.key] = charged, used if known is None else known[1].plus(used)
+        _, before = self._calls.get(charged.key, (charged.at, Spent()))
+        self._calls[charged.key] = charged.at, before.plus(used)
+        for place in _places(charged):
+            self._calls_of[place][charged.key] = None
+            self._sums[place] = self._sums[place].plus(used)
 
     def _balance(self, scope: Scope) -> Balance:
-        spent = granted = Spent()
-        for charged, used in self._calls.values():
-            if _counts(charged, scope):
-                spent = spent.plus(used)
-        for charged, amount, per in self._grants.values():
-            if per == scope.per and _counts(charged, scope):
-                granted = granted.plus(amount)
-        return Balance(spent, granted)
+        place, since = (scope.per, scope.name), scope.since
+        granted = _sum(self._grants_of.get(place, ()), since)
+        if since == EVER:
+            return Balance(self._sums.get(place, Spent()), granted)
+        calls = (self._calls[key] for key in self._calls_of.get(place, ()))
+        return Balance(_sum(calls, since), granted)
 
 
-def _counts(charged: Charged, scope: Scope) -> bool:
-    names = {"run": charged.run_id, "thread": charged.thread_id, "tenant": charged.tenant}
-    return names[scope.per] == scope.name and charged.at > scope.since
+def _places(charged: Charged) -> list[Place]:
+    places = [("run", charged.run_id), ("thread", charged.thread_id)]
+    return places if charged.tenant is None else [*places, ("tenant", charged.tenant)]
+
+
+def _sum(amounts: Iterable[tuple[float, Spent]], since: float) -> Spent:
+    total = Spent()
+    for at, amount in amounts:
+        if at > since:
+            total = total.plus(amount)
+    return total

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from checkpoints.database import open_database
 from checkpoints.spending import Charged, MemorySpending, Scope, SpendingStore
@@ -117,3 +120,33 @@ async def test_a_question_stays_about_what_it_was_about_when_it_was_asked(
     assert await store.asked(charged("q"), 7) == 2**32 - 1
     assert await store.asked(charged("q"), None) == 2**32 - 1
     assert await store.balances([RUN, THREAD, TENANT]) == [Balance()] * 3
+
+
+IDS = st.sampled_from(["x", "y"])
+TIMES = st.floats(min_value=0, max_value=9)
+CHARGES = st.builds(lambda key, at: Charged(key, key, key, "acme", at), IDS, TIMES)
+STEPS = st.lists(st.tuples(st.sampled_from(["begin", "end", "grant"]), CHARGES), max_size=12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=STEPS, since=TIMES)
+def test_both_stores_say_the_same(steps: list[tuple[str, Charged]], since: float) -> None:
+    scopes = [Scope("run", "x"), Scope("thread", "y"), Scope("tenant", "acme")]
+    scopes += [each._replace(since=since) for each in scopes]
+
+    async def play(store: SpendingStore) -> list[Balance]:
+        for act, each in steps:
+            if act == "begin":
+                await store.begin(each, scopes, always)
+            elif act == "end":
+                await store.end(each, Spent(tokens=4, attempts=1))
+            else:
+                await store.grant(each._replace(key=f"{act}:{each.key}"), Spent(tokens=8), "thread")
+        return [*await store.balances(scopes)]
+
+    with TemporaryDirectory() as folder:
+        database = open_database(f"sqlite:///{folder}/a.db")
+        try:
+            assert asyncio.run(play(MemorySpending())) == asyncio.run(play(database.spending))
+        finally:
+            database.close()
