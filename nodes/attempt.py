@@ -99,7 +99,7 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
             made = _wrapped(agent, given, work, context, run=run, terms=terms)
             call = chain(made)
         bounded = stop is not None or work["timeout_seconds"] is not None
-        reply = await (_bounded(call, agent, work, stop) if bounded else call)
+        reply = await (_bounded(call, agent, work, stop, made=made) if bounded else call)
         outcome: Outcome = {
             "status": _SUCCEEDED,
             "attempts": context.attempt,
@@ -214,9 +214,29 @@ def _marked_question(asked: Interrupt, path: str) -> Interrupt:
 
 
 async def _bounded(
+    call: Awaitable[JsonObject],
+    agent: Agent,
+    work: Work,
+    stop: StopSignal | None,
+    *,
+    made: AgentCall | None,
+) -> JsonObject:
+    """Await the agent's reply, no longer than the deadline and the run allow.
+
+    What is there in time counts, also where it is still being counted when the time is over.
+    """
+    try:
+        return await _in_time(call, agent, work, stop)
+    except (AgentTimeoutError, CancelledByStopError):
+        if made is None or made.answer is None:
+            raise
+        return cast("JsonObject", made.answer)
+
+
+async def _in_time(
     call: Awaitable[JsonObject], agent: Agent, work: Work, stop: StopSignal | None
 ) -> JsonObject:
-    """Await the agent's reply, no longer than the deadline and the run allow."""
+    """Await the reply as long as there is time."""
     timeout = work["timeout_seconds"]
     if stop is not None:
         call = stop.guard(call)

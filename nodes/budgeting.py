@@ -186,7 +186,7 @@ class BudgetLayer:
         reply: Reply = None
         calls = 1
         try:
-            reply = await proceed(call)
+            reply = call.answer = await proceed(call)
         except GraphBubbleUp:  # the agent, a graph, asks something; the call goes on later
             calls = 0
             raise

@@ -41,6 +41,8 @@ class AgentCall:
     """Chooses the agent once more, for a call beside this one."""
     stream: Callable[[str, JsonObject], None] | None = None
     """Told each verdict at once."""
+    answer: Reply = None
+    """What came of it, once nothing is left to do but to count it."""
     verdicts: dict[str, JsonObject] = field(default_factory=dict)
     """What layers found out, by their names."""
 

@@ -12,6 +12,7 @@ import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 
+from checkpoints.spending import Charged
 from checkpoints.sqlite_spending import SqliteSpending
 from orchestration import (
     AgentContext,
@@ -298,6 +299,36 @@ async def test_what_was_done_is_not_lost_where_it_cannot_be_counted(
     assert verdict["verdict"] == "uncounted"
     assert "database is locked" in verdict["uncounted"]
     assert "database is locked" in caplog.text
+
+
+@pytest.mark.parametrize("ends", ["timeout", "failure of another"])
+async def test_an_answer_in_time_counts_though_counting_it_takes_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    over, counting = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: object, charged: Charged, _used: object) -> None:
+        if ":clerk@" in charged.key:
+            counting.set()
+            await over.wait()
+
+    async def fail(_: dict[str, Any]) -> dict[str, Any]:
+        await counting.wait()
+        raise ConnectionError("no")
+
+    office = Office(f"sqlite:///{tmp_path / 'a.db'}")
+    office.agents.register(AgentSpec("fails", handler=fail))
+    monkeypatch.setattr(SqliteSpending, "end", slow)
+    options: Any = {"budget": Budget(attempts=9)}
+    if ends == "timeout":
+        tasks = [AgentTask("clerk", timeout=timedelta(seconds=0.2))]
+        result = await office.runs.execute_sequential(tasks, **options)
+    else:
+        tasks = [AgentTask("clerk"), AgentTask("fails")]
+        result = await office.runs.execute_parallel(tasks, on_failure="fail_fast", **options)
+    assert result["clerk"].status == "succeeded"
+    assert office.calls == ["clerk"]
+    over.set()
 
 
 async def test_an_audit_only_notes_it(office: Office) -> None:
