@@ -92,7 +92,7 @@ def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
         from graph.scopes import scope_graph  # noqa: PLC0415  which adds tasks in turn
 
         graph.add_node(task["id"], scope_graph(task).compile())
-    elif task["retry"] is None:
+    elif not may_come_back(task):
         graph.add_node(task["id"], call_agent)
     else:
         graph.add_node(
@@ -101,7 +101,12 @@ def add_task(graph: PlanGraph, task: PlannedTask, following: list[str]) -> Ends:
             metadata={NEXT_NODES: following, AGAIN_NODE: before_call(task)},
             destinations=(before_call(task), *following),
         )
-    return Ends([first_node(task)], [task["id"]], routes_itself=task["retry"] is not None)
+    return Ends([first_node(task)], [task["id"]], routes_itself=may_come_back(task))
+
+
+def may_come_back(task: PlannedTask) -> bool:
+    """Whether the node of a task may not be done with it, and so says itself what comes next."""
+    return "body" not in task and (task["retry"] is not None or "budgeted" in task)
 
 
 def add_choice(  # noqa: PLR0913  a node, and where it and the tasks lead to

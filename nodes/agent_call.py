@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from nodes.attempt import attempt, until_due
+from nodes.budgeting import AskFirstError
 from nodes.expressions import ExpressionError, holds, scope_of, worked_out
 from nodes.history import History
 from nodes.run_handle import RunHandle, handle_of
@@ -78,9 +79,15 @@ async def call_agent(state: RunState, config: RunnableConfig) -> RunUpdate:
 
 
 async def call_agent_with_retry(state: RunState, config: RunnableConfig) -> Command[str]:
-    """Do the task that this node is named after; come back if it is to be tried again."""
-    update = await call_agent(state, config)
+    """Do the task that this node is named after; come back if it is to be tried again.
+
+    It goes to the gate where a budget was used up between that and the call, by tasks beside it.
+    """
     metadata = config["metadata"]
+    try:
+        update = await call_agent(state, config)
+    except AskFirstError:
+        return Command(goto=metadata[AGAIN_NODE])
     task_id = metadata["langgraph_node"]
     outcome = update.get("outcomes", {}).get(task_id)
     again = outcome is not None and not is_finished(outcome)

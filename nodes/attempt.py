@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.types import Interrupt
 
+from nodes.budgeting import AskFirstError
 from nodes.expressions import ExpressionError
 from nodes.middleware import AgentCall, was_called
 from nodes.stop_signal import CancelledByStopError
@@ -35,7 +36,7 @@ from state.retry import retry_delay
 from state.status import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from nodes.middleware import Chain
     from nodes.ports import Agent, Terms, Told
@@ -86,9 +87,7 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
     agent: Agent | None = None
     made: AgentCall | None = None
     if run.say is not None:
-        if run.ready is not None:
-            await run.ready(context)
-        context = context._replace(emit=partial(run.say, context))
+        context = await _listened_to(context, run, run.say)
     try:
         terms = run.terms if previous is None else _going_on(run.terms, previous)
         agent = _chosen(work, context, run, terms)
@@ -109,7 +108,7 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
         outcome = _failure(UnknownReplyError(_STEERS), agent, run, work, context)
     except GraphBubbleUp as raised:  # an interrupt of a graph that is the agent
         raise _marked(raised, context) from None
-    except LeaseLostError:  # another process has the thread, and does the task
+    except (LeaseLostError, AskFirstError):  # another process does the task, or a person decides
         raise
     except Exception as error:  # noqa: BLE001  whatever an agent raises is its task's outcome
         outcome = _failure(error, agent, run, work, context)
@@ -123,6 +122,15 @@ async def attempt(  # noqa: C901, PLR0913  each way in which it can end is one l
         outcome["middleware"] = made.verdicts
     outcome["started_at"], outcome["finished_at"] = started, run.clock.now()
     return outcome
+
+
+async def _listened_to(
+    context: AgentContext, run: RunHandle, say: Callable[[AgentContext, str], None]
+) -> AgentContext:
+    """Let what the agent says be told, once it was told that it is called."""
+    if run.ready is not None:
+        await run.ready(context)
+    return context._replace(emit=partial(say, context))
 
 
 def _chosen(work: Work, context: AgentContext, run: RunHandle, terms: Terms) -> Agent:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from checkpoints.spending import SpendingStore
     from nodes.middleware import AgentCall, Proceed, Reply
     from nodes.ports import Clock
-    from state.budget import Balance, BudgetDocument, BudgetScope
+    from state.budget import Balance, BudgetDocument, BudgetScope, WhenExceeded
     from state.plan_document import PlanDocument
 
 NAME: Final = "budget"
@@ -106,21 +106,28 @@ class Budgets:
                 return Overrun(budget, balance)
         return None
 
-    async def begin(self, charged: Charged) -> list[Overrun]:
+    async def begin(self, charged: Charged, *, asks: bool) -> list[Overrun]:
         """Count a call that begins; return budgets that are used up all the same.
+
+        Args:
+            charged: The call.
+            asks: Whether the task has a gate, where people are asked.
 
         Raises:
             BudgetExceededError: It must not begin.
+            AskFirstError: It must not begin before somebody was asked.
         """
+        binding: tuple[WhenExceeded, ...] = ("stop", "pause") if asks else ("stop",)
 
         def admit(balances: Sequence[Balance]) -> bool:
-            return not overruns(self.documents, self._with_time(balances), "stop")
+            return not overruns(self.documents, self._with_time(balances), *binding)
 
         begun = await self._store.begin(charged, self._scopes(), admit)
         balances = self._with_time(begun.balances)
         if not begun.admitted:
-            stopped = overruns(self.documents, balances, "stop")
-            raise BudgetExceededError([str(each) for each in stopped])
+            if stopped := overruns(self.documents, balances, "stop"):
+                raise BudgetExceededError([str(each) for each in stopped])
+            raise AskFirstError
         return overruns(self.documents, balances, "audit", "pause")
 
     async def end(self, charged: Charged, used: Spent) -> None:
@@ -163,6 +170,10 @@ def _mark(budget: BudgetDocument) -> int:
     return crc32(json.dumps(budget, sort_keys=True).encode())
 
 
+class AskFirstError(Exception):
+    """Raised instead of a call that somebody has to be asked about; the task's node goes there."""
+
+
 class BudgetLayer:
     """Lets no call begin that a budget does not allow, and counts those that do."""
 
@@ -175,11 +186,11 @@ class BudgetLayer:
         """Count a call around it.
 
         Raises:
-            BudgetExceededError: It must not begin.
+            BudgetExceededError, AskFirstError: It must not begin.
         """
         budgets, context = self._budgets, call.context
         charged = budgets.charged(f"{context.idempotency_key}@{context.attempt}")
-        if over := await budgets.begin(charged):
+        if over := await budgets.begin(charged, asks="budgeted" in call.work):
             exceeded = [each.as_json() for each in over]
             call.tell(NAME, {"verdict": "exceeded", "budgets": [*exceeded]})
         budgets.working.begin()

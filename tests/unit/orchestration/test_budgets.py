@@ -585,3 +585,31 @@ async def test_time_of_calls_beside_each_other_counts_once() -> None:
     assert working.end() == 1
     wall.now += 100
     assert working.uncharged == 0
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+async def test_tasks_beside_each_other_pause_before_the_call_that_is_one_too_many(
+    office: Office, limit: int | None
+) -> None:
+    items = ForEach(range(8), AgentTask("clerk"), max_concurrency=limit)
+    budget = Budget(attempts=2, on_exceeded="pause")
+    result = await office.runs.execute_sequential([items], budget=budget, thread_id="t")
+    assert (result.status, len(office.calls)) == ("interrupted", 2)
+    asked = 0
+    while result.status == "interrupted":
+        asked += 1
+        answers = {each.interrupt_id: "approve" for each in result.interrupts[:1]}
+        result = await office.runs.resume("t", answers)
+        assert len(office.calls) <= 2 + 2 * asked
+    assert (result.status, len(office.calls)) == ("completed", 8)
+
+
+async def test_parallel_tasks_with_retries_pause_too(office: Office) -> None:
+    office.failures = 2
+    tasks = [AgentTask("clerk", task_id=f"t{n}", retry=AT_ONCE) for n in range(4)]
+    budget = Budget(attempts=3, on_exceeded="pause")
+    result = await office.runs.execute_parallel(tasks, budget=budget, thread_id="t")
+    assert (result.status, len(office.calls)) == ("interrupted", 3)
+    while result.status == "interrupted":
+        result = await office.runs.resume("t", {result.interrupts[0].interrupt_id: "approve"})
+    assert (result.status, len(office.calls)) == ("completed", 6)
