@@ -39,6 +39,9 @@ OrchestrationError
 │   ├── DecisionError        an answer that does not fit what the thread waits for
 │   │   ├── AlreadyDecidedError   somebody else was first, or the question has lapsed
 │   │   └── NotAllowedError   who answers may not, or not any more
+│   ├── StreamError          the events of a run cannot be read like that
+│   │   ├── BadSequenceError  the run has not come so far
+│   │   └── EventsGoneError   they are not kept any more
 │   ├── SignalError          a signal that the thread cannot take
 │   │   └── UnknownSignalError  no task of its run waits for signals of that name
 │   ├── RetentionError       deleting or copying the thread would lose or double its work
