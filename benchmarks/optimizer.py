@@ -15,8 +15,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from benchmarks.compression import (
+    FIRST_SEED,
+    HELD_OUT,
+    HISTORY_TOKENS,
+    LIMIT_SECONDS,
+    SETS,
+    TARGETS,
+    TUNED,
+    UNSEEN,
+    long_history,
+    retention,
+)
 from benchmarks.measure import Comparison, Effort, Report, Row, Target, Times, interleave, main
 from benchmarks.optimizer_parts import batched_backend, batched_calls
+from benchmarks.streaming import queue_delays, token_delays
+from nodes.compression import compress
 from orchestration import AgentRegistry, AgentSpec, AgentTask, Optimizer, SimpleCoordinator
 
 AGENT_SECONDS: Final = 0.5
@@ -51,7 +65,7 @@ class Stage:
     async def optimizer(self, place: str, **options: Any) -> Optimizer:  # noqa: ANN401  of `Optimizer`
         """Make one whose cache is in memory or in a file."""
         return await self._closing.enter_async_context(
-            Optimizer(cache_url=self._url(place, "cache"), **options)
+            Optimizer(cache_url=self.url(place, "cache"), **options)
         )
 
     async def coordinator(self, place: str, optimizer: Optimizer | None) -> SimpleCoordinator:
@@ -60,11 +74,12 @@ class Stage:
             SimpleCoordinator(
                 registry=self.agents,
                 optimizer=optimizer,
-                database_url=self._url(place, "threads"),
+                database_url=self.url(place, "threads"),
             )
         )
 
-    def _url(self, place: str, name: str) -> str:
+    def url(self, place: str, name: str) -> str:
+        """Say where something is kept: in memory, or in a file of its own."""
         return "memory://" if place == "memory" else f"sqlite:///{self._folder / name}.db"
 
 
@@ -192,6 +207,47 @@ async def missing(stage: Stage, effort: Effort) -> tuple[list[Row], str]:
     return [row], f"layers that all miss add {added:.2f} ms (p50)"
 
 
+async def compressed(effort: Effort) -> list[Row]:
+    """A history of 20,000 tokens, cut to a half."""
+    messages = long_history([*TUNED, *HELD_OUT, *UNSEEN])
+
+    async def cut() -> None:
+        compress(messages, max_tokens=HISTORY_TOKENS // 2)
+
+    times = (await interleave({"cut": cut}, effort))["cut"]
+    name = f"{HISTORY_TOKENS:,} tokens cut to a half / {LIMIT_SECONDS * 1000:.0f} ms"
+    limit = Times.constant(LIMIT_SECONDS, times)
+    return [Comparison(name=name, subject=times, reference=limit, target=Target(1.0))]
+
+
+def retained(seeds: range) -> list[str]:
+    """Say what of the next call's argument values is left; see `benchmarks/compression.py`."""
+    return [
+        f"{title}, cut to {row.share:.0%}: {row.ours.retention:.1%} of the values left "
+        f"(≥ {TARGETS[row.share]:.0%}; keep the last: {row.last.retention:.1%})"
+        for title, scripts in SETS.items()
+        for row in retention(scripts, title, seeds)
+        if row.name == title
+    ]
+
+
+async def streamed(stage: Stage, effort: Effort) -> tuple[list[Row], list[str]]:
+    """A token from the agent to the reader of a stream, against a bare queue."""
+    rows: list[Row] = []
+    notes = []
+    for place in ("memory", "sqlite"):
+        direct, logged = [], []
+        for _ in range(effort.rounds):
+            direct.append(await queue_delays(effort.runs))
+            logged.append(await token_delays(stage.url(place, "streams"), effort.runs))
+        name = f"a token in a stream ({place}) / in a bare queue"
+        row = Comparison(name=name, subject=Times(logged), reference=Times(direct))
+        added = (row.subject.median - row.reference.median) * 1000
+        notes.append(f"streams ({place}) add {added:.3f} ms to a token (p50)")
+        rows.append(row)
+    return rows, notes
+
+
 async def benchmark(quick: bool) -> Report:  # noqa: FBT001  as `main` gives it
     """Measure everything."""
     few = Effort(rounds=1 if quick else 3, runs=1 if quick else 5, warm_up=1)
@@ -205,7 +261,10 @@ async def benchmark(quick: bool) -> Report:  # noqa: FBT001  as `main` gives it
             rows += await parallel(stage, few)
             context, hidden = await prefetched(stage, few)
             layers, added = await missing(stage, many)
-    return Report("optimizer", [*rows, *context, *layers], [hidden, added])
+            tokens, delays = await streamed(stage, many)
+    rows += [*context, *layers, *tokens, *await compressed(many)]
+    left = retained(range(FIRST_SEED, FIRST_SEED + (1 if quick else 10)))
+    return Report("optimizer", rows, [hidden, added, *delays, *left])
 
 
 if __name__ == "__main__":

@@ -123,3 +123,13 @@ def test_benchmark_prints_a_table_for_people() -> None:
     table = run_quickly("makespan")
     assert "SimpleCoordinator" in table
     assert "verdict" in table
+
+
+def test_what_the_optimizer_saves_and_costs_is_measured_beside_its_targets() -> None:
+    report = json.loads(run_quickly("optimizer", "--json"))
+    targets = [row["target"] for row in report["rows"]]
+    assert targets.count(None) == 4  # for contrast only
+    assert len(targets) == 12
+    assert all(is_measured(row["subject"]) for row in report["rows"])
+    for words in ("prefetch hides", "all miss add", "to a token", "held out, cut to 25%"):
+        assert any(words in note for note in report["notes"]), words

@@ -148,7 +148,7 @@ async def test_a_purchase_that_only_the_capability_names_is_not_cached_either() 
     for _ in range(2):
         task = AgentTask(capability="ticket_purchase", input_data={"n": 10}, cache=True)
         result = await desk.runs.execute_sequential([task])
-        assert "'ticket_purchase' changes something" in verdict(result)["why"]
+        assert "changes something" in verdict(result)["why"]
     assert len(desk.calls) == 2
 
 
@@ -596,3 +596,50 @@ async def test_a_task_that_says_what_cannot_be_is_refused(options: Any, words: s
     desk = Desk(Optimizer())
     with pytest.raises(PlanError, match=words):
         await desk.runs.execute_sequential([AgentTask("shop", **options)])
+
+
+async def test_verdicts_stand_in_the_stream_where_they_were_found() -> None:
+    desk = Desk(Optimizer())
+    tasks = [AgentTask("facts", ASKED), AgentTask("shop")]
+    seen = []
+    for _ in range(2):
+        told = [event async for event in desk.runs.stream(tasks)]
+        assert [event.sequence for event in told] == list(range(1, len(told) + 1))
+        seen.append([(e.kind, e.task_id, e.data.get("verdict")) for e in told][1:-1])
+    assert seen[0] == [
+        ("task_started", "facts", None),
+        ("verdict", "facts", "miss"),
+        ("task_finished", "facts", None),
+        ("task_started", "shop", None),
+        ("verdict", "shop", "bypass"),
+        ("task_finished", "shop", None),
+    ]
+    assert seen[1][1] == ("verdict", "facts", "hit")
+
+
+async def test_who_waits_for_the_call_of_another_is_told_no_pieces_of_it() -> None:
+    desk = Desk(Optimizer())
+
+    async def speak(_: dict[str, Any], context: AgentContext) -> dict[str, Any]:
+        desk.called.set()
+        context.emit("At ")
+        assert desk.gate is not None
+        await desk.gate.wait()
+        context.emit("seven.")
+        return {"content": "At seven."}
+
+    desk.agents.register(AgentSpec("speaker", handler=speak, read_only=True))
+    desk.gate = asyncio.Event()
+
+    async def text_of_a_run() -> list[str]:
+        told = desk.runs.stream([AgentTask("speaker", ASKED)])
+        return [str(each.data["text"]) async for each in told if each.kind == "token"]
+
+    first = asyncio.create_task(text_of_a_run())
+    await desk.called.wait()
+    second = asyncio.create_task(text_of_a_run())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    desk.gate.set()
+    assert await first == ["At ", "seven."]
+    assert await second == []
