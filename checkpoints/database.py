@@ -138,8 +138,9 @@ def _open_memory(
     from checkpoints.serializer import strict_serializer  # noqa: PLC0415  heavy
     from checkpoints.spending import MemorySpending  # noqa: PLC0415
 
-    approvals = MemoryApprovals(clock=clock)
+    approvals, spending = MemoryApprovals(clock=clock), MemorySpending()
     threads = MemoryThreads(approvals)
+    threads.on_forget.append(spending.forget)
     traffic = MemoryTraffic(threads)
     events = MemoryEvents(threads)
     saver = MemorySaver(threads, serde=strict_serializer(keyring))
@@ -153,7 +154,7 @@ def _open_memory(
         durable=False,
         retention=MemoryRetention(saver, threads),
         traffic=traffic,
-        spending=MemorySpending(),
+        spending=spending,
         events=events,
         cipher=_text_cipher(keyring),
         close=approvals.close,

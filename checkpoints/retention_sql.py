@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from checkpoints import events_sql
+from checkpoints import events_sql, spending_sql
 from checkpoints.chains import CheckpointKey, Link, needed_by, retained
 from checkpoints.lease_sql import exists, first_token, recent_ids
 from checkpoints.retention import (
@@ -24,6 +24,7 @@ from checkpoints.retention import (
     Standing,
     taken,
 )
+from checkpoints.statements import on_sqlite
 from state.errors import ThreadNotFoundError
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def delete_all(connection: sqlite3.Connection, thread_id: str, *, guard: Guard) 
         "(SELECT request_id FROM orchestration_approvals WHERE thread_id = ?)",
         (thread_id,),
     )
+    spending_sql.forget(on_sqlite(connection), thread_id)
     counts = {
         table: connection.execute(
             f"DELETE FROM {table} WHERE thread_id = ?",  # noqa: S608

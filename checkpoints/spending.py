@@ -141,6 +141,13 @@ class MemorySpending:
                 return self._asked.get(charged.key)
             return self._asked.setdefault(charged.key, about)
 
+    def forget(self, thread_id: str) -> None:
+        """Let a thread have spent nothing, as it is deleted; what counts for a tenant stays."""
+        place = ("thread", thread_id)
+        with self._lock:
+            for kept in (self._calls_of, self._sums, self._grants_of):
+                kept.pop(place, None)
+
     def _add(self, charged: Charged, used: Spent) -> None:
         _, before = self._calls.get(charged.key, (charged.at, Spent()))
         self._calls[charged.key] = charged.at, before.plus(used)

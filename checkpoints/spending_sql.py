@@ -28,6 +28,12 @@ _ADD: Final = text(
     + ", ".join(f"{name} = orchestration_spending.{name} + excluded.{name}" for name in MEASURES)
 )
 _ONCE: Final = text(str(_ADD).partition("DO UPDATE")[0] + "DO NOTHING")
+_FORGET: Final = text(
+    "DELETE FROM orchestration_spending WHERE thread_id = :thread_id AND tenant IS NULL"
+)
+_DETACH: Final = text(
+    "UPDATE orchestration_spending SET thread_id = '' WHERE thread_id = :thread_id"
+)
 _CALL: Final = "call"
 _QUESTION: Final = "question"
 """Its row says about which budget it is where others say attempts."""
@@ -88,6 +94,13 @@ def asked(execute: Execute, *, charged: Charged, about: int | None) -> int | Non
 
 def _row(execute: Execute, charged: Charged, kind: str) -> Mapping[str, float] | None:
     return next(iter(execute(_ROW, {"key": charged.key, "kind": kind})), None)
+
+
+def forget(execute: Execute, thread_id: str) -> None:
+    """Let a thread have spent nothing, as it is deleted; what counts for a tenant stays."""
+    values = {"thread_id": thread_id}
+    execute(_FORGET, values)
+    execute(_DETACH, values)
 
 
 def _add(execute: Execute, charged: Charged, used: Spent) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from state.caching import CachePolicy
-from state.capability import acts
+from state.capability import acts, only_acts
 from state.jsonvalue import described
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ def _add_cache(planned: PlannedTask, task: AgentTask, draft: Draft) -> None:
         problems.append(
             f"cache is given, but the action {action!r} changes something, and an answer from a "
             "cache would not; leave cache out"
+        )
+    capability = planned["capability"]
+    if wanted and not isinstance(action, str) and capability and only_acts(capability):
+        problems.append(
+            f"cache is given, but whatever {capability!r} is asked for changes something; leave "
+            "cache out"
         )
     for problem in problems:
         _note("bad_cache", problem, planned, draft)

@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache as once
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from orchestration.optimizer.context import ContextSources
 from orchestration.optimizer.metrics import PerformanceMetrics, PerformanceRecorder
+from orchestration.optimizer.tools import Tools
 from state.budget import Budget
 from state.caching import CachePolicy
 from state.errors import ConfigurationError, PlanError
@@ -31,12 +34,11 @@ if TYPE_CHECKING:
     from nodes.record_layer import Measured
     from orchestration.optimizer.batching import BatchResults
     from orchestration.optimizer.common_answers import CommonAnswers
-    from orchestration.optimizer.context import ContextSources, Fetch
+    from orchestration.optimizer.context import Fetch
     from orchestration.optimizer.rag_query import OptimizedQuery
     from orchestration.optimizer.retrieval.policy import RetrievalPolicy
     from orchestration.optimizer.retrieval.retrieval import RagOptimizer
     from orchestration.optimizer.tool_calls import Call
-    from orchestration.optimizer.tools import Tools
     from state.budget import BudgetDocument
     from state.jsonvalue import JsonObject
     from state.outcome import Outcome
@@ -102,6 +104,12 @@ class Optimizer:
         self._embeddings = embeddings
         self._retrieval = retrieval
         self._metrics = PerformanceRecorder()
+        self._opening = Lock()
+        self._cache: ResponseCache | None = None
+        self.tools = Tools()
+        """The tools that calls of a batch can name; `register` yours."""
+        self.context = ContextSources()
+        """The sources of context."""
 
     # -- common questions ------------------------------------------------------------------
 
@@ -192,20 +200,6 @@ class Optimizer:
             call_timeout=call_timeout,
             total_timeout=total_timeout,
         )
-
-    @cached_property
-    def tools(self) -> Tools:
-        """The tools that calls of a batch can name; `register` yours."""
-        from orchestration.optimizer.tools import Tools  # noqa: PLC0415
-
-        return Tools()
-
-    @cached_property
-    def context(self) -> ContextSources:
-        """The sources of context."""
-        from orchestration.optimizer.context import ContextSources  # noqa: PLC0415
-
-        return ContextSources()
 
     def register_context(
         self,
@@ -386,13 +380,16 @@ class Optimizer:
             )
         )
 
-    @cached_property
+    @property
     def cache(self) -> ResponseCache:
-        """The cache in front of agents."""
+        """The cache in front of agents; one, whatever threads ask for it first."""
         from checkpoints.response_caches import open_cache  # noqa: PLC0415  heavy
         from nodes.caching.response_cache import ResponseCache  # noqa: PLC0415  heavy
 
-        return ResponseCache(open_cache(self._cache_url))
+        with self._opening:
+            if self._cache is None:
+                self._cache = ResponseCache(open_cache(self._cache_url))
+            return self._cache
 
     @cached_property
     def _common(self) -> CommonAnswers:
@@ -402,9 +399,9 @@ class Optimizer:
 
     async def aclose(self) -> None:
         """End what is fetched in the background, and close the cache."""
-        if "cache" in self.__dict__:
-            await self.cache.aclose()
-            await self.cache.store.aclose()
+        if self._cache is not None:
+            await self._cache.aclose()
+            await self._cache.store.aclose()
 
     async def __aenter__(self) -> Self:
         return self

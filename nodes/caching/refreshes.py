@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
@@ -39,7 +40,8 @@ class Refreshes:
         if key in tasks:
             work.close()
             return
-        tasks[key] = task = asyncio.create_task(work)
+        apart = Context()  # a refresh is nobody's: an agent that is a graph must not write for one
+        tasks[key] = task = asyncio.create_task(work, context=apart)
         task.add_done_callback(lambda ended: self._ended(tasks, key, ended))
 
     async def aclose(self) -> None:

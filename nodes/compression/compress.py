@@ -168,6 +168,11 @@ def _check(messages: Sequence[Any], max_tokens: int) -> None:
         is_dict = isinstance(message, Mapping) and (
             "role" in message or message.get("type") in LANGCHAIN_TYPES
         )
+        calls = message.get("tool_calls") if isinstance(message, Mapping) else None
+        if calls is not None and not isinstance(calls, list | tuple):
+            raise CompressionError(
+                f"messages[{place}].tool_calls is {str(calls)[:80]!r}; give a list of calls."
+            )
         if not is_dict and not (hasattr(message, "content") and hasattr(message, "model_copy")):
             raise CompressionError(
                 f"messages[{place}] is {str(message)[:80]!r}; a message is a dict with a `role`, "

@@ -128,8 +128,6 @@ class Cutting:
 
     def _clear(self) -> None:
         """Take turns out of their place that have nothing left to say there."""
-        if 0 not in self.draft.standing:
-            return
         for turn in self.draft.turns[:-1]:
             stands = [group for group in turn.groups if self.draft.standing[group.first]]
             if not any(self.draft.says(group.first) for group in stands):

@@ -613,3 +613,14 @@ async def test_parallel_tasks_with_retries_pause_too(office: Office) -> None:
     while result.status == "interrupted":
         result = await office.runs.resume("t", {result.interrupts[0].interrupt_id: "approve"})
     assert (result.status, len(office.calls)) == ("completed", 6)
+
+
+async def test_a_deleted_thread_leaves_its_spending_to_its_tenant_only(office: Office) -> None:
+    budgets = [Budget(attempts=4, per="thread"), Budget(attempts=7, per="tenant")]
+    ours: Any = {"budget": budgets, "tenant": "acme", "thread_id": "t"}
+    for status in ("completed", "completed", "failed"):
+        result = await office.runs.execute_sequential(three(), **ours)
+        assert result.status == status
+        engine = await office.runs._engine()
+        await engine._database.retention.delete("t")
+    assert len(office.calls) == 7
