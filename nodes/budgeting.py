@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
-from zlib import crc32
 
 from langgraph.errors import GraphBubbleUp
 
@@ -99,12 +97,9 @@ class Budgets:
         """
         balances = await self._balances()
         over = overruns(self.documents, balances, "pause")
-        wanted = _mark(over[0].budget) if over else None
+        wanted = self.documents.index(over[0].budget) if over else None
         about = await self._store.asked(self._in_run(f"{key}?"), wanted)
-        for budget, balance in zip(self.documents, balances, strict=True):
-            if about is not None and _mark(budget) == about:
-                return Overrun(budget, balance)
-        return None
+        return None if about is None else Overrun(self.documents[about], balances[about])
 
     async def begin(self, charged: Charged, *, asks: bool) -> list[Overrun]:
         """Count a call that begins; return budgets that are used up all the same.
@@ -163,11 +158,6 @@ class Budgets:
         """Let the time that calls under way have taken so far count too."""
         time = Spent(seconds=self.working.uncharged)
         return [each._replace(spent=each.spent.plus(time)) for each in balances]
-
-
-def _mark(budget: BudgetDocument) -> int:
-    """A number that tells budgets apart."""
-    return crc32(json.dumps(budget, sort_keys=True).encode())
 
 
 class AskFirstError(Exception):
