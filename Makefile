@@ -17,7 +17,7 @@ faults:  ## the long form: kills many more processes
 	ORCHESTRATION_REFERENCE_EXAMPLES=3000 $(PYTHON) -m pytest tests/unit/graph/test_reference.py --timeout 3600
 
 benchmarks:
-	for script in overhead approval fan_out makespan long_thread import_time routing pool_load optimizer compression retrieval; do $(PYTHON) benchmarks/$$script.py; done
+	for script in overhead approval fan_out makespan long_thread import_time routing pool_load optimizer compression retrieval streaming; do $(PYTHON) benchmarks/$$script.py; done
 
 studio:
 	.venv/bin/langgraph dev
