@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, overload
 
-from orchestration.run_options import new_id
+from orchestration.run_options import check_options, new_id
 from state.errors import ConfigurationError, PlanError, Problem
 from state.jsonvalue import described
 from state.status import WorkflowStatus
@@ -63,7 +63,7 @@ class Batch(NamedTuple):
 
 def batch_of(
     requests: Iterable[Request] | AsyncIterable[Request],
-    options: Mapping[str, Any],
+    options: RunOptions,
     *,
     batch_id: str | None,
     max_concurrency: int,
@@ -72,7 +72,9 @@ def batch_of(
 
     Raises:
         ConfigurationError: Something of it cannot be.
+        PlanError: Nobody knows an option.
     """
+    check_options(options)
     if options.get("thread_id") is not None:
         raise ConfigurationError(
             "thread_id is not for batches: each request has a thread of its own, batch_id:key"

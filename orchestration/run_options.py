@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import secrets
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from state.errors import PlanError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from checkpoints.history import KeepRuns
     from orchestration.notifications import Notifier
@@ -67,6 +68,25 @@ class CoordinatorSettings(TypedDict, total=False):
 def new_id() -> str:
     """Return an id that no thread and no run has."""
     return secrets.token_hex(16)
+
+
+def check_options(options: RunOptions) -> None:
+    """Return if these are options, and the thread id is one.
+
+    Raises:
+        PlanError: One is unknown, so that it would be left out without a word.
+    """
+    known = RunOptions.__annotations__
+    found = [_unknown_option(name, known) for name in options if name not in known]
+    if found:
+        raise PlanError(found)
+    check_thread_id(options.get("thread_id"))
+
+
+def _unknown_option(name: str, known: Iterable[str]) -> Problem:
+    meant = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {meant[0]!r}?" if meant else f"use one of {sorted(known)}"
+    return Problem("unknown_option", f"the option {name!r} is unknown; {hint}")
 
 
 def check_thread_id(thread_id: str | None) -> None:

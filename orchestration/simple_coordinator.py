@@ -32,6 +32,7 @@ from orchestration.routing.new_work import NewWork
 from orchestration.run_options import (
     DEFAULT_BATCH_CONCURRENCY,
     RunOptions,
+    check_options,
     check_thread_id,
     new_id,
     refuse_twice,
@@ -856,7 +857,7 @@ class SimpleCoordinator(ThreadReading):
         input_data: Mapping[str, Any] | None,
         options: RunOptions,
     ) -> Planned:
-        check_thread_id(options.get("thread_id"))
+        check_options(options)
         request = PlanRequest(
             tasks=tasks,
             strategy=strategy,
@@ -883,7 +884,7 @@ class SimpleCoordinator(ThreadReading):
         options: RunOptions,
     ) -> tuple[Planned, Sequence[Task]]:
         """Plan a definition; also return its tasks, which take over what becomes of them."""
-        check_thread_id(options.get("thread_id"))
+        check_options(options)
         if not isinstance(workflow, str | Workflow):
             message = f"the workflow is {described(workflow)}; give a Workflow, or the name of one"
             raise PlanError([Problem("bad_workflow", message)])

@@ -562,6 +562,17 @@ async def test_a_budget_that_cannot_be_is_refused_before_anything_happens(
     assert office.calls == []
 
 
+async def test_an_option_that_nobody_knows_is_refused_and_not_left_out(office: Office) -> None:
+    misspelt: Any = {"budgets": Budget(tokens=1)}
+    with pytest.raises(PlanError, match="'budgets' is unknown; did you mean 'budget'"):
+        await office.runs.execute_sequential(three(), **misspelt)
+    with pytest.raises(PlanError, match="'budgets' is unknown"):
+        await office.runs.execute_many([three()], **misspelt)
+    with pytest.raises(PlanError, match=r"'zzz' is unknown; use one of \['aggregate', 'budget'"):
+        await office.runs.execute_parallel(three(), zzz=1)  # type: ignore[call-arg]
+    assert office.calls == []
+
+
 async def test_time_of_calls_beside_each_other_counts_once() -> None:
     from nodes.budgeting import WorkingTime  # noqa: PLC0415
 
