@@ -51,7 +51,7 @@ def drawable(
     """
     from orchestration.workflows.parameters import undemanding  # noqa: PLC0415
 
-    return coordinator.compile(undemanding(workflow)).get_graph(xray=xray)
+    return coordinator.compile(undemanding(workflow), tenant="drawing").get_graph(xray=xray)
 
 
 def draw(graph: Graph, style: DrawingStyle) -> bytes:

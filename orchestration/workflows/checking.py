@@ -98,8 +98,9 @@ def in_order(problems: Iterable[FileProblem], file: str) -> list[FileProblem]:
 def _planning(reading: Reading, workflow: Workflow, agents: Agents) -> list[FileProblem]:
     from graph.planner import plan  # noqa: PLC0415  nothing else here needs it
 
+    request = plan_request(undemanding(workflow), options={"tenant": "check"})  # of any tenant
     try:
-        plan(plan_request(undemanding(workflow)), agents=agents, run_id="check")
+        plan(request, agents=agents, run_id="check")
     except PlanError as error:
         places = Places(reading)
         return [_placed(problem, reading, places) for problem in error.problems]

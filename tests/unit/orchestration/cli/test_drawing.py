@@ -51,6 +51,11 @@ def test_a_graph_is_drawn_in_letters_by_default(invoke: Invoke, workflow: Write)
     assert "| finance.approval |" in drawn
 
 
+def test_a_graph_with_a_budget_of_a_tenant_is_drawn(invoke: Invoke, workflow: Write) -> None:
+    budgets = [{"cost": 5, "per": "tenant"}]
+    assert invoke("graph", "draw", workflow({**PURCHASE, "budgets": budgets})).exit_code == 0
+
+
 def test_run_can_draw_the_graph_first(invoke: Invoke) -> None:
     done = invoke("run", str(EXAMPLES / "router.json"), "--graph", "--png", "graph.png", "--json")
     assert json.loads(done.stdout)["status"] == "completed"

@@ -105,6 +105,13 @@ def test_a_cycle_is_told_at_one_of_its_tasks(write: Write, agents: AgentRegistry
     assert problem.startswith("w.yaml:4:44: tasks[1].depends_on: these tasks wait for each other: ")
 
 
+def test_a_budget_of_a_tenant_is_good_though_a_check_has_none(
+    write: Write, agents: AgentRegistry
+) -> None:
+    write("w.yaml", "budgets: [{cost: 5, per: tenant}]\ntasks: [{agent_id: hr}]\n")
+    assert check_file("w.yaml", agents=agents).name == "w"
+
+
 def test_a_task_without_an_id_is_found_by_the_one_it_gets(
     write: Write, agents: AgentRegistry
 ) -> None:
