@@ -33,6 +33,8 @@ class _Batch:
     workflow: str
     batch_id: str
     max_concurrency: int
+    user: str | None
+    tenant: str | None
     database: str | None
     json_output: bool
 
@@ -64,6 +66,18 @@ def batch(  # noqa: PLR0913  one for each option
             show_default=False,
         ),
     ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For whom they run, who then may not approve them.",
+            show_default=False,
+        ),
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose agents and data.", show_default=False),
+    ] = None,
     database: DatabaseOption = None,
     json_output: JsonOption = False,
 ) -> None:
@@ -81,6 +95,8 @@ def batch(  # noqa: PLR0913  one for each option
             workflow=workflow,
             batch_id=new_id() if batch_id is None else batch_id,
             max_concurrency=max_concurrency,
+            user=user,
+            tenant=tenant,
             database=database,
             json_output=json_output,
         )
@@ -144,6 +160,8 @@ async def _run(told: _Batch, workflow: Workflow, lines: dict[int, JsonObject]) -
                 batch_id=told.batch_id,
                 max_concurrency=told.max_concurrency,
                 on_progress=tell,
+                user=told.user,
+                tenant=told.tenant,
             )
 
 
@@ -209,6 +227,8 @@ def _exit_code(result: BatchResult) -> ExitCode:
 
 def _command(told: _Batch) -> str:
     words = ["batch", str(told.file), "--workflow", told.workflow, "--batch-id", told.batch_id]
+    for option, value in (("--user", told.user), ("--tenant", told.tenant)):
+        words += [] if value is None else [option, value]
     return command_line(*words, database=told.database)
 
 

@@ -78,6 +78,20 @@ def test_a_line_that_cannot_run_is_listed_with_its_reason_and_how_to_go_on(
     assert process("batch", lines({}), "--workflow", workflow(ORDER)).returncode == ExitCode.FAILED
 
 
+def test_the_lines_are_of_a_tenant_and_for_a_user(process: Process, workflow: Write) -> None:
+    budget = {"attempts": 1, "per": "tenant"}
+    named = workflow({**ORDER, "budgets": [budget]})
+    words = ("batch", lines({"seats": 1}, {"seats": 2}), "--workflow", named, "--batch-id", "b")
+    alone = process(*words)
+    assert alone.returncode == ExitCode.FAILED
+    assert "the run has no tenant" in alone.stdout
+    done = process(*words, "--max-concurrency", "1", "--tenant", "acme", "--user", "ann")
+    assert done.returncode == ExitCode.PARTIAL
+    assert "the tenant has used 1 of 1 calls" in " ".join(done.stdout.split())
+    assert "--batch-id b --user ann --tenant acme" in done.stdout
+    assert calls() == 1
+
+
 def test_what_waits_for_a_person_is_listed(process: Process, workflow: Write) -> None:
     tasks = [{"agent_id": "buy", "requires_approval": True}]
     words = ("batch", lines({"seats": 1}), "--workflow", workflow({**ORDER, "tasks": tasks}))
