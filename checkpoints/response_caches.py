@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 URL_VARIABLE: Final = "ORCHESTRATION_CACHE_URL"
 DEFAULT_URL: Final = "memory://"
 _SERVERS: Final = ("redis", "rediss", "valkey", "valkeys")
-_KNOWN: Final = (
-    "'memory://', 'sqlite:///path/to/cache.db', or 'redis://', 'rediss://', 'valkey://' or "
-    "'valkeys://' with host and port"
+_SHARED: Final = (
+    "'sqlite:///path/to/cache.db', or 'redis://', 'rediss://', 'valkey://' or 'valkeys://' with "
+    "host and port"
 )
+_KNOWN: Final = f"'memory://', {_SHARED}"
 
 
 def open_cache(
@@ -89,7 +90,7 @@ def open_shared_cache(url: str | None = None) -> ResponseStore:
     if url == DEFAULT_URL:
         raise CacheError(
             "a cache in memory is seen by its own process only; name one that processes share "
-            f"(--cache, or {URL_VARIABLE}): {_KNOWN}"
+            f"(--cache, or {URL_VARIABLE}): {_SHARED}"
         )
     if url.startswith("sqlite:///") and not _path_in(url).exists():
         raise CacheError(f"there is no cache at {url!r}; check the URL")

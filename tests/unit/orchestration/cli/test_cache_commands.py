@@ -46,7 +46,7 @@ def test_a_cache_is_emptied(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("stats",), "memory is seen by its own process only"),
+        (("stats",), "ORCHESTRATION_CACHE_URL): 'sqlite:///path/to/cache.db', or 'redis://'"),
         (("stats", "--cache", "sqlite:///none.db"), "there is no cache at 'sqlite:///none.db'"),
         (("clear", "--cache", "mysql://x"), "scheme 'mysql' is not supported"),
     ],
