@@ -74,7 +74,8 @@ def _plain_words(event: WorkflowEvent) -> str:
         case "token":
             what = compact(event.data["text"])
         case "verdict":
-            what = f"{event.data['middleware']}: {event.data.get('verdict', '')}"
+            why = f" ({event.data['why']})" if event.data.get("why") else ""
+            what = f"{event.data['middleware']}: {event.data.get('verdict', '')}{why}"
         case "run_finished":
             what = str(event.data["status"])
         case _:
