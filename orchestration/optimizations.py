@@ -83,7 +83,7 @@ class Optimizer:
         compress_to: int | None = None,
         counter: TokenCounter | None = None,
         model: BaseChatModel | None = None,
-        budgets: Sequence[Budget] = (),
+        budgets: Budget | Sequence[Budget] = (),
         middleware: Sequence[Middleware] = (),
         around_calls: Sequence[Middleware] = (),
         retriever: BaseRetriever | Mapping[str, BaseRetriever] | None = None,
@@ -91,8 +91,10 @@ class Optimizer:
         retrieval: RetrievalPolicy | None = None,
     ) -> None:
         policy = CachePolicy() if cache is True else cache
+        budgets = (budgets,) if isinstance(budgets, Budget) else tuple(budgets)
         _check(policy, compress_to, budgets, [*middleware, *around_calls])
-        self._budgets = tuple(budgets)
+        _check_parts(counter, retriever)
+        self._budgets = budgets
         self._policy = policy.document() if policy else None
         self._cache_url = cache_url
         self._compress_to = compress_to
@@ -433,6 +435,20 @@ def _check(
             found += (f"budget: {problem}" for problem in budget.problems())
         else:
             found.append(f"budgets has {described(budget)}; give a Budget")
+    if found:
+        raise ConfigurationError("; ".join(found))
+
+
+def _check_parts(counter: object, retriever: object) -> None:
+    found = []
+    if counter is not None and not callable(counter):
+        found.append(f"counter is {described(counter)}; give a function of messages, or None")
+    asked = retriever.values() if isinstance(retriever, Mapping) else (retriever,)
+    found += (
+        f"retriever is {described(each)}; give a LangChain retriever, or several by name"
+        for each in asked
+        if each is not None and not callable(getattr(each, "ainvoke", None))
+    )
     if found:
         raise ConfigurationError("; ".join(found))
 

@@ -6,7 +6,8 @@ import difflib
 import secrets
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from state.errors import PlanError, Problem
+from state.errors import ConfigurationError, PlanError, Problem
+from state.jsonvalue import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -102,6 +103,20 @@ def check_thread_id(thread_id: str | None) -> None:
             f"thread id {thread_id!r} cannot be used; give 1 to {LONGEST_THREAD_ID} characters"
         )
         raise PlanError([Problem("bad_thread_id", message)])
+
+
+def check_optimizer(optimizer: object) -> None:
+    """Return if this is an optimizer, or none.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if optimizer is None:
+        return
+    from orchestration.optimizations import Optimizer  # noqa: PLC0415  only where used
+
+    if not isinstance(optimizer, Optimizer):
+        raise ConfigurationError(f"optimizer is {described(optimizer)}; give an Optimizer, or None")
 
 
 def refuse_twice(*said: object) -> None:

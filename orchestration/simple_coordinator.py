@@ -32,6 +32,7 @@ from orchestration.routing.new_work import NewWork
 from orchestration.run_options import (
     DEFAULT_BATCH_CONCURRENCY,
     RunOptions,
+    check_optimizer,
     check_options,
     check_thread_id,
     new_id,
@@ -134,6 +135,7 @@ class SimpleCoordinator(ThreadReading):
             raise ConfigurationError(
                 f"max_concurrency is {max_concurrency}; give at least 1, or None"
             )
+        check_optimizer(optimizer)
         self._registry = registry
         self._optimizer = optimizer
         self._database_url = database_url

@@ -20,6 +20,7 @@ from orchestration.optimizer.retrieval.searching import Search
 from orchestration.optimizer.retrieval.store import ResultStore
 from orchestration.optimizer.retrieval.terms import keywords, words
 from state.errors import RetrievalError
+from state.jsonvalue import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +181,8 @@ class RagOptimizer:
 
     def _question(self, query: str) -> str:
         """The normalised query, if there is something to look for."""
+        if not isinstance(query, str):
+            raise RetrievalError(f"the query is {described(query)}; give the question as text")
         longest = self._policy.longest_query
         if len(query) > longest:
             raise RetrievalError(
@@ -198,7 +201,8 @@ class RagOptimizer:
             )
         if not self._search.retrievers:
             raise RetrievalError(
-                "there is no retriever to ask; give RagOptimizer one, or several by name"
+                "there is no retriever to ask; give one, or several by name: "
+                "Optimizer(retriever=...), or RagOptimizer(...)"
             )
 
 

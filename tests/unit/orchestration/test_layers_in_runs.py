@@ -557,11 +557,26 @@ async def test_budgets_of_the_optimizer_hold_for_every_run_and_hits_are_no_calls
         ({"middleware": [Stamp("cache")]}, "has the name 'cache'"),
         ({"middleware": [Stamp("a")], "around_calls": [Stamp("a")]}, "has the name 'a'"),
         ({"middleware": [3]}, "has the name None"),
+        ({"counter": 3}, "counter is 3; give a function"),
+        ({"retriever": "handbook"}, "retriever is 'handbook'; give a LangChain retriever"),
+        ({"retriever": {"words": 3}}, "retriever is 3; give"),
     ],
 )
 def test_an_optimizer_that_cannot_be_is_refused(options: Any, words: str) -> None:  # noqa: ANN401  what nobody should give
     with pytest.raises(ConfigurationError, match=words):
         Optimizer(**options)
+
+
+def test_a_coordinator_refuses_what_is_no_optimizer() -> None:
+    with pytest.raises(ConfigurationError, match="optimizer is True; give an Optimizer, or None"):
+        SimpleCoordinator(optimizer=True)  # type: ignore[arg-type]
+
+
+async def test_an_optimizer_takes_a_single_budget_too() -> None:
+    desk = Desk(Optimizer(budgets=Budget(attempts=1)))
+    result = await desk.runs.execute_parallel([AgentTask("shop", task_id=each) for each in "ab"])
+    assert result.status == "partial"
+    assert len(desk.calls) == 1
 
 
 @pytest.mark.parametrize(
