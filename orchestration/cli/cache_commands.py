@@ -52,8 +52,8 @@ def stats(*, cache: CacheOption = None, json_output: JsonOption = False) -> None
             print_json(found)
             return
         size = held["bytes"]
-        words = "" if size is None else f", {size / MEGABYTE:,.2f} MB"
-        console().print(f"{held['entries']:,} answers{words}.")
+        words = "" if size is None else f", {_sized(size)}"
+        console().print(f"{_answers(held['entries'])}{words}.")
 
 
 @app.command(epilog=EPILOG)
@@ -107,4 +107,12 @@ def _tell(number: int, *, json_output: bool) -> None:
     if json_output:
         print_json({"forgotten": number})
     else:
-        console().print(f"{number:,} answers are forgotten.")
+        console().print(f"Forgotten: {_answers(number)}.")
+
+
+def _answers(number: int) -> str:
+    return f"{number:,} {'answer' if number == 1 else 'answers'}"
+
+
+def _sized(size: int) -> str:
+    return f"{size / MEGABYTE:,.2f} MB" if size >= MEGABYTE else f"{size / 1000:,.1f} kB"

@@ -26,13 +26,15 @@ def stats(invoke: Invoke) -> dict[str, int]:
 @pytest.mark.usefixtures("filled")
 def test_a_cache_says_how_much_it_holds(invoke: Invoke) -> None:
     assert stats(invoke)["entries"] == 3
-    assert invoke("cache", "stats", "--cache", URL).stdout.startswith("3 answers, 0.00 MB")
+    words = invoke("cache", "stats", "--cache", URL).stdout
+    assert words.startswith("3 answers, ")
+    assert words.endswith(" kB.\n")
 
 
 @pytest.mark.usefixtures("filled")
 def test_answers_are_forgotten_that_everything_said_fits(invoke: Invoke) -> None:
     done = invoke("cache", "invalidate", "--tag", "game", "--tenant", "acme", "--cache", URL)
-    assert done.stdout == "1 answers are forgotten.\n"
+    assert done.stdout == "Forgotten: 1 answer.\n"
     assert stats(invoke)["entries"] == 2
 
 
