@@ -99,7 +99,13 @@ class PerformanceRecorder:
         self._agents: dict[str, _Tally] = {}
 
     def record(self, metrics: PerformanceMetrics) -> None:
-        """Count one request."""
+        """Count one request.
+
+        Raises:
+            MetricsError: It is something else; nothing was counted.
+        """
+        if not isinstance(metrics, PerformanceMetrics):
+            raise MetricsError(f"this is {described(metrics)}; give PerformanceMetrics")
         with self._lock:
             self._all.add(metrics)
             if metrics.agent_id is not None:

@@ -174,3 +174,10 @@ def check_percentiles(figures: dict[str, Any], times: list[float]) -> None:
         exact = float(np.percentile(times, each, method="inverted_cdf"))
         said = figures[f"p{each}_response_time_ms"]
         assert abs(said - exact) <= RELATIVE_ERROR * exact, (each, said, exact)
+
+
+def test_what_is_no_metrics_counts_for_nothing() -> None:
+    recorder = PerformanceRecorder()
+    with pytest.raises(MetricsError, match="this is 5; give PerformanceMetrics"):
+        recorder.record(5)  # type: ignore[arg-type]
+    assert recorder.stats()["total_requests"] == 0
