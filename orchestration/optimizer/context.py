@@ -94,6 +94,11 @@ class ContextSources:
         """
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"the name of the source is {described(name)}; give a text")
+        for setting, value in (("ttl", ttl), ("timeout", timeout)):
+            if not isinstance(value, timedelta):
+                raise ConfigurationError(
+                    f"{setting} of {name!r} is {described(value)}; give a timedelta"
+                )
         if ttl < timedelta(0):
             raise ConfigurationError(f"ttl of {name!r} is {ttl}; give 0 or more")
         if timeout <= timedelta(0):
@@ -150,6 +155,8 @@ class ContextSources:
     def _wanted(self, user_id: object, names: Iterable[str] | None) -> list[str]:
         if not isinstance(user_id, str) or not user_id:
             raise ConfigurationError(f"the user id is {described(user_id)}; give a text")
+        if isinstance(names, str):
+            raise ConfigurationError(f"names is {names!r}; give a list of them, or None for all")
         wanted = [*self._sources] if names is None else [*names]
         if unknown := [name for name in wanted if name not in self._sources]:
             raise UnknownSourceError(unknown, self._sources)

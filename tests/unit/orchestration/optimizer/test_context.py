@@ -114,6 +114,8 @@ async def test_an_unknown_name_is_refused_before_any_fetch(
         await sources.prefetch("ann", names=names)
     await asyncio.sleep(0)
     assert not source.fetched
+    with pytest.raises(ConfigurationError, match="names is 'profile'; give a list"):
+        await sources.prefetch("ann", names="profile")
     begun = sources.begin("ann")
     with pytest.raises(UnknownSourceError, match="'profil'"):
         await begun.join(["profil"])
@@ -352,6 +354,7 @@ def test_a_fetch_ends_with_its_loop(sources: ContextSources) -> None:
         ({"name": ""}, "the name of the source is ''"),
         ({"ttl": timedelta(seconds=-1)}, "ttl of 'x' is"),
         ({"timeout": timedelta(0)}, "timeout of 'x' is 0:00:00"),
+        ({"ttl": 5}, "ttl of 'x' is 5; give a timedelta"),
         ({"fetch": 7}, "source 'x' is 7; give a function"),
         ({"fetch": lambda: 1}, r"is a function of \(\)"),
         ({"fetch": lambda _user, _tenant, _more: 1}, r"it has to take \(user_id\) or"),
