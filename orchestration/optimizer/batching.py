@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,10 +16,10 @@ from orchestration.optimizer.calling import call, is_control_flow
 from orchestration.optimizer.tool_calls import ToolCall, canonical, close_unrun, read_calls
 from orchestration.optimizer.tools import Tools
 from state.errors import ConfigurationError, ToolNotFoundError, ToolTimeoutError
+from state.jsonvalue import described
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-    from datetime import timedelta
 
     from orchestration.optimizer.tool_calls import Call, ReadCall
 
@@ -76,9 +77,9 @@ async def batch_tool_calls(
     """Make calls at the same time, and return what they came to, in their order.
 
     A call is a function without arguments (a sync one runs in a thread), an awaitable, or a call
-    of a registered tool: a `ToolCall`, or LangChain's dict. Equal calls of a tool are made once
-    if it is read-only or if they carry the same id; anything else is done as often as it is
-    given, and an awaitable once. If the caller is cancelled, so are the calls, and awaited.
+    of a registered tool: a `ToolCall`, or LangChain's or OpenAI's dict. Equal calls of a tool are
+    made once if it is read-only or if they carry the same id; anything else is done as often as
+    it is given, and an awaitable once. If the caller is cancelled, so are the calls, and awaited.
 
     Args:
         calls: What to do.
@@ -112,10 +113,10 @@ async def batch_tool_calls(
 def _seconds(timeout: timedelta | None, name: str) -> float | None:
     if timeout is None:
         return None
-    seconds = timeout.total_seconds()
-    if seconds <= 0:
-        raise ConfigurationError(f"{name} is {timeout}; give more than nothing, or None")
-    return seconds
+    if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
+        said = timeout if isinstance(timeout, timedelta) else described(timeout)
+        raise ConfigurationError(f"{name} is {said}; give a timedelta above 0, or None")
+    return timeout.total_seconds()
 
 
 def _jobs(calls: Sequence[ReadCall], tools: Tools) -> list[_Job]:

@@ -23,12 +23,13 @@ class ToolCall:
 
 
 Call = Callable[[], Any] | Awaitable[Any] | ToolCall | Mapping[str, Any]
-"""A function without arguments, an awaitable, a `ToolCall`, or LangChain's `{name, args, id}`."""
+"""A function without arguments, an awaitable, a `ToolCall`, LangChain's `{name, args, id}`, or
+OpenAI's `{id, function: {name, arguments}}`."""
 ReadCall = Callable[[], Any] | Awaitable[Any] | ToolCall
 
 
 def read_calls(calls: Sequence[Call]) -> list[ReadCall]:
-    """Return calls with LangChain's dicts as `ToolCall`s.
+    """Return calls with dicts as `ToolCall`s.
 
     Raises:
         ToolCallError: Some are no calls; it names each.
@@ -47,17 +48,28 @@ def read_calls(calls: Sequence[Call]) -> list[ReadCall]:
 
 def _read(given: Call) -> ReadCall:
     if isinstance(given, Mapping):
-        return _checked(
-            ToolCall(given.get("name", ""), given.get("args") or {}, given.get("id") or None)
-        )
+        return _checked(_from_dict(given))
     if isinstance(given, ToolCall):
         return _checked(given)
     if callable(given) or inspect.isawaitable(given):
         return given
     raise ValueError(
         f"is {described(given)}; give a function without arguments, an awaitable, a ToolCall, or "
-        "a dict with name, args and id"
+        "a dict with name, args and id (or with id and function, as OpenAI's)"
     )
+
+
+def _from_dict(given: Mapping[str, Any]) -> ToolCall:
+    call_id, function = given.get("id") or None, given.get("function")
+    if not isinstance(function, Mapping):
+        return ToolCall(given.get("name", ""), given.get("args") or {}, call_id)
+    name, arguments = function.get("name", ""), function.get("arguments") or {}
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError as error:
+            raise ValueError(f"of {name!r} has arguments that are no JSON: {error}") from None
+    return ToolCall(name, arguments, call_id)
 
 
 def _checked(given: ToolCall) -> ToolCall:

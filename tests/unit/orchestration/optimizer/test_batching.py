@@ -99,6 +99,18 @@ async def test_langchain_tools_are_called_by_their_name() -> None:
     assert await batch_tool_calls(calls, tools=tools) == ["rain in Bern", 3]
 
 
+async def test_calls_as_openai_writes_them_are_made(shop: Shop) -> None:
+    def asked(arguments: object) -> dict[str, Any]:
+        said = {"name": "price", "arguments": arguments}
+        return {"id": "call_1", "type": "function", "function": said}
+
+    (found,) = await batch_tool_calls([asked('{"item": "pen"}')], tools=shop.tools)
+    assert found == {"item": "pen", "currency": "EUR"}
+    for wrong, told in (("{item", "are no JSON"), ("[1]", "has the arguments")):
+        with pytest.raises(ToolCallError, match=f"call 0 of 'price' .*{told}"):
+            await batch_tool_calls([asked(wrong)], tools=shop.tools)
+
+
 async def test_no_calls_are_no_results() -> None:
     results = await batch_tool_calls([])
     assert results == []
@@ -124,6 +136,7 @@ async def test_what_is_no_call_is_named_with_its_place_before_anything_runs(shop
         ({"max_concurrency": 0}, "max_concurrency is 0"),
         ({"call_timeout": timedelta(0)}, "call_timeout is 0:00:00"),
         ({"total_timeout": timedelta(seconds=-1)}, "total_timeout is"),
+        ({"call_timeout": 0.5}, "call_timeout is 0.5; give a timedelta"),
     ],
 )
 async def test_a_limit_that_cannot_be_is_refused_and_coroutines_are_closed(
