@@ -13,17 +13,21 @@ from orchestration._own_packages import check_own_packages
 
 if TYPE_CHECKING:
     from checkpoints.database import open_database
+    from nodes.compression import Calibration
+    from nodes.middleware import AgentCall, Middleware
     from orchestration.agent_registry import AgentRegistry, get_registry
     from orchestration.agents.endpoint import Endpoint
     from orchestration.agents.price import Price
     from orchestration.agents.spec import AgentSpec
-    from orchestration.batch_items import BatchItem, BatchProgress, BatchResult
+    from orchestration.batch_items import BatchItem, BatchProgress, BatchResult, ItemResult
     from orchestration.enterprise import EnterpriseOrchestrator
     from orchestration.enterprise_result import EnterpriseResult
     from orchestration.optimizations import Optimizer, get_optimizer
     from orchestration.optimizer.batchable import batchable
     from orchestration.optimizer.metrics import PerformanceMetrics
+    from orchestration.optimizer.retrieval.corpus import Bm25Retriever
     from orchestration.optimizer.retrieval.policy import RetrievalPolicy
+    from orchestration.optimizer.retrieval.retrieval import RagOptimizer
     from orchestration.optimizer.tool_calls import ToolCall
     from orchestration.planning.model import ModelPlanner
     from orchestration.planning.policy import EnterprisePolicy
@@ -123,6 +127,8 @@ check_own_packages()
 
 _HOMES = {
     "checkpoints.database": ("open_database",),
+    "nodes.compression": ("Calibration",),
+    "nodes.middleware": ("AgentCall", "Middleware"),
     "orchestration.agent_registry": ("AgentRegistry", "get_registry"),
     "orchestration.agents.endpoint": ("Endpoint",),
     "orchestration.agents.price": ("Price",),
@@ -145,10 +151,12 @@ _HOMES = {
     "state.caching": ("CachePolicy",),
     "orchestration.optimizations": ("Optimizer", "get_optimizer"),
     "orchestration.optimizer.metrics": ("PerformanceMetrics",),
-    "orchestration.batch_items": ("BatchItem", "BatchProgress", "BatchResult"),
+    "orchestration.batch_items": ("BatchItem", "BatchProgress", "BatchResult", "ItemResult"),
     "orchestration.optimizer.tool_calls": ("ToolCall",),
     "orchestration.optimizer.batchable": ("batchable",),
+    "orchestration.optimizer.retrieval.corpus": ("Bm25Retriever",),
     "orchestration.optimizer.retrieval.policy": ("RetrievalPolicy",),
+    "orchestration.optimizer.retrieval.retrieval": ("RagOptimizer",),
     "state.agent_context": ("AgentContext",),
     "state.approval": ("ApprovalPolicy",),
     "state.budget": ("Budget",),
@@ -233,6 +241,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AgentAuthError",
+    "AgentCall",
     "AgentCapability",
     "AgentContext",
     "AgentError",
@@ -255,12 +264,14 @@ __all__ = [
     "BatchItem",
     "BatchProgress",
     "BatchResult",
+    "Bm25Retriever",
     "BreakerPolicy",
     "Budget",
     "BudgetExceededError",
     "CacheError",
     "CachePolicy",
     "CacheUnreachableError",
+    "Calibration",
     "CallableLostError",
     "CompressionError",
     "ConfigurationError",
@@ -280,8 +291,10 @@ __all__ = [
     "ForkError",
     "HandoffError",
     "HistoryWindow",
+    "ItemResult",
     "LeaseLostError",
     "MetricsError",
+    "Middleware",
     "MigrationError",
     "ModelPlanner",
     "NewerPlanError",
@@ -295,6 +308,7 @@ __all__ = [
     "Price",
     "ProbePolicy",
     "PromptTooLongError",
+    "RagOptimizer",
     "Ramp",
     "RegistrationError",
     "Repeat",
