@@ -17,7 +17,7 @@ from langgraph.types import interrupt
 from nodes.agent_call import announce, approval_key, hindrance
 from nodes.approval import BUDGET, approval_record
 from nodes.run_handle import handle_of
-from state.budget import Overrun, Spent, grant_in
+from state.budget import Overrun, Spent, grant_in, said
 from state.outcome import Outcome, is_finished
 from state.plan import in_turn, is_stale, path_of
 from state.question import is_own
@@ -70,15 +70,16 @@ def asked_budget(plan: PlanDocument, question: JsonValue) -> BudgetDocument | No
 
 
 def budget_question(overrun: Overrun, *, index: int, path: str) -> JsonObject:
-    """The question as a `HITLRequest` with one action: to let as much again be used up."""
+    """The question as a `HITLRequest` with one action: to let its limits be used up once more."""
     again: JsonObject = dict(overrun.budget["limits"])
+    more = said(overrun.budget["limits"])
     return {
         "action_requests": [
             {
                 "name": ACTION,
                 "args": again,
                 "arguments": again,
-                "description": f"{overrun}. May it use up as much again, from task {path!r} on?",
+                "description": f"{overrun}. May it use up {more} more, from task {path!r} on?",
             }
         ],
         "review_configs": [

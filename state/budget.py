@@ -58,8 +58,8 @@ class Budget:
     """Calls of agents, also those that failed; answers from a cache are none."""
     per: BudgetScope = "run"
     on_exceeded: WhenExceeded = "stop"
-    """`audit` only notes it; `pause` asks whether as much again may be used; `stop` makes every
-    further call fail."""
+    """`audit` only notes it; `pause` asks whether the limits may be used up once more; `stop` makes
+    every further call fail."""
     window: timedelta | None = None
     """Only what was used in this span before now counts; None is ever. Not of a run."""
     approval: ApprovalPolicy = field(default_factory=ApprovalPolicy)
@@ -182,6 +182,11 @@ _WORDS: Final = {
     "seconds": "seconds of work",
     "attempts": "calls",
 }
+
+
+def said(amounts: Mapping[str, float]) -> str:
+    """Amounts by measure, for people: `150 tokens, 2.5 money`."""
+    return ", ".join(f"{_tidy(amount)} {_WORDS[name]}" for name, amount in amounts.items())
 
 
 def limits_of(budget: BudgetDocument, balance: Balance) -> dict[str, float]:

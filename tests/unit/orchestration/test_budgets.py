@@ -168,6 +168,15 @@ async def test_an_edit_that_is_no_amount_is_refused_before_anything_happens(
     assert (await office.runs.get_state("t")).status == "interrupted"
 
 
+async def test_the_question_says_how_much_would_be_granted(office: Office) -> None:
+    budget = Budget(tokens=15, cost=0.75, on_exceeded="pause")
+    result = await office.runs.execute_sequential(three(), budget=budget)
+    asked: Any = result.interrupts[0].value
+    words = asked["action_requests"][0]["description"]
+    assert words.startswith("the run has used 20 of 15 tokens, 1 of 0.75 money. ")
+    assert words.endswith("May it use up 15 tokens, 0.75 money more, from task 'bank' on?")
+
+
 async def test_only_who_may_can_grant_more(office: Office) -> None:
     policy = ApprovalPolicy(roles=["controller"])
     budget = Budget(attempts=1, on_exceeded="pause", approval=policy)
@@ -176,7 +185,7 @@ async def test_only_who_may_can_grant_more(office: Office) -> None:
         with pytest.raises(NotAllowedError):
             await office.runs.resume("t", {"mail": "approve"}, by=who, roles=roles)
     result = await office.runs.resume("t", {"mail": "approve"}, by="eve", roles=["controller"])
-    assert result.status == "interrupted"  # as much again is one call
+    assert result.status == "interrupted"  # its limit once more is one call
     assert office.calls == ["clerk", "mail"]
 
 
