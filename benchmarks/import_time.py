@@ -1,8 +1,8 @@
 """What it costs to start: our imports, against `import langgraph.graph`.
 
-Fresh interpreters, one after another, interleaved; the least that an interpreter which does
-nothing took is subtracted from each, so that a busy machine makes no time negative. The subjects are `import orchestration`
-and, once there is a command line, `orchestration --help`.
+Fresh interpreters, one after another, interleaved. The least that an interpreter which does
+nothing took is subtracted from each, so that a busy machine makes no time negative. The subjects
+are `import orchestration` and, once there is a command line, `orchestration --help`.
 """
 
 from __future__ import annotations
