@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from checkpoints.threads import ThreadRecord
     from orchestration.workflow_events import WorkflowEvent
@@ -35,6 +35,13 @@ STYLES: Final = {
 """Colour for each status of a task, workflow or thread."""
 
 _SIGNS = {"succeeded": "✓", "failed": "✗", "timed_out": "✗", "rejected": "✗"}
+
+
+_SERVED: Final = {
+    "hit": "from the cache",
+    "stale": "from the cache, though old",
+    "joined": "with the answer to another's call",
+}
 
 
 def duration(seconds: float) -> str:
@@ -185,8 +192,17 @@ def _ended(task_id: str, task: Json, *, again: bool) -> tuple[str, str]:
         return f"↻ {task_id} failed and will be tried again: {said(task)}", STYLES["partial"]
     took = f" in {duration(task['duration_seconds'])}" if task["attempts"] else ""
     why = "" if status == "succeeded" else f": {said(task)}"
-    line = f"{_SIGNS.get(status, '-')} {task_id} {status.replace('_', ' ')}{took}{why}"
+    found = "".join(f", {note}" for note in _notes(task.get("middleware") or {}))
+    line = f"{_SIGNS.get(status, '-')} {task_id} {status.replace('_', ' ')}{took}{found}{why}"
     return line, STYLES[status]
+
+
+def _notes(verdicts: Json) -> Iterator[str]:
+    """What layers found out that whoever looks on wants to know."""
+    if (kept := verdicts.get("cache", {}).get("verdict")) in _SERVED:
+        yield _SERVED[kept]
+    if verdicts.get("budget", {}).get("verdict") == "exceeded":
+        yield "over its budget"
 
 
 def _undone(task_id: str, task: Json) -> tuple[str, str]:

@@ -51,6 +51,30 @@ def test_what_a_terminal_would_act_on_is_replaced() -> None:
     assert told == "a�[2Jb�c�d�e\nf    g"
 
 
+@pytest.mark.parametrize(
+    ("middleware", "note"),
+    [
+        ({}, ""),
+        ({"cache": {"verdict": "miss"}}, ""),
+        ({"cache": {"verdict": "hit"}}, ", from the cache"),
+        ({"cache": {"verdict": "joined"}}, ", with the answer to another's call"),
+        ({"budget": {"verdict": "exceeded"}}, ", over its budget"),
+    ],
+)
+def test_what_came_from_a_cache_or_goes_over_a_budget_is_told(
+    middleware: JsonObject, note: str
+) -> None:
+    task: JsonObject = {
+        "status": "succeeded",
+        "attempts": 1,
+        "duration_seconds": 0.002,
+        "middleware": middleware,
+    }
+    line = event_line(WorkflowEvent(1, "task_finished", "t", "call", task))
+    assert line is not None
+    assert line[0] == f"✓ call succeeded in 2 ms{note}"
+
+
 def test_a_retry_is_told_with_its_reason() -> None:
     task: JsonObject = {
         "status": "pending",
