@@ -182,11 +182,15 @@ _WORDS: Final = {
     "seconds": "seconds of work",
     "attempts": "calls",
 }
+_ONE: Final = {"tokens": "token", "seconds": "second of work", "attempts": "call"}
 
 
 def said(amounts: Mapping[str, float]) -> str:
     """Amounts by measure, for people: `150 tokens, 2.5 money`."""
-    return ", ".join(f"{_tidy(amount)} {_WORDS[name]}" for name, amount in amounts.items())
+    return ", ".join(
+        f"{_tidy(amount)} {_ONE.get(name, _WORDS[name]) if amount == 1 else _WORDS[name]}"
+        for name, amount in amounts.items()
+    )
 
 
 def limits_of(budget: BudgetDocument, balance: Balance) -> dict[str, float]:

@@ -175,6 +175,11 @@ async def test_the_question_says_how_much_would_be_granted(office: Office) -> No
     words = asked["action_requests"][0]["description"]
     assert words.startswith("the run has used 20 of 15 tokens, 1 of 0.75 money. ")
     assert words.endswith("May it use up 15 tokens, 0.75 money more, from task 'bank' on?")
+    result = await office.runs.execute_sequential(
+        three(), budget=Budget(attempts=1, on_exceeded="pause")
+    )
+    asked = result.interrupts[0].value
+    assert "May it use up 1 call more," in asked["action_requests"][0]["description"]
 
 
 async def test_only_who_may_can_grant_more(office: Office) -> None:
