@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from checkpoints.approvals import CLOCK, DEADLINE, PENDING
-from orchestration.cli.words import utc
+from orchestration.cli.words import shortened, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,10 +131,12 @@ def decider(by: str | None) -> str:
 
 
 def entry_saying(entry: AuditEntry) -> str:
-    """Say an answer's reason and comment."""
+    """Say an answer's reason and comment, and what was decided on instead."""
     match entry.detail.get("decision"):
         case {"message": str(message)}:
             said = [message]
+        case {"edited_action": {"args": arguments}}:
+            said = [shortened(f"with {json.dumps(arguments, ensure_ascii=False)}")]
         case _:
             said = []
     comment = entry.detail.get("comment")

@@ -59,9 +59,9 @@ def said(task: Json) -> str:
     if undoing := task.get("compensation"):
         return _undoing(undoing)
     if task["error"]:
-        return _short(f"{task['error']['message']} ({task['error']['code']})")
+        return shortened(f"{task['error']['message']} ({task['error']['code']})")
     if task["reason"]:
-        return _short(str(task["reason"]))
+        return shortened(str(task["reason"]))
     if inside := task.get("tasks"):
         done = sum(each["status"] == "succeeded" for each in inside)
         return f"{done} of {len(inside)} inside succeeded"
@@ -71,7 +71,7 @@ def said(task: Json) -> str:
 def _undoing(undoing: Json) -> str:
     """Say how undoing a task went."""
     if undoing["error"]:
-        error = _short(f"{undoing['error']['message']} ({undoing['error']['code']})")
+        error = shortened(f"{undoing['error']['message']} ({undoing['error']['code']})")
         again = undoing["status"] == "pending"
         return f"{'not undone yet' if again else 'could not be undone'}: {error}"
     answer = _answer(undoing["output"])
@@ -81,8 +81,8 @@ def _undoing(undoing: Json) -> str:
 def _answer(output: Json) -> str:
     for name in ("message", "content"):
         if isinstance(output.get(name), str):
-            return _short(output[name])
-    return _short(json.dumps(output, ensure_ascii=False)) if output else ""
+            return shortened(output[name])
+    return shortened(json.dumps(output, ensure_ascii=False)) if output else ""
 
 
 def event_line(event: WorkflowEvent) -> tuple[str, str] | None:
@@ -158,7 +158,7 @@ def _turns_ended(path: str, turn: Json) -> str:
 
 def _because(turn: Json) -> str:
     said = turn["message"] or turn["reason"]
-    return f": {_short(said)}" if said else ""
+    return f": {shortened(said)}" if said else ""
 
 
 def question(interrupt: Json) -> str:
@@ -166,7 +166,7 @@ def question(interrupt: Json) -> str:
     match interrupt["value"]:
         case {"action_requests": [{"description": str(text)}, *_]}:
             return text
-    return _short(json.dumps(interrupt["value"], ensure_ascii=False))
+    return shortened(json.dumps(interrupt["value"], ensure_ascii=False))
 
 
 def standing(record: ThreadRecord, *, now: float) -> str:
@@ -213,5 +213,6 @@ def _undone(task_id: str, task: Json) -> tuple[str, str]:
     return f"{sign} {task_id} {said(task)}", STYLES[style]
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text with no more of it than a table has room for."""
     return text if len(text) <= LONGEST_SAYING else f"{text[:LONGEST_SAYING]} …"

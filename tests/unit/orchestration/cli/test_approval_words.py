@@ -7,7 +7,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoints.approvals import ApprovalRequest, Event
+from checkpoints.approvals import ApprovalRequest, AuditEntry, Event
 from orchestration.cli import approval_words as words
 from orchestration.cli.approval_answers import answer, edit, edited
 from orchestration.cli.options import who_decides
@@ -167,3 +167,13 @@ def test_who_decides_is_known_to_the_system_where_the_environment_is_silent(
         monkeypatch.setenv(variable, "")
     assert who_decides("ann") == "ann"
     assert who_decides(None)
+
+
+def test_the_audit_trail_says_what_was_decided_on_instead() -> None:
+    decision: JsonObject = {
+        "type": "edit",
+        "edited_action": {"name": "budget", "args": {"attempts": 5}},
+    }
+    detail: JsonObject = {"decision": decision, "comment": "the last time"}
+    entry = AuditEntry(1, "abcd", "t", "pay", 0.0, "decided", "bob", [], "edit", detail, "")
+    assert words.entry_saying(entry) == 'with {"attempts": 5}\nthe last time'
