@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nodes.middleware import AgentCall, Proceed, Reply
     from nodes.ports import Clock
     from state.budget import Balance, BudgetDocument, BudgetScope, WhenExceeded
+    from state.jsonvalue import JsonObject
     from state.plan_document import PlanDocument
 
 NAME: Final = "budget"
@@ -121,7 +122,8 @@ class Budgets:
         balances = self._with_time(begun.balances)
         if not begun.admitted:
             if stopped := overruns(self.documents, balances, "stop"):
-                raise BudgetExceededError([str(each) for each in stopped])
+                told = [each.as_json() for each in stopped]
+                raise BudgetExceededError([str(each) for each in stopped], told)
             raise AskFirstError
         return overruns(self.documents, balances, "audit", "pause")
 
@@ -180,9 +182,13 @@ class BudgetLayer:
         """
         budgets, context = self._budgets, call.context
         charged = budgets.charged(f"{context.idempotency_key}@{context.attempt}")
-        if over := await budgets.begin(charged, asks="budgeted" in call.work):
-            exceeded = [each.as_json() for each in over]
-            call.tell(NAME, {"verdict": "exceeded", "budgets": [*exceeded]})
+        try:
+            over = await budgets.begin(charged, asks="budgeted" in call.work)
+        except BudgetExceededError as error:
+            _tell(call, error.details)
+            raise
+        if over:
+            _tell(call, [each.as_json() for each in over])
         budgets.working.begin()
         reply: Reply = None
         calls = 1
@@ -205,6 +211,10 @@ class BudgetLayer:
             _log.warning("what %s used up could not be counted: %s", charged.key, why)
             before = call.verdicts.get(NAME, {})
             call.tell(NAME, {"verdict": "uncounted", **before, "uncounted": why})
+
+
+def _tell(call: AgentCall, exceeded: Sequence[JsonObject]) -> None:
+    call.tell(NAME, {"verdict": "exceeded", "budgets": [*exceeded]})
 
 
 def _used(call: AgentCall, reply: Reply) -> Spent:

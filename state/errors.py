@@ -84,6 +84,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from state.jsonvalue import JsonObject
+
 
 class OrchestrationError(Exception):
     """Root of the project's errors; catch it to catch them all."""
@@ -232,9 +234,11 @@ class BudgetExceededError(OrchestrationError):
 
     code = "budget_exceeded"
 
-    def __init__(self, overruns: Sequence[str]) -> None:
+    def __init__(self, overruns: Sequence[str], details: Sequence[JsonObject] = ()) -> None:
         """Say which budgets, with what was spent of them."""
         self.overruns = tuple(overruns)
+        self.details = tuple(details)
+        """The same for machines."""
         super().__init__(self.overruns)
 
     def __str__(self) -> str:

@@ -168,6 +168,21 @@ async def test_an_edit_that_is_no_amount_is_refused_before_anything_happens(
     assert (await office.runs.get_state("t")).status == "interrupted"
 
 
+async def test_what_was_spent_stands_beside_the_error_of_a_call_that_is_refused(
+    office: Office,
+) -> None:
+    result = await office.runs.execute_sequential(three(), budget=Budget(tokens=15))
+    assert result["bank"].status == "failed"
+    verdict: Any = result["bank"].middleware["budget"]
+    (told,) = verdict["budgets"]
+    assert (verdict["verdict"], told["used_up"], told["limits"]) == (
+        "exceeded",
+        ["tokens"],
+        {"tokens": 15},
+    )
+    assert (told["spent"]["tokens"], told["spent"]["attempts"]) == (20, 2)
+
+
 async def test_the_question_says_how_much_would_be_granted(office: Office) -> None:
     budget = Budget(tokens=15, cost=0.75, on_exceeded="pause")
     result = await office.runs.execute_sequential(three(), budget=budget)
