@@ -236,5 +236,5 @@ async def test_a_reader_that_is_forgotten_is_cleaned_up_and_its_run_stops(stage:
         gc.collect()
         feeds = (await coordinator._engine())._database.events._feeds._feeds  # type: ignore[attr-defined]
         async with asyncio.timeout(SOON):
-            while (await coordinator.thread("t")).lease is not None or feeds:
+            while (await coordinator.thread("t")).lease is not None or feeds:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
