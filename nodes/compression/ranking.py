@@ -47,7 +47,11 @@ _VALUE, _LAYOUT, _MEDIA = Part.VALUE, Part.LAYOUT, Part.MEDIA
 _ENDING: Final = re.compile(r"(?:_?ids?|_?number|_?code|s)\Z")
 HOT: Final = 3.0
 RELEVANT: Final = 1.5
-"""What heat and relevance of 1 add to a worth of 1."""
+ASKED: Final = 2.0
+"""What heat and relevance of 1 add to a worth of 1, and that the user's last message names an id of
+the record."""
+ASKED_PLACE: Final = 4.0
+"""The same for the place of a group."""
 FLOOR: Final = 0.3
 """The share of a value's worth that age does not touch."""
 DECAY: Final = 4.0
@@ -87,8 +91,13 @@ class Ranking:
         self.recency = self._recency()
         self.relevance = relevance(draft, latest=self.latest, focus=focus)
         self.usage = Usage(draft)
-        pairs = zip(self.relevance, self.usage.heat, strict=True)
-        self.interest = [(1 + RELEVANT * told) * (1 + HOT * min(1.0, heat)) for told, heat in pairs]
+        self.usage.ask(self._question())
+        self.interest = [
+            (1 + RELEVANT * told) * (1 + HOT * min(1.0, heat)) * (1 + ASKED * min(1.0, asked))
+            for told, heat, asked in zip(
+                self.relevance, self.usage.heat, self.usage.asked, strict=True
+            )
+        ]
         """For each sentence and record, by what its values are worth more."""
         self._wanted: dict[str, bool] = {}
         self.arguments = {
@@ -107,7 +116,20 @@ class Ranking:
 
     def of_group(self, group: Group) -> float:
         """Return the worth of a group's place, for each character that it takes."""
-        return STANDING * (0.5 + 0.5 * self.recency[group.first])
+        asked = max(map(self._asked, range(group.first, group.end)))
+        return STANDING * (0.5 + 0.5 * self.recency[group.first]) * (1 + ASKED_PLACE * asked)
+
+    def _asked(self, place: int) -> float:
+        """How much the user's last message asks for a record that a message has."""
+        contexts = (self.rows[atom].context for atom in range(*self.draft.texts[place]))
+        return min(1.0, max((self.usage.asked[each] for each in contexts if each >= 0), default=0))
+
+    def _question(self) -> list[str]:
+        """Return the ids and the like that the user's last message names."""
+        asked = [place for place in self.latest if self.draft.views[place].side == "user"]
+        atoms = (atom for place in asked for atom in range(*self.draft.texts[place]))
+        rows = (self.rows[atom] for atom in atoms)
+        return [row.value for row in rows if row.part is _VALUE and row.kind >= Kind.CODE]
 
     def _tokens_of_question(self) -> int:
         users = (place for place in self.latest if self.draft.views[place].side == "user")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from nodes.compression.atoms import Part
@@ -24,7 +24,9 @@ _VALUE: Final = Part.VALUE
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d(?=[T ])")
 """How people refer to a moment."""
 PASSED_ON: Final = 0.3
-"""The share of a record's heat that its parts have, and the record that it is part of."""
+ASKED_FOR: Final = 0.5
+"""The share of a record's heat that its parts have, and the record that it is part of; the same of
+how much it is asked for."""
 
 
 class Source(NamedTuple):
@@ -50,24 +52,32 @@ class Usage:
         """For each sentence, the atom of its prose that does."""
         self.heat = [0.0] * len(draft.atoms.contexts)
         """For each record of a result, how much of it was talked about or given to a call."""
+        self.asked = [0.0] * len(draft.atoms.contexts)
+        """For each record of a result, from 0 to 1, whether `ask` was told a value that it has."""
         self._homes: dict[str, set[int]] = {}
         self._talked: dict[str, None] = {}
         for source in _sources(draft):
             self._read(source, stays=draft.views[source.place].side == "system")
-        for value in self._talked:
+        self._parents = draft.atoms.parents
+        self._warm(self.heat, self._talked, passed_on=PASSED_ON)
+
+    def ask(self, values: Iterable[str]) -> None:
+        """Note which records have these values, which the current turn names."""
+        self._warm(self.asked, values, passed_on=ASKED_FOR)
+
+    def _warm(self, heat: list[float], values: Iterable[str], *, passed_on: float) -> None:
+        """Heat the records that have the values, what they are part of, and then their parts."""
+        for value in values:
             homes = self._homes.get(value, ())
             for context in homes:
-                self.heat[context] += len(homes) ** -1.5  # what many records have makes none hot
-        self._spread_heat(draft.atoms.parents)
-
-    def _spread_heat(self, parents: list[int]) -> None:
-        """Let what is part of a hot record be warm, and what a hot one is part of."""
+                heat[context] += len(homes) ** -1.5  # what many records have makes none hot
+        parents = self._parents
         for context in range(len(parents) - 1, -1, -1):
             if (parent := parents[context]) >= 0:
-                self.heat[parent] = max(self.heat[parent], self.heat[context] * PASSED_ON)
+                heat[parent] = max(heat[parent], heat[context] * passed_on)
         for context, parent in enumerate(parents):
             if parent >= 0:
-                self.heat[context] = max(self.heat[context], self.heat[parent] * PASSED_ON)
+                heat[context] = max(heat[context], heat[parent] * passed_on)
 
     def _read(self, source: Source, *, stays: bool) -> None:
         seen: set[str] = set()

@@ -218,6 +218,28 @@ def test_the_record_that_was_talked_about_is_kept_before_the_others() -> None:
     assert text.count("@example.com") < 12
 
 
+@pytest.mark.parametrize("asked", [1, 3, 7])
+def test_what_the_last_message_names_by_its_id_keeps_its_result_and_place(asked: int) -> None:
+    orders = [
+        (
+            f"#W{n:05}",
+            [{"sku": f"SKU-{n}-{m}", "price": n + m * 10.5, "note": CHAT} for m in range(4)],
+        )
+        for n in range(12)
+    ]
+    messages = [user("Show me my orders.")]
+    for n, (order_id, items) in enumerate(orders):
+        result = {"order": order_id, "items": items}
+        messages += [*span(f"call_{n}", {"order_id": order_id}, result), says(CHAT)]
+    messages.append(user(f"What did SKU-{asked}-2 of {orders[asked][0]} cost?"))
+    kept = to_share(messages, 0.25).messages
+    results = {each["tool_call_id"]: each["content"] for each in kept if each["role"] == "tool"}
+    assert {"sku": f"SKU-{asked}-2", "price": asked + 21.0}.items() <= (
+        json.loads(results[f"call_{asked}"])["items"][2].items()
+    )
+    assert len(results) < 12
+
+
 def test_a_value_is_kept_only_once() -> None:
     told = [
         message
