@@ -77,6 +77,7 @@ def _request(inside: object, id_: str, draft: Draft) -> PlanRequest | None:
     """What is to be planned inside a task; a list of tasks is a sequence."""
     match inside:
         case Workflow():
+            _refuse_budgets(inside, id_, draft)
             return request_of(inside)
         case Task():
             return PlanRequest([inside])
@@ -88,6 +89,17 @@ def _request(inside: object, id_: str, draft: Draft) -> PlanRequest | None:
         id_,
     )
     return None
+
+
+def _refuse_budgets(workflow: Workflow, id_: str, draft: Draft) -> None:
+    """What a budget allows is counted for runs, and what is inside a task is none."""
+    if workflow.budgets:
+        draft.problem(
+            "budgets_inside",
+            f"task {id_!r}: workflow {workflow.name!r}, which it includes, has budgets, and those "
+            "are for whole runs; give them to the workflow or run that includes it",
+            id_,
+        )
 
 
 def _repeat(task: Repeat, inner: Draft) -> RepeatDocument:

@@ -51,6 +51,6 @@ class Workflow:
     parameters: Mapping[str, Any] | None = None
     """JSON Schema of the parameters of a run, which expressions know as `parameters`."""
     budgets: Sequence[Budget] = ()
-    """What a run of it may use up, unless the run has a budget of its own; not where it is inside
-    another."""
+    """What a run of it may use up, unless the run has a budget of its own. With some it cannot be
+    inside another."""
     description: str = ""

@@ -28,8 +28,11 @@ from orchestration import (
     Repeat,
     RetryPolicy,
     SimpleCoordinator,
+    SubWorkflow,
+    Workflow,
     WorkflowResult,
 )
+from state.task import Task
 from tests.unit.orchestration.conftest import Wall
 
 AT_ONCE = RetryPolicy(max_attempts=5, initial_delay=timedelta(0), jitter=False)
@@ -599,6 +602,20 @@ async def test_an_option_that_nobody_knows_is_refused_and_not_left_out(office: O
         await office.runs.execute_many([three()], **misspelt)
     with pytest.raises(PlanError, match=r"'zzz' is unknown; use one of \['aggregate', 'budget'"):
         await office.runs.execute_parallel(three(), zzz=1)  # type: ignore[call-arg]
+    assert office.calls == []
+
+
+INNER = Workflow("inner", tasks=[AgentTask("clerk")], budgets=[Budget(attempts=1)])
+
+
+@pytest.mark.parametrize(
+    "task", [SubWorkflow(INNER), ForEach([1, 2], INNER), Repeat(INNER, until="true")]
+)
+async def test_budgets_inside_another_workflow_are_refused_and_not_left_out(
+    office: Office, task: Task
+) -> None:
+    with pytest.raises(PlanError, match="'inner', which it includes, has budgets"):
+        await office.runs.execute_sequential([task])
     assert office.calls == []
 
 
