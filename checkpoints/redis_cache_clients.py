@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager, suppress
-from threading import Lock
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
+from checkpoints.per_loop import PerLoop
 from state.errors import CacheError, CacheUnreachableError
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ ANSWER_SECONDS: Final = 1.0
 FIRST_PAUSE: Final = 0.5
 """Seconds in which nobody asks a server that did not answer; doubles each time."""
 LONGEST_PAUSE: Final = 15.0
-CLOSE_SECONDS: Final = 5.0
-"""How long another loop may take to close its client."""
 
 _LIMITS: Final[dict[str, Any]] = {
     "socket_timeout": ANSWER_SECONDS,
@@ -53,10 +49,7 @@ class RedisClients:
         self._url = f"{_SCHEMES.get(scheme, scheme)}://{rest}"
         self.where = _shown(url)
         """The URL without its password."""
-        self._lock = Lock()
-        self._lives: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[AsyncRedis, AsyncGenerator[AsyncRedis, None]]
-        ] = WeakKeyDictionary()
+        self._clients: PerLoop[AsyncRedis] = PerLoop(self._make, lambda client: client.aclose())
         self._pause = FIRST_PAUSE
         self._not_before = 0.0
         self._why = ""
@@ -89,46 +82,21 @@ class RedisClients:
 
     async def client(self) -> AsyncRedis:
         """Return the running loop's client."""
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            found = self._lives.get(loop)
-        if found is not None:
-            return found[0]
-        life = self._life()
-        client = await anext(life)  # does not wait, so no other task comes in between
-        with self._lock:
-            self._lives[loop] = client, life
-        return client
+        return await self._clients.get()
 
     async def aclose(self) -> None:
         """Close all clients; those of other loops in their loops."""
-        with self._lock:
-            lives, self._lives = self._lives, WeakKeyDictionary()
         self._sync.close()
-        here = asyncio.get_running_loop()
-        for loop, (_, life) in list(lives.items()):
-            if loop is here:
-                await life.aclose()
-            elif loop.is_running():
-                ending = asyncio.run_coroutine_threadsafe(_end(life), loop)
-                with suppress(TimeoutError):  # it may have ended just now, and so the client
-                    await asyncio.wait_for(asyncio.wrap_future(ending), CLOSE_SECONDS)
+        await self._clients.close()
 
-    async def _life(self) -> AsyncGenerator[AsyncRedis, None]:
-        """A client's life; a loop that ends closes its asynchronous generators, and so this."""
+    def _make(self) -> AsyncRedis:
         from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415  heavy
         from redis.asyncio import Redis as AsyncRedis  # noqa: PLC0415  heavy
         from redis.asyncio.retry import Retry  # noqa: PLC0415  heavy
         from redis.backoff import NoBackoff  # noqa: PLC0415  heavy
 
         pool = BlockingConnectionPool.from_url(self._url, retry=Retry(NoBackoff(), 1), **_LIMITS)
-        client = AsyncRedis.from_pool(pool)
-        try:
-            yield client
-        finally:
-            with self._lock:
-                self._lives.pop(asyncio.get_running_loop(), None)
-            await client.aclose()
+        return AsyncRedis.from_pool(pool)
 
     def _make_sync(self) -> Redis:
         from redis import BlockingConnectionPool, Redis  # noqa: PLC0415  heavy
@@ -169,10 +137,6 @@ class RedisClients:
 
 def _bytes(text: bytes | str) -> bytes:
     return text.encode() if isinstance(text, str) else text
-
-
-async def _end(life: AsyncGenerator[AsyncRedis, None]) -> None:
-    await life.aclose()
 
 
 def _shown(url: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from checkpoints.per_loop import PerLoop
 from orchestration.a2a.connection import Connection
 from orchestration.a2a.guarded_http import origin_of
 from orchestration.a2a.remote_task import RemoteTask
@@ -12,7 +13,6 @@ from orchestration.a2a.request import request_for
 from orchestration.a2a.settings import REFUSE
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import filled
-from orchestration.agents.per_loop import PerLoop
 from state.errors import AgentError, AgentTimeoutError, UnknownReplyError
 from state.jsonvalue import json_object
 

@@ -9,13 +9,13 @@ from urllib.parse import urljoin
 
 import httpx
 
+from checkpoints.per_loop import PerLoop
 from orchestration.agents.addresses import told
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import Filled, filled
 from orchestration.agents.http import HttpSettings
 from orchestration.agents.http_sending import LONGEST_CONNECT, Sending, certificates
 from orchestration.agents.http_wire import read_reply, request_body, request_headers
-from orchestration.agents.per_loop import PerLoop
 from state.errors import AgentError, AgentNotStartedError, AgentTimeoutError
 
 if TYPE_CHECKING:

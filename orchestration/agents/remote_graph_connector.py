@@ -10,13 +10,13 @@ import httpx
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
+from checkpoints.per_loop import PerLoop
 from orchestration.agents.addresses import told
 from orchestration.agents.deadline import seconds_left
 from orchestration.agents.headers import Filled, filled
 from orchestration.agents.http_errors import IN_PROGRESS, error_body, error_of, retry_after_in
 from orchestration.agents.http_sending import LONGEST_CONNECT, Sending, certificates
 from orchestration.agents.http_wire import Bounded, refuse_packed
-from orchestration.agents.per_loop import PerLoop
 from orchestration.agents.remote_thread import RemoteThread
 from state.errors import (
     AgentError,

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from checkpoints.per_loop import PerLoop
 from orchestration.agents.google_address import AddressError, GooglePlace, place_of
 from orchestration.agents.google_credentials import TokenSource, credential_problems
 from orchestration.agents.google_errors import agent_error
-from orchestration.agents.per_loop import PerLoop
 from state.errors import (
     AgentAuthError,
     AgentNotStartedError,

@@ -109,7 +109,7 @@ def test_one_store_serves_several_loops_and_code_without_one(server: str, client
     for each in threads:
         each.join()
     asyncio.run(ask())
-    assert len(store._clients._lives) == 0  # type: ignore[attr-defined]  # of the server's store
+    assert len(store._clients._clients._lives) == 0  # type: ignore[attr-defined]  # of the server's store
     assert found == [{KEY: "x"}] * 4
     assert store.get([KEY]) == {KEY: "x"}
     asyncio.run(store.aclose())

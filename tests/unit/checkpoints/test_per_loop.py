@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from orchestration.agents.per_loop import PerLoop
+from checkpoints.per_loop import PerLoop
 
 
 class Client:

@@ -70,4 +70,12 @@ class PerLoop(Generic[Client]):
         try:
             yield client
         finally:
+            self._forget(client)
             await self._close(client)
+
+    def _forget(self, client: Client) -> None:
+        """Let nobody get a client that is being closed."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if (found := self._lives.get(loop)) is not None and found[0] is client:
+                del self._lives[loop]
