@@ -44,9 +44,9 @@ class Atoms:
     def __init__(self) -> None:
         self.rows: list[Atom] = []
         self.contexts: list[list[str]] = []
+        """For each sentence and record, its words in lower case."""
         self.parents: list[int] = []
         """For each of them, the record that it is part of, or -1."""
-        """For each sentence and record, its words in lower case."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 CHARACTERS_PER_TOKEN: Final = 4
 TOKENS_PER_MESSAGE: Final = 3
@@ -21,14 +21,6 @@ ROLES: Final[Mapping[str, str]] = {"human": "user", "ai": "assistant"}
 
 TokenCounter = Callable[[list[Any]], int]
 """Says how many tokens a list of messages takes; it may be a call over the network."""
-
-
-class MessageObject(Protocol):
-    """What is looked at of a LangChain message."""
-
-    type: str
-    content: str | list[str | dict[str, Any]]
-    name: str | None
 
 
 def approximate_tokens(messages: Sequence[Any]) -> int:

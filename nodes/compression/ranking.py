@@ -99,6 +99,8 @@ class Ranking:
             )
         ]
         """For each sentence and record, by what its values are worth more."""
+        self.asked = [self._asked(texts) for texts in draft.texts]
+        """For each message, how much the user's last one asks for a record that it has."""
         self._wanted: dict[str, bool] = {}
         self.arguments = {
             _stem(self.rows[atom].key) for atoms in draft.calls for atom in range(*atoms)
@@ -116,12 +118,11 @@ class Ranking:
 
     def of_group(self, group: Group) -> float:
         """Return the worth of a group's place, for each character that it takes."""
-        asked = max(map(self._asked, range(group.first, group.end)))
+        asked = max(self.asked[group.first : group.end])
         return STANDING * (0.5 + 0.5 * self.recency[group.first]) * (1 + ASKED_PLACE * asked)
 
-    def _asked(self, place: int) -> float:
-        """How much the user's last message asks for a record that a message has."""
-        contexts = (self.rows[atom].context for atom in range(*self.draft.texts[place]))
+    def _asked(self, texts: Range) -> float:
+        contexts = (self.rows[atom].context for atom in range(*texts))
         return min(1.0, max((self.usage.asked[each] for each in contexts if each >= 0), default=0))
 
     def _question(self) -> list[str]:
