@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.options import DatabaseOption, JsonOption, command_line
+from orchestration.cli.options import DatabaseOption, JsonOption, TenantOption, command_line
 from orchestration.cli.progress import Progress
 from orchestration.cli.reporting import RunStoppedError, reported
 from orchestration.cli.running import (
@@ -36,10 +36,7 @@ def ask(  # noqa: PLR0913  one for each option
         str | None,
         typer.Option(metavar="NAME", help="Who asks, and may not approve.", show_default=False),
     ] = None,
-    tenant: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Whose agents and data.", show_default=False),
-    ] = None,
+    tenant: TenantOption = None,
     model: Annotated[
         str | None,
         typer.Option(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli.exit_codes import ExitCode
-from orchestration.cli.options import DatabaseOption, JsonOption, command_line
+from orchestration.cli.options import DatabaseOption, JsonOption, TenantOption, command_line
 from orchestration.cli.reporting import reported
 from orchestration.cli.running import IN_MEMORY, draining, used_database, wait_for
 from orchestration.cli.terminal import console, print_json, styled
@@ -74,10 +74,7 @@ def batch(  # noqa: PLR0913  one for each option
             show_default=False,
         ),
     ] = None,
-    tenant: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Whose agents and data.", show_default=False),
-    ] = None,
+    tenant: TenantOption = None,
     database: DatabaseOption = None,
     json_output: JsonOption = False,
 ) -> None:

@@ -36,6 +36,10 @@ WorkflowArgument = Annotated[
 ThreadArgument = Annotated[
     str, typer.Argument(metavar="ID", help="A thread's id.", show_default=False)
 ]
+TenantOption = Annotated[
+    str | None,
+    typer.Option("--tenant", metavar="NAME", help="Whose agents and data.", show_default=False),
+]
 GraphOption = Annotated[
     bool, typer.Option("--graph/--no-graph", help="Draw the graph before it runs.")
 ]

@@ -12,6 +12,7 @@ from orchestration.cli.options import (
     DatabaseOption,
     GraphOption,
     JsonOption,
+    TenantOption,
     WorkflowArgument,
     command_line,
 )
@@ -47,10 +48,7 @@ def run(  # noqa: PLR0913  one for each option
             show_default=False,
         ),
     ] = None,
-    tenant: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Whose agents and data.", show_default=False),
-    ] = None,
+    tenant: TenantOption = None,
     retry_budget: Annotated[
         int | None,
         typer.Option(
